@@ -1,0 +1,56 @@
+# `make` lists the targets. Set-up happens by itself, once, and again when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SCALE ?= sample
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/.installed  ## make .venv with everything that is needed
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: DatNet needs Python 3.11 or newer; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+.PHONY: test
+test: setup  ## run the whole test suite
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: setup  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: train
+train: setup  ## train a network: make train ARGS="model=datnet_full data=coco_wikiart ..."
+	$(BIN)/datnet train $(ARGS)
+
+.PHONY: evaluate
+evaluate: setup  ## measure networks: make evaluate ARGS="runs/datnet_full/seed_1/network.safetensors"
+	$(BIN)/datnet evaluate $(ARGS)
+
+.PHONY: sweep-ablation
+sweep-ablation: setup  ## train the three ablation variants with three seeds: ARGS="trainer=gpu ..."
+	$(BIN)/datnet train -m experiment=ablation $(ARGS)
+
+.PHONY: reproduce-table3
+reproduce-table3: setup  ## Table 3 beside the paper's: SCALE=sample, pretrained or paper
+	$(BIN)/python -m experiments.table3 --scale $(SCALE) $(ARGS)
+
+.PHONY: demo
+demo: setup  ## train for some minutes, then paint a photograph: demo.png
+	$(BIN)/python -m experiments.demo
+
+.PHONY: clean
+clean:  ## remove caches and .venv; runs, sweeps and evaluations stay
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
