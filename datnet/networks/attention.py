@@ -1,0 +1,193 @@
+"""Attention over channels (ECA) and over positions (AdaAttN), the two halves of DatNet.
+
+Shapes: ``B`` batch, ``C`` channels, ``H W`` height and width, ``N = H * W`` positions,
+``Nc`` and ``Ns`` positions of the content and of the style.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from datnet.networks.statistics import full_precision, normalize_channels
+
+Resize = Literal["bilinear", "nearest"]
+
+# Attention weights held at once: 2^24 float32 numbers are 64 MiB, and blocks of 1024 queries
+# against 16384 keys ran fastest on two CPU cores.
+MAX_ATTENTION_WEIGHTS = 2**24
+
+# The root of the attention-weighted variance has an infinite gradient at 0, where attention sees
+# a single position or a constant style.
+ATTENTION_VARIANCE_EPSILON = 1e-10
+
+
+class EfficientChannelAttention(nn.Module):
+    """Re-weight channels by a gate computed from neighbouring channels' means.
+
+    Source: ECA-Net (Wang et al., CVPR 2020); DatNet eq. (1) with gamma = 2 and b = 1, which gives
+    kernels of 3, 5, 5, 5 channels for 64, 128, 256, 512 channels.
+
+    Args:
+        channels: Number of channels ``C`` of the features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        kernel_size = int((math.log2(channels) + 1) / 2)
+        if kernel_size % 2 == 0:
+            kernel_size += 1
+        self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scale every channel of ``(B, C, H, W)`` by a gate in (0, 1)."""
+        means = full_precision(features).mean(dim=(2, 3))  # (B, C)
+        gates = torch.sigmoid(self.conv(means.unsqueeze(1))).squeeze(1)  # (B, C)
+        return features * gates.to(features.dtype)[:, :, None, None]
+
+
+def attention_key(features: Sequence[Tensor], level: int, resize: Resize = "bilinear") -> Tensor:
+    """Join all features up to a level into the key that attention compares, DatNet eq. (2).
+
+    Levels 1 … ``level`` are resized to the size of the last one, normalised per channel and
+    concatenated from shallow to deep.
+
+    Args:
+        features: Maps of relu1_1, relu2_1, … , at least ``level`` of them, each ``(B, C, H, W)``.
+        level: 1 … 5 for relu1_1 … relu5_1. DatNet uses 3, 4 and 5: 448, 960 and 1472 channels.
+        resize: How shallow maps shrink: "bilinear" as the paper writes, or "nearest" as the
+            published AdaAttN does.
+
+    Returns:
+        The key ``(B, sum of channels, H, W)`` at the size of ``features[level - 1]``.
+    """
+    if not 1 <= level <= len(features):
+        raise ValueError(f"level is {level}; {len(features)} levels of features are given")
+    if resize not in ("bilinear", "nearest"):
+        raise ValueError(f'resize is "{resize}"; it can be "bilinear" or "nearest"')
+    size = features[level - 1].shape[-2:]
+    resized = [F.interpolate(shallow, size, mode=resize) for shallow in features[: level - 1]]
+    return torch.cat([normalize_channels(f) for f in (*resized, features[level - 1])], dim=1)
+
+
+def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Average the values of all positions, weighted by softmax(query · key).
+
+    Exact, without a scale on the products (as AdaAttN and SANet have it), in at least float32, and
+    in bounded memory: the ``Nc × Ns`` weights are made and used in blocks of queries, and made
+    again for the backward pass when they do not fit one block.
+
+    Args:
+        query: ``(B, K, Nc)``.
+        key: ``(B, K, Ns)``.
+        value: ``(B, V, Ns)``.
+
+    Returns:
+        The weighted mean for every query position, ``(B, V, Nc)``.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        query, key, value = full_precision(query), full_precision(key), full_precision(value)
+        block = max(1, MAX_ATTENTION_WEIGHTS // (key.shape[0] * key.shape[2]))
+        if block >= query.shape[2]:
+            return _attention_mean_of_block(query, key, value)
+        means = [
+            checkpoint(_attention_mean_of_block, queries, key, value, use_reentrant=False)
+            for queries in query.split(block, dim=2)
+        ]
+        return torch.cat(means, dim=2)
+
+
+def _attention_mean_of_block(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    weights = torch.softmax(query.mT @ key, dim=-1)  # (B, Nc, Ns), eq. (4)
+    return value @ weights.mT  # (B, V, Nc), eq. (5)
+
+
+def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention-weighted mean and standard deviation of the values, DatNet eqs. (4)-(6).
+
+    The variance is the difference of two large numbers, E[v²] - E[v]². Centring the values by
+    their mean over all positions leaves the variance as it is and saves most of its digits.
+
+    Args:
+        query: ``(B, K, Nc)``.
+        key: ``(B, K, Ns)``.
+        value: ``(B, V, Ns)``.
+
+    Returns:
+        Mean and standard deviation for every query position, each ``(B, V, Nc)``, at least float32.
+    """
+    value = full_precision(value)
+    centre = value.mean(dim=2, keepdim=True)
+    centred = value - centre
+    mean, mean_of_squares = attention_mean(
+        query, key, torch.cat([centred, centred.square()], dim=1)
+    ).chunk(2, dim=1)
+    variance = torch.relu(mean_of_squares - mean.square())
+    return mean + centre, (variance + ATTENTION_VARIANCE_EPSILON).sqrt()
+
+
+def adaptive_attention_norm(content: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Give every content position the style statistics that attention finds for it, eq. (7).
+
+    Args:
+        content: Content features ``(B, V, H, W)``.
+        query: ``(B, K, H, W)``, from the content.
+        key: ``(B, K, Hs, Ws)``, from the style.
+        value: ``(B, V, Hs, Ws)``, from the style.
+
+    Returns:
+        ``S · Norm(content) + M``, ``(B, V, H, W)``.
+    """
+    mean, std = attention_moments(query.flatten(2), key.flatten(2), value.flatten(2))
+    return std.view(content.shape) * normalize_channels(content) + mean.view(content.shape)
+
+
+class AdaptiveAttentionNorm(nn.Module):
+    """AdaAttN: spatial attention that transfers local mean and deviation, DatNet eqs. (3)-(7).
+
+    Source: AdaAttN (Liu et al., ICCV 2021).
+
+    Args:
+        value_channels: Channels of the content and style features.
+        key_channels: Channels of the attention keys, see :func:`attention_key`.
+        max_style_positions: In training, attention sees at most this many style positions, a new
+            random choice in every step; in evaluation it sees all of them.
+    """
+
+    def __init__(
+        self, value_channels: int, key_channels: int, max_style_positions: int = 4096
+    ) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(key_channels, key_channels, 1)
+        self.key = nn.Conv2d(key_channels, key_channels, 1)
+        self.value = nn.Conv2d(value_channels, value_channels, 1)
+        self.max_style_positions = max_style_positions
+
+    def forward(
+        self, content: Tensor, style: Tensor, content_key: Tensor, style_key: Tensor
+    ) -> Tensor:
+        """Paint content features with style features.
+
+        Args:
+            content: ``(B, value_channels, H, W)``.
+            style: ``(B, value_channels, Hs, Ws)``.
+            content_key: ``(B, key_channels, H, W)``, normalised.
+            style_key: ``(B, key_channels, Hs, Ws)``, normalised.
+
+        Returns:
+            ``(B, value_channels, H, W)``.
+        """
+        if self.training and style[0, 0].numel() > self.max_style_positions:
+            chosen = torch.randperm(style[0, 0].numel())[: self.max_style_positions]
+            chosen = chosen.to(style.device)
+            style = style.flatten(2)[:, :, chosen, None]
+            style_key = style_key.flatten(2)[:, :, chosen, None]
+        return adaptive_attention_norm(
+            content, self.query(content_key), self.key(style_key), self.value(style)
+        )

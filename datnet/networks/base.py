@@ -1,0 +1,104 @@
+"""What every style transfer network of this project offers to its users."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from datnet.networks.vgg import VggEncoder
+
+SMALLEST_SIDE = 32
+
+
+class StyleTransferNetwork(nn.Module, ABC):
+    """A frozen encoder, a transfer of style between its features, and a decoder.
+
+    A network defines :meth:`transfer` and :meth:`decode`; encoding, blending and the handling of
+    sizes are the same for all.
+
+    Args:
+        encoder: The frozen encoder whose features the network works on.
+    """
+
+    encoder_depth = 5
+    """How many levels of the encoder the network and its objective use."""
+
+    def __init__(self, encoder: VggEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Features relu1_1 … of images ``(B, 3, H, W)`` in [0, 1], shallow to deep."""
+        return self.encoder(images, depth=self.encoder_depth)
+
+    @abstractmethod
+    def transfer(
+        self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Fuse content and style features into the maps that :meth:`decode` paints from."""
+
+    @abstractmethod
+    def decode(self, fused: Sequence[Tensor]) -> Tensor:
+        """Paint images from fused maps; they may be up to 15 pixels larger than the content."""
+
+    def generate(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        size: Sequence[int],
+        alpha: float = 1.0,
+    ) -> Tensor:
+        """Paint from encoded images.
+
+        Args:
+            content_features: Features of the content, from :meth:`encode`.
+            style_features: Features of the style, of any size, from :meth:`encode`.
+            size: Height and width of the content images.
+            alpha: Strength of the style. Below 1 the fused maps are blended with those of the
+                content transferred to itself.
+
+        Returns:
+            Images ``(B, 3, *size)``, not clamped, so that training sees every gradient.
+        """
+        fused = self.transfer(content_features, style_features)
+        if alpha < 1:
+            plain = self.transfer(content_features, content_features)
+            fused = [torch.lerp(p, f, alpha) for p, f in zip(plain, fused, strict=True)]
+        # Ceil-mode pooling counts pixel (0, 0) as the corner of every level, so the surplus of
+        # sizes that are no multiple of 16 lies at the right and at the bottom.
+        return self.decode(fused)[:, :, : size[0], : size[1]]
+
+    def forward(self, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
+        """Paint content images in the manner of style images.
+
+        Args:
+            content: ``(B, 3, H, W)``, float RGB in [0, 1], sides of at least 32.
+            style: ``(B, 3, Hs, Ws)``, likewise, of any size.
+            alpha: 1 for the full style, 0 for the content as the network paints it.
+
+        Returns:
+            ``(B, 3, H, W)``, float RGB in [0, 1].
+
+        Raises:
+            ValueError: If a shape or ``alpha`` is not as described.
+        """
+        for name, images in (("content", content), ("style", style)):
+            if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SMALLEST_SIDE:
+                raise ValueError(
+                    f"{name} has shape {tuple(images.shape)}; "
+                    f"it must be (B, 3, H, W) with H and W of at least {SMALLEST_SIDE}"
+                )
+        if content.shape[0] != style.shape[0]:
+            raise ValueError(f"{content.shape[0]} content and {style.shape[0]} style images differ")
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha is {alpha}; it must be in [0, 1]")
+        images = self.generate(self.encode(content), self.encode(style), content.shape[2:], alpha)
+        return full_range(images)
+
+
+def full_range(images: Tensor) -> Tensor:
+    """Clamp painted images to [0, 1] in float32."""
+    return images.float().clamp(0, 1)

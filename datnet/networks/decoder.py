@@ -1,0 +1,84 @@
+"""Decoders: from relu4_1 features back to images, the encoder mirrored.
+
+Every convolution is 3 × 3 with reflection padding and a ReLU behind it, save the last, which is
+linear. Maps are enlarged by repeating pixels (nearest), which leaves no checkerboard.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Convolution(nn.Conv2d):
+    """A 3 × 3 convolution with a bias that keeps the size, with reflection at the border."""
+
+    bias: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
+
+
+def enlarge() -> nn.Upsample:
+    """Repeat every pixel 2 × 2 times."""
+    return nn.Upsample(scale_factor=2, mode="nearest")
+
+
+def _relu3_to_image(in_channels: int) -> list[nn.Module]:
+    return [
+        Convolution(in_channels, 256), nn.ReLU(),
+        Convolution(256, 256), nn.ReLU(),
+        Convolution(256, 256), nn.ReLU(),
+        Convolution(256, 128), nn.ReLU(),
+        enlarge(),
+        Convolution(128, 128), nn.ReLU(),
+        Convolution(128, 64), nn.ReLU(),
+        enlarge(),
+        Convolution(64, 64), nn.ReLU(),
+        Convolution(64, 3),
+    ]  # fmt: skip
+
+
+class Decoder(nn.Sequential):
+    """The decoder of AdaIN, SANet and their descendants: ``(B, 512, H/8, W/8)`` to images.
+
+    Source: AdaIN (Huang and Belongie, ICCV 2017). 3 505 219 parameters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Convolution(512, 256), nn.ReLU(), enlarge(), *_relu3_to_image(256))
+
+
+class SkipDecoder(nn.Module):
+    """The decoder of AdaAttN and DatNet, where fused relu3_1 features join after the first step.
+
+    Source: AdaAttN (Liu et al., ICCV 2021). 4 095 043 parameters.
+
+    Args:
+        relu3_fusion: Whether a 1 × 1 convolution adds what both inputs say to the skip before they
+            are joined. DatNet's text does not describe it, but with it and VGG-19 the network has
+            the 26.71 M parameters of the paper's Table 2.
+    """
+
+    def __init__(self, relu3_fusion: bool = False) -> None:
+        super().__init__()
+        self.relu3_fusion = nn.Conv2d(512, 256, 1) if relu3_fusion else None
+        self.from_relu4 = nn.Sequential(Convolution(512, 256), nn.ReLU(), enlarge())
+        self.to_image = nn.Sequential(*_relu3_to_image(512))
+
+    def forward(self, fused: Tensor, skip: Tensor) -> Tensor:
+        """Paint images.
+
+        Args:
+            fused: Fused features of levels 4 and 5, ``(B, 512, H/8, W/8)``.
+            skip: Fused features of level 3, ``(B, 256, H/4, W/4)``.
+
+        Returns:
+            Images ``(B, 3, H, W)`` with H and W multiples of 4, not clamped.
+        """
+        height, width = skip.shape[2:]
+        enlarged = self.from_relu4(fused)[:, :, :height, :width]
+        skip = skip.to(enlarged.dtype)
+        if self.relu3_fusion is not None:
+            skip = skip + self.relu3_fusion(torch.cat([enlarged, skip], dim=1))
+        return self.to_image(torch.cat([enlarged, skip], dim=1))

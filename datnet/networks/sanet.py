@@ -1,0 +1,80 @@
+"""SANet: Arbitrary Style Transfer with Style-Attentional Networks.
+
+Dae Young Park and Kwang Hee Lee, CVPR 2019, arXiv 1812.02342.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from datnet.networks.attention import attention_mean
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.decoder import Convolution, Decoder
+from datnet.networks.statistics import normalize_channels
+from datnet.networks.vgg import VggEncoder
+
+
+class StyleAttention(nn.Module):
+    """Rearrange style features by their likeness to the content and add them to it, eq. (6).
+
+    Args:
+        channels: Channels of the content and style features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key = nn.Conv2d(channels, channels, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        """Attend from content ``(B, C, H, W)`` to style ``(B, C, Hs, Ws)``: ``(B, C, H, W)``."""
+        attended = attention_mean(
+            self.query(normalize_channels(content)).flatten(2),
+            self.key(normalize_channels(style)).flatten(2),
+            self.value(style).flatten(2),
+        )
+        return self.out(attended.view(content.shape)) + content
+
+
+def merge_levels(level4: Tensor, level5: Tensor) -> Tensor:
+    """Add maps of relu5_1, enlarged twice, to maps of relu4_1.
+
+    Where relu4_1 has an odd side, ceil-mode pooling has made relu5_1 one row or column too large;
+    it lies at the end and is cut off.
+    """
+    height, width = level4.shape[2:]
+    return level4 + F.interpolate(level5, scale_factor=2, mode="nearest")[:, :, :height, :width]
+
+
+class SANet(StyleTransferNetwork):
+    """Style attention at relu4_1 and relu5_1, merged by a convolution, and AdaIN's decoder.
+
+    The published code fails where the content's relu4_1 has an odd side; this one takes any size.
+
+    Args:
+        encoder: The frozen encoder.
+    """
+
+    def __init__(self, encoder: VggEncoder) -> None:
+        super().__init__(encoder)
+        self.attention4 = StyleAttention(512)
+        self.attention5 = StyleAttention(512)
+        self.merge = Convolution(512, 512)
+        self.decoder = Decoder()
+
+    def transfer(
+        self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Attended and merged features, ``[(B, 512, H/8, W/8)]``."""
+        level4 = self.attention4(content_features[3], style_features[3])
+        level5 = self.attention5(content_features[4], style_features[4])
+        return [self.merge(merge_levels(level4, level5))]
+
+    def decode(self, fused: Sequence[Tensor]) -> Tensor:
+        """Paint images from the merged features."""
+        return self.decoder(fused[0])

@@ -1,0 +1,139 @@
+"""The frozen VGG encoder that all networks and losses see images with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from datnet import weights as weight_files
+from datnet.networks.channel_means import channel_means
+from datnet.networks.decoder import Convolution
+
+Architecture = Literal["vgg19", "vgg16"]
+
+CHANNELS = (64, 128, 256, 512, 512)
+"""Channels of relu1_1 … relu5_1."""
+
+CONVOLUTIONS_PER_BLOCK = {"vgg19": (2, 2, 4, 4, 1), "vgg16": (2, 2, 3, 3, 1)}
+"""Convolutions between two poolings, as far as relu5_1 needs them."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class VggEncoder(nn.Module):
+    """VGG up to relu5_1 (Simonyan and Zisserman, ICLR 2015), frozen, fed with RGB in [0, 1].
+
+    As in the whole family of networks it pads by reflection and pools with ceil mode, so that
+    sizes that are no multiple of 16 work. The ImageNet normalisation of the input is folded into
+    the first convolution, which is exact because reflection padding commutes with it.
+
+    With ``normalized`` every channel of every convolution is rescaled so that its mean activation
+    over photographs is 1 (Gatys et al., CVPR 2016). ReLU and max-pooling are positively
+    homogeneous, so the features are exactly the original ones divided by those means. The loss
+    weights of AdaIN, SANet, AdaAttN, DatNet and others assume this scale.
+
+    Args:
+        arch: "vgg19" (of the papers) or "vgg16" (64 MB to fetch instead of 548 MB).
+        weights: "imagenet" for torchvision's weights, wherever :mod:`datnet.weights` finds them; a
+            path to a file of weights; None for random weights.
+        normalized: Whether to rescale; random weights are left as they are.
+
+    Raises:
+        DatNetError: If the weights cannot be found or do not fit.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture = "vgg19",
+        weights: str | Path | None = "imagenet",
+        normalized: bool = True,
+    ) -> None:
+        super().__init__()
+        if arch not in CONVOLUTIONS_PER_BLOCK:
+            raise ValueError(f'arch is "{arch}"; it can be "vgg19" or "vgg16"')
+        self.arch = arch
+        self.weights = None if weights is None else str(weights)
+        self.normalized = normalized
+        self.stages = nn.ModuleList(_build_stages(CONVOLUTIONS_PER_BLOCK[arch]))
+        self.requires_grad_(False)
+        if weights is None:
+            for layer in self.convolutions():
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+            return
+        file = None if weights == "imagenet" else Path(weights)
+        self._load(weight_files.load_weights(arch, file))
+        if normalized:
+            self._rescale(channel_means(self))
+
+    def layers(self) -> list[nn.Module]:
+        """All layers in order: convolutions, ReLUs and poolings."""
+        return [module for module in self.stages.modules() if not list(module.children())]
+
+    def convolutions(self) -> list[Convolution]:
+        """All convolutions in order, conv1_1 … conv5_1."""
+        return [layer for layer in self.layers() if isinstance(layer, Convolution)]
+
+    def forward(self, images: Tensor, depth: int = 5) -> list[Tensor]:
+        """Encode images.
+
+        Args:
+            images: ``(B, 3, H, W)``, float RGB in [0, 1], sides of at least 32.
+            depth: How many levels to compute, 1 … 5.
+
+        Returns:
+            Maps of relu1_1 … relu5_1 with 64, 128, 256, 512, 512 channels at strides 1, 2, 4, 8, 16
+            (sizes rounded up).
+        """
+        features = []
+        for stage in self.stages[:depth]:
+            images = stage(images)
+            features.append(images)
+        return features
+
+    def train(self, mode: bool = True) -> VggEncoder:
+        """Stay in evaluation mode: the encoder is frozen."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def _load(self, state: dict[str, Tensor]) -> None:
+        names = sorted(
+            (name.removesuffix(".weight") for name in state if name.endswith(".weight")),
+            key=lambda name: int(name.rpartition(".")[2]),
+        )
+        for layer, name in zip(self.convolutions(), names, strict=False):
+            layer.weight.copy_(state[f"{name}.weight"])
+            layer.bias.copy_(state[f"{name}.bias"])
+        first = self.convolutions()[0]
+        std = torch.tensor(IMAGENET_STD)[:, None, None]
+        first.weight.div_(std)
+        mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+        first.bias.sub_((first.weight * mean).sum((1, 2, 3)))
+
+    @torch.no_grad()
+    def _rescale(self, means: Sequence[Tensor]) -> None:
+        previous = torch.ones(3)
+        for layer, mean in zip(self.convolutions(), means, strict=True):
+            layer.weight.mul_(previous[:, None, None]).div_(mean[:, None, None, None])
+            layer.bias.div_(mean)
+            previous = mean
+
+
+def _build_stages(convolutions_per_block: Iterable[int]) -> list[nn.Sequential]:
+    """Split VGG behind relu1_1, relu2_1, … : each stage ends with the first ReLU of a block."""
+    stages: list[list[nn.Module]] = [[]]
+    in_channels = 3
+    for block, (count, channels) in enumerate(zip(convolutions_per_block, CHANNELS, strict=True)):
+        if block > 0:
+            stages[-1].append(nn.MaxPool2d(2, ceil_mode=True))
+        for position in range(count):
+            stages[-1] += [Convolution(in_channels, channels), nn.ReLU()]
+            in_channels = channels
+            if position == 0:
+                stages.append([])
+    return [nn.Sequential(*layers) for layers in stages if layers]

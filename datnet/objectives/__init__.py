@@ -1,0 +1,1 @@
+"""Training objectives, one per method, built from shared loss terms."""

@@ -1,0 +1,36 @@
+"""The objective of AdaIN (Huang and Belongie, ICCV 2017), eqs. (11)-(13)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from datnet.networks.adain import AdaIN
+from datnet.objectives import terms
+from datnet.objectives.base import Objective
+
+
+class AdaINObjective(Objective[AdaIN]):
+    """Content loss towards the AdaIN output, style loss on relu1_1 … relu4_1.
+
+    Args:
+        content: Weight of the content loss.
+        global_style: Weight of the style loss.
+    """
+
+    def __init__(self, content: float = 1.0, global_style: float = 10.0) -> None:
+        super().__init__({"content": content, "global_style": global_style})
+
+    def terms(self, network: AdaIN, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """Paint the AdaIN output and compare the painting with it and with the style."""
+        with torch.no_grad():
+            content_features = network.encode(content)
+            style_features = network.encode(style)
+            (target,) = network.transfer(content_features, style_features)
+        height, width = content.shape[2:]
+        output_features = network.encode(network.decode([target])[:, :, :height, :width])
+        result = {
+            "content": terms.squared_error(output_features[3], target),
+            "global_style": terms.global_style(output_features, style_features, (1, 2, 3, 4)),
+        }
+        return {name: result[name] for name in self.weights}

@@ -1,0 +1,45 @@
+"""What a training objective is to the training loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from datnet.networks.base import StyleTransferNetwork
+
+NetworkType = TypeVar("NetworkType", bound=StyleTransferNetwork)
+
+
+class Objective(ABC, Generic[NetworkType]):
+    """Named loss terms of one method and their weights.
+
+    Args:
+        weights: Weight of every term in the sum that is minimised. A term of weight 0 need not be
+            computed.
+    """
+
+    def __init__(self, weights: dict[str, float]) -> None:
+        for name, weight in weights.items():
+            if weight < 0:
+                raise ValueError(f"the weight of {name} is {weight}; it must not be negative")
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+
+    @abstractmethod
+    def terms(self, network: NetworkType, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """Paint a batch and compute the terms, each an unweighted scalar.
+
+        Args:
+            network: The network that is trained.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            One scalar for every name in ``weights``.
+        """
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """The weighted sum that is minimised."""
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()

@@ -1,0 +1,67 @@
+"""The objective of DatNet, eq. (8), and of its ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from datnet.networks.attention import Resize
+from datnet.networks.datnet import DatNet
+from datnet.objectives import terms
+from datnet.objectives.base import Objective
+
+
+class DatNetObjective(Objective[DatNet]):
+    """Local feature, global style and content restoration loss.
+
+    Args:
+        local_feature: Weight λc.
+        global_style: Weight λs.
+        content_restoration: Weight λre; 0 leaves the second painting of each step out.
+        local_feature_levels: Levels of the local feature loss.
+        resize: How its attention keys shrink shallow features.
+    """
+
+    def __init__(
+        self,
+        local_feature: float = 3.0,
+        global_style: float = 10.0,
+        content_restoration: float = 5.0,
+        local_feature_levels: Sequence[int] = (3, 4, 5),
+        resize: Resize = "bilinear",
+    ) -> None:
+        super().__init__(
+            {
+                "local_feature": local_feature,
+                "global_style": global_style,
+                "content_restoration": content_restoration,
+            }
+        )
+        self.local_feature_levels = tuple(local_feature_levels)
+        self.resize = resize
+
+    def terms(self, network: DatNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """Paint the content with the style and, for the restoration, with itself."""
+        with torch.no_grad():
+            content_features = network.encode(content)
+            style_features = network.encode(style)
+        size = content.shape[2:]
+        output_features = network.encode(network.generate(content_features, style_features, size))
+        result = {
+            "local_feature": terms.local_feature(
+                output_features,
+                content_features,
+                style_features,
+                self.local_feature_levels,
+                self.resize,
+            ),
+            "global_style": terms.global_style(output_features, style_features),
+        }
+        if "content_restoration" in self.weights:
+            restored = network.generate(content_features, content_features, size)
+            result["content_restoration"] = terms.content_restoration(
+                network.encode(restored), content_features
+            )
+        return {name: result[name] for name in self.weights}

@@ -1,0 +1,118 @@
+"""Loss terms that the objectives are built from.
+
+Every function takes lists of encoder features, relu1_1 first, and counts levels from 1. Means are
+taken over batch, channels and positions; levels are summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from datnet.networks.attention import Resize, adaptive_attention_norm, attention_key
+from datnet.networks.statistics import channel_mean_std, full_precision, normalize_channels
+
+
+def squared_error(output: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error in at least float32, also under autocast."""
+    return F.mse_loss(full_precision(output), full_precision(target))
+
+
+def global_style(
+    output: Sequence[Tensor], style: Sequence[Tensor], levels: Sequence[int] = (2, 3, 4, 5)
+) -> Tensor:
+    """Distance of channel means and standard deviations, DatNet eq. (9), AdaIN eq. (13).
+
+    Args:
+        output: Features of the painted image.
+        style: Features of the style image, of any size.
+        levels: Levels that count.
+
+    Returns:
+        Σ over levels of MSE(mean) + MSE(std), a scalar.
+    """
+    total = output[0].new_zeros((), dtype=torch.float32)
+    for level in levels:
+        output_mean, output_std = channel_mean_std(output[level - 1])
+        style_mean, style_std = channel_mean_std(style[level - 1])
+        total = total + squared_error(output_mean, style_mean)
+        total = total + squared_error(output_std, style_std)
+    return total
+
+
+def local_feature(
+    output: Sequence[Tensor],
+    content: Sequence[Tensor],
+    style: Sequence[Tensor],
+    levels: Sequence[int] = (3, 4, 5),
+    resize: Resize = "bilinear",
+) -> Tensor:
+    """Distance to what attention without learnable parts makes of the features, DatNet eq. (10).
+
+    Args:
+        output: Features of the painted image.
+        content: Features of the content image, before any channel attention.
+        style: Features of the style image, likewise.
+        levels: Levels that count: (3, 4, 5) in the papers, (2, 3, 4, 5) in AdaAttN's code.
+        resize: How the attention keys shrink shallow features, see
+            :func:`~datnet.networks.attention.attention_key`.
+
+    Returns:
+        Σ over levels of MSE(output, AdaAttN*(content, style)), a scalar. The target is a constant.
+    """
+    total = output[0].new_zeros((), dtype=torch.float32)
+    for level in levels:
+        with torch.no_grad():
+            target = adaptive_attention_norm(
+                content[level - 1],
+                attention_key(content, level, resize),
+                attention_key(style, level, resize),
+                style[level - 1],
+            )
+        total = total + squared_error(output[level - 1], target)
+    return total
+
+
+def content_restoration(
+    restored: Sequence[Tensor],
+    content: Sequence[Tensor],
+    levels: Sequence[int] = (1, 2, 3, 4, 5),
+) -> Tensor:
+    """Distance between an image and what the network makes of it as its own style, DatNet eq. (11).
+
+    Args:
+        restored: Features of network(content, content).
+        content: Features of the content image.
+        levels: Levels that count.
+
+    Returns:
+        Σ over levels of MSE, a scalar.
+    """
+    total = restored[0].new_zeros((), dtype=torch.float32)
+    for level in levels:
+        total = total + squared_error(restored[level - 1], content[level - 1])
+    return total
+
+
+def normalized_content(
+    output: Sequence[Tensor], content: Sequence[Tensor], levels: Sequence[int] = (4, 5)
+) -> Tensor:
+    """Distance of channel-normalised features, the content loss of SANet, MANet, MCCNet, StyTr2.
+
+    Args:
+        output: Features of the painted image.
+        content: Features of the content image.
+        levels: Levels that count.
+
+    Returns:
+        Σ over levels of MSE(Norm(output), Norm(content)), a scalar.
+    """
+    total = output[0].new_zeros((), dtype=torch.float32)
+    for level in levels:
+        total = total + squared_error(
+            normalize_channels(output[level - 1]), normalize_channels(content[level - 1])
+        )
+    return total

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from datnet.networks.vgg import VggEncoder
+
+SHARED = Path(__file__).parents[1] / ".." / "shared"
+
+os.environ.setdefault("WANDB_MODE", "offline")
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Golden vectors and real images, which are no part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is absent")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def encoder() -> VggEncoder:
+    """A VGG-16 with random weights: the architecture without a download."""
+    torch.manual_seed(0)
+    return VggEncoder("vgg16", weights=None)
+
+
+class Golden:
+    """Inputs, parameters and output of a published implementation."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as arrays:
+            self.arrays = {k: torch.from_numpy(arrays[k]) for k in arrays.files if k != "meta"}
+            self.meta = json.loads(str(arrays["meta"])) if "meta" in arrays.files else {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.arrays[name]
+
+    def parameters(self, entries: list[dict] | None = None) -> dict[str, Tensor]:
+        return {
+            entry["role"]: torch.from_numpy(
+                np.random.default_rng(entry["seed"]).standard_normal(entry["shape"])
+                * entry["scale"]
+            ).float()
+            for entry in entries or self.meta["params"]
+        }
+
+
+@pytest.fixture
+def golden(shared: Path):
+    return lambda name: Golden(shared / "golden" / f"{name}.npz")
+
+
+@pytest.fixture(scope="session")
+def encoder_file(encoder: VggEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The random VGG-16 as a file in torchvision's naming."""
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    positions = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    layers = encoder.convolutions()
+    layers += layers[-1:] * (len(positions) - len(layers))  # conv5_2 and conv5_3 are never used
+    save_file(
+        {
+            f"features.{position}.{kind}": getattr(layer, kind).clone()
+            for position, layer in zip(positions, layers, strict=True)
+            for kind in ("weight", "bias")
+        },
+        path,
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders content/ and style/ with five small pictures each."""
+    root = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    for kind in ("content", "style"):
+        (root / kind).mkdir()
+        for number in range(5):
+            small = Image.fromarray(generator.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+            small.resize((64, 48), Image.Resampling.BICUBIC).save(root / kind / f"{number}.png")
+    return root

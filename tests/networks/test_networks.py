@@ -1,0 +1,173 @@
+"""What holds for every network, whatever its weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from datnet.networks.adain import AdaIN
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.datnet import DatNet
+from datnet.networks.sanet import SANet
+from datnet.networks.vgg import VggEncoder
+from datnet.objectives.adain import AdaINObjective
+from datnet.objectives.datnet import DatNetObjective
+from datnet.objectives.sanet import SANetObjective
+
+METHODS = {
+    "adain": (AdaIN, AdaINObjective),
+    "sanet": (SANet, SANetObjective),
+    "datnet": (DatNet, DatNetObjective),
+}
+
+
+@pytest.fixture(params=METHODS)
+def method(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def network(method: str, encoder: VggEncoder) -> StyleTransferNetwork:
+    torch.manual_seed(1)
+    return METHODS[method][0](encoder).eval()
+
+
+def images(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    small = torch.rand(count, 3, 4, 4, generator=generator)
+    return torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(32, 32), (33, 50), (47, 32), (64, 81), (34, 130)])
+def test_any_size_and_aspect(network: StyleTransferNetwork, size: tuple[int, int]) -> None:
+    output = network(images(1, *size), images(1, 61, 40))
+    assert output.shape == (1, 3, *size)
+    assert output.dtype == torch.float32
+    assert output.isfinite().all()
+    assert output.min() >= 0
+    assert output.max() <= 1
+
+
+@torch.no_grad()
+def test_batch_equals_singles(network: StyleTransferNetwork) -> None:
+    content, style = images(3, 48, 64), images(3, 64, 48, seed=1)
+    together = network.generate(network.encode(content), network.encode(style), (48, 64))
+    for index in range(3):
+        one = slice(index, index + 1)
+        alone = network.generate(network.encode(content[one]), network.encode(style[one]), (48, 64))
+        torch.testing.assert_close(together[one], alone, rtol=1e-3, atol=1e-4)
+
+
+@torch.no_grad()
+def test_alpha_blends_towards_the_content_painted_with_itself(
+    network: StyleTransferNetwork,
+) -> None:
+    content, style = images(1, 48, 48), images(1, 48, 48, seed=1)
+    full, half, none = (network(content, style, alpha) for alpha in (1.0, 0.5, 0.0))
+    torch.testing.assert_close(full, network(content, style))
+    torch.testing.assert_close(none, network(content, content), rtol=1e-4, atol=1e-5)
+    assert not torch.equal(half, full)
+    assert not torch.equal(half, none)
+
+
+def test_bad_input_is_refused(network: StyleTransferNetwork) -> None:
+    good = torch.rand(1, 3, 32, 32)
+    for bad in (torch.rand(1, 3, 31, 40), torch.rand(1, 1, 40, 40), torch.rand(3, 40, 40)):
+        with pytest.raises(ValueError, match="content has shape"):
+            network(bad, good)
+        with pytest.raises(ValueError, match="style has shape"):
+            network(good, bad)
+    with pytest.raises(ValueError, match="alpha"):
+        network(good, good, 1.5)
+    with pytest.raises(ValueError, match="2 content and 1 style"):
+        network(torch.rand(2, 3, 32, 32), good)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_gradients_are_finite_on_constant_images(method: str, level: float, encoder) -> None:
+    """Black content and black style: every variance is zero."""
+    network_class, objective_class = METHODS[method]
+    network, objective = network_class(encoder), objective_class()
+    constant = torch.full((1, 3, 32, 32), level)
+    loss = objective.total(objective.terms(network, constant, constant))
+    loss.backward()
+    assert loss.isfinite()
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+
+
+def test_every_term_reaches_the_network_and_spares_the_encoder(method: str, encoder) -> None:
+    network_class, objective_class = METHODS[method]
+    network, objective = network_class(encoder).train(), objective_class()
+    content, style = images(1, 32, 48), images(1, 32, 48, seed=1)
+    terms = objective.terms(network, content, style)
+    assert terms.keys() == objective.weights.keys()
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    for name, term in terms.items():
+        gradients = torch.autograd.grad(term, trainable, retain_graph=True, allow_unused=True)
+        assert any(g is not None and g.abs().max() > 0 for g in gradients), name
+    assert not any(p.requires_grad for p in network.encoder.parameters())
+    assert not network.encoder.training
+    expected = sum(objective.weights[name] * term.item() for name, term in terms.items())
+    assert objective.total(terms).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_mixed_precision_gives_nearly_the_same_loss(method: str, encoder) -> None:
+    network_class, objective_class = METHODS[method]
+    torch.manual_seed(2)
+    network, objective = network_class(encoder).eval(), objective_class()
+    content, style = images(1, 64, 64), images(1, 64, 64, seed=1)
+    exact = objective.total(objective.terms(network, content, style))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = objective.total(objective.terms(network, content, style))
+    assert mixed.dtype == torch.float32
+    assert mixed.item() == pytest.approx(exact.item(), rel=0.05)
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameter_counts() -> None:
+    """By module, as counted in the published implementations.
+
+    DatNet with VGG-19 has 26 574 886 parameters, 0.5 % fewer than the 26.71 M of the paper's
+    Table 2. The paper's text describes no further layer; its counts of other networks are off by
+    as much (SANet 1.0 %, AdaIN 1.4 %). One more 1 × 1 convolution in the skip of relu3_1 gives
+    26 706 214, which prints as 26.71 M: the option `relu3_fusion`.
+    """
+    vgg19 = VggEncoder("vgg19", weights=None)
+    assert count(vgg19) == 12_944_960  # 12 less than published: conv0 is folded into conv1_1
+    assert count(vgg19.stages[:4]) == 3_505_728
+    assert count(VggEncoder("vgg16", weights=None)) == 9_995_072
+
+    full = DatNet(vgg19)
+    assert count(full.attention3) == 468_096
+    assert count(full.attention4) == 2_107_776
+    assert count(full.attention5) == 4_599_168
+    assert count(full.merge) == 2_359_808
+    assert count(full.decoder) == 4_095_043
+    assert full.channel_attention is not None
+    assert count(full.channel_attention) == 23
+    assert count(full) == 26_574_886 - 12
+    assert count(DatNet(vgg19, channel_attention=False)) == 26_574_863 - 12
+    assert count(DatNet(vgg19, relu3_fusion=True)) == 26_706_214 - 12
+
+    adain, sanet = AdaIN(vgg19), SANet(vgg19)
+    assert count(adain.decoder) == count(sanet.decoder) == 3_505_219
+    assert count(vgg19.stages[:4]) + count(adain.decoder) == 7_010_959 - 12
+    assert count(sanet.attention4) == count(sanet.attention5) == 1_050_624
+    assert count(sanet) == 20_911_247 - 12
+
+
+def test_datnet_starts_as_published(encoder: VggEncoder) -> None:
+    """Convolutions N(0, 0.02) and zero biases; the encoder keeps its weights."""
+    before = encoder.convolutions()[4].weight.clone()
+    network = DatNet(encoder)
+    for module in (network.attention5.query, network.merge, network.decoder.to_image[0]):
+        assert module.weight.std().item() == pytest.approx(0.02, rel=0.02)
+        assert module.bias.abs().max() == 0
+    assert torch.equal(encoder.convolutions()[4].weight, before)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from datnet.errors import DatNetError
+from datnet.networks import vgg
+from datnet.networks.channel_means import channel_means, measure_channel_means
+from datnet.networks.statistics import channel_mean_std, normalize_channels
+from datnet.networks.vgg import VggEncoder
+
+
+@pytest.fixture(scope="module")
+def pretrained() -> tuple[VggEncoder, VggEncoder]:
+    """VGG-16 with ImageNet weights, as it is and rescaled."""
+    try:
+        return VggEncoder("vgg16", normalized=False), VggEncoder("vgg16")
+    except DatNetError as error:
+        pytest.skip(f"VGG-16 weights cannot be had: {error}")
+
+
+@torch.no_grad()
+def test_sizes_are_rounded_up(encoder: VggEncoder) -> None:
+    features = encoder(torch.rand(1, 3, 33, 50))
+    sizes = [tuple(level.shape[1:]) for level in features]
+    assert sizes == [(64, 33, 50), (128, 17, 25), (256, 9, 13), (512, 5, 7), (512, 3, 4)]
+    assert len(encoder(torch.rand(1, 3, 32, 32), depth=4)) == 4
+
+
+def test_frozen_also_in_training(encoder: VggEncoder) -> None:
+    encoder.train()
+    assert not encoder.training
+    assert not any(p.requires_grad for p in encoder.parameters())
+
+
+@torch.no_grad()
+def test_input_normalisation_is_folded_into_the_first_convolution(pretrained) -> None:
+    plain, _ = pretrained
+    weights = vgg.weight_files.load_weights("vgg16")
+    images = torch.rand(1, 3, 40, 40)
+    mean, std = (torch.tensor(t)[:, None, None] for t in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
+    padded = functional.pad((images - mean) / std, (1, 1, 1, 1), mode="reflect")
+    expected = functional.conv2d(
+        padded, weights["features.0.weight"], weights["features.0.bias"]
+    ).relu()
+    torch.testing.assert_close(plain(images, depth=1)[0], expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_rescaling_divides_features_by_their_means(pretrained) -> None:
+    plain, normalized = pretrained
+    images = torch.rand(1, 3, 64, 64)
+    means = channel_means(plain)
+    last_of_level = [0, 2, 4, 7, 10]  # conv1_1, conv2_1, … among all convolutions of VGG-16
+    for raw, scaled, index in zip(plain(images), normalized(images), last_of_level, strict=True):
+        expected = raw / means[index][:, None, None]
+        assert (scaled - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+@torch.no_grad()
+def test_rescaled_channels_have_mean_one_on_photographs(pretrained) -> None:
+    from datnet.data.sample import sample_images
+
+    photographs = sorted(sample_images().eval_content.iterdir())
+    means = measure_channel_means(pretrained[1], photographs)
+    for mean in means:
+        assert mean.mean().item() == pytest.approx(1, abs=0.35)
+        assert mean.max() < 30
+
+
+def test_unknown_architecture_is_refused() -> None:
+    with pytest.raises(ValueError, match="vgg19"):
+        VggEncoder("resnet50", weights=None)  # type: ignore[arg-type]
+
+
+def test_statistics_by_hand() -> None:
+    features = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
+    mean, std = channel_mean_std(features)
+    assert mean.item() == 3
+    assert std.item() == pytest.approx((14 / 3 + 1e-5) ** 0.5)
+    mean, std = channel_mean_std(normalize_channels(torch.randn(2, 3, 9, 7) * 5 + 2))
+    torch.testing.assert_close(mean, torch.zeros(2, 3, 1, 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(std, torch.ones(2, 3, 1, 1), atol=1e-4, rtol=0)
+
+
+def test_statistics_of_half_precision_are_computed_in_float32() -> None:
+    features = (torch.randn(1, 2, 64, 64) + 100).bfloat16()
+    mean, std = channel_mean_std(features)
+    assert mean.dtype == std.dtype == torch.float32
+    exact = features.double().flatten(2).std(dim=2)
+    torch.testing.assert_close(std.flatten(1).double(), exact, rtol=1e-3, atol=0)
