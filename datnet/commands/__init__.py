@@ -1,0 +1,1 @@
+"""The commands of `datnet`, one file each."""

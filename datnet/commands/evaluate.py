@@ -1,0 +1,112 @@
+"""`datnet evaluate`: measure trained networks by the contents × styles protocol."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from datnet.errors import DatNetError
+
+DESCRIPTION = """\
+Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, VGG), content and
+style distance, per pair and as means with 95% intervals, for every given network and for the
+controls `identity` and `style copy`. An interrupted evaluation goes on where it was.
+"""
+
+EXAMPLES = """\
+examples:
+  datnet evaluate runs/datnet_full/seed_1/network.safetensors
+  datnet evaluate full.safetensors dual.safetensors --content coco50/ --style wikiart20/ \\
+      -o evaluations/50x20 --save-images
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure trained networks: SSIM, PSNR, LPIPS, style distance",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "networks", type=Path, nargs="+", metavar="NETWORK", help="files that `datnet train` wrote"
+    )
+    parser.add_argument(
+        "--content", type=Path, help="folder of photographs (default: the embedded sample set)"
+    )
+    parser.add_argument(
+        "--style", type=Path, help="folder of paintings (default: the embedded sample set)"
+    )
+    parser.add_argument("--contents", type=int, help="use the first so many photographs")
+    parser.add_argument("--styles", type=int, help="use the first so many paintings")
+    parser.add_argument(
+        "--pairs", type=Path, help="CSV of the pairs to measure, with the columns content, style"
+    )
+    parser.add_argument("--size", type=int, default=512, help="side of the images (default: 512)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("evaluations"),
+        help="folder of the results (default: evaluations)",
+    )
+    parser.add_argument("--save-images", action="store_true", help="keep the results as PNG")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate and print the table."""
+    from datnet.data.images import find_images  # these import torch
+    from datnet.data.sample import sample_images
+    from datnet.evaluation.networks import evaluate_networks, read_pairs
+    from datnet.evaluation.protocol import every_pair
+    from datnet.evaluation.summary import summary_table, write_atomically
+    from datnet.saved_network import read_description
+    from datnet.stylizer import choose_device
+
+    networks = name_networks([(read_description(path).name, path) for path in arguments.networks])
+    content_dir = arguments.content or sample_images().eval_content
+    style_dir = arguments.style or sample_images().eval_style
+    if arguments.pairs:
+        pairs = read_pairs(arguments.pairs, content_dir, style_dir)
+    else:
+        for option in ("contents", "styles"):
+            if (getattr(arguments, option) or 1) < 1:
+                raise DatNetError(f"--{option} must be at least 1")
+        pairs = every_pair(
+            find_images(content_dir)[: arguments.contents],
+            find_images(style_dir)[: arguments.styles],
+        )
+    summaries = evaluate_networks(
+        networks,
+        pairs,
+        arguments.output,
+        size=arguments.size,
+        save_images=arguments.save_images,
+        device=choose_device(arguments.device),
+    )
+    table = summary_table(summaries)
+    write_atomically(arguments.output / "table.md", table + "\n")
+    print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
+    return 0
+
+
+def name_networks(networks: list[tuple[str, Path]]) -> dict[str, Path]:
+    """Titles for the table: the variant's name, with the file's folder where names repeat.
+
+    Raises:
+        DatNetError: If a file is given twice.
+    """
+    names = [name for name, _ in networks]
+    titles = {
+        name if names.count(name) == 1 else f"{name} {path.parent.name}": path
+        for name, path in networks
+    }
+    if len(titles) < len(networks):
+        titles = {f"{name} {str(path).replace('/', '_')}": path for name, path in networks}
+    if len(titles) < len(networks):
+        raise DatNetError("the same network is given twice")
+    return titles

