@@ -1,0 +1,161 @@
+"""The training and validation data of a run: two folders of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from datnet.data.images import find_images
+from datnet.data.pairs import (
+    SMALLEST_SIDE,
+    FixedPairs,
+    Pair,
+    PairDataset,
+    PairSampler,
+    collate,
+)
+from datnet.data.sample import sample_images
+from datnet.errors import DatNetError
+
+
+class ContentStyleDataModule(LightningDataModule):
+    """Pairs of content and style images from two folders, for a ``Trainer``.
+
+    The training loader is endless and continues at the trainer's step, so a resumed run sees the
+    pairs that an uninterrupted one would. It divides the pairs among processes by itself: make the
+    trainer with ``use_distributed_sampler=False``.
+
+    Args:
+        content_dir: Folder of content images; subfolders belong to it. ``None`` takes the embedded
+            sample set, which is made when it is first needed.
+        style_dir: Folder of style images, likewise.
+        validation_content_dir: Folder of content images for validation; ``None`` takes those of
+            training, or those of the sample set that are kept from training.
+        validation_style_dir: Folder of style images for validation, likewise.
+        short_side: The shorter side that images are resized to, in pixels, aspect kept. ``None``
+            leaves images as they are, except that none is smaller than ``crop_size``.
+        crop_size: Side of the square crops, in pixels.
+        horizontal_flip: Whether each image is mirrored with probability 1/2.
+        batch_size: Pairs per process and batch.
+        num_workers: Processes that read images; 0 reads in the main process.
+        validation_pairs: Number of fixed pairs to validate on. Every process validates on all.
+        seed: Seed of the sequence of pairs, 0 or more.
+    """
+
+    def __init__(
+        self,
+        *,
+        content_dir: str | Path | None = None,
+        style_dir: str | Path | None = None,
+        validation_content_dir: str | Path | None = None,
+        validation_style_dir: str | Path | None = None,
+        short_side: int | None = 512,
+        crop_size: int = 256,
+        horizontal_flip: bool = False,
+        batch_size: int = 8,
+        num_workers: int = 2,
+        validation_pairs: int = 8,
+        seed: int = 1,
+    ) -> None:
+        super().__init__()
+        if content_dir is None:
+            content_dir = sample_images().train_content
+            validation_content_dir = validation_content_dir or sample_images().eval_content
+        if style_dir is None:
+            style_dir = sample_images().train_style
+            validation_style_dir = validation_style_dir or sample_images().eval_style
+        self.content_dir = Path(content_dir)
+        self.style_dir = Path(style_dir)
+        self.validation_content_dir = Path(validation_content_dir or content_dir)
+        self.validation_style_dir = Path(validation_style_dir or style_dir)
+        self.short_side = short_side
+        self.crop_size = crop_size
+        self.horizontal_flip = horizontal_flip
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.validation_pairs = validation_pairs
+        self.seed = seed
+        self._files: dict[Path, list[Path]] = {}
+
+    def check(self) -> None:
+        """Look at the settings and list the folders, before anything slow begins.
+
+        Raises:
+            DatNetError: If a setting cannot work, or a folder is missing or holds no image.
+        """
+        for name, smallest in (
+            ("crop_size", SMALLEST_SIDE),
+            ("batch_size", 1),
+            ("num_workers", 0),
+            ("validation_pairs", 1),
+            ("seed", 0),
+        ):
+            value = getattr(self, name)
+            if value < smallest:
+                raise DatNetError(f"{name} must be at least {smallest}, not {value}.")
+        if self.short_side is not None and self.short_side < self.crop_size:
+            raise DatNetError(
+                f"short_side ({self.short_side}) must be at least crop_size"
+                f" ({self.crop_size}), or null to leave images as they are."
+            )
+        for folder in (
+            self.content_dir,
+            self.style_dir,
+            self.validation_content_dir,
+            self.validation_style_dir,
+        ):
+            if folder not in self._files:
+                self._files[folder] = find_images(folder)
+
+    def setup(self, stage: str) -> None:
+        """List the folders, unless :meth:`check` has done so."""
+        self.check()
+
+    def train_dataloader(self) -> DataLoader[Pair]:
+        """The endless training pairs, from the trainer's step on."""
+        trainer = self.trainer
+        if trainer is None:
+            raise ValueError("training pairs depend on the trainer's step; use trainer.fit")
+        dataset = PairDataset(
+            self._files[self.content_dir],
+            self._files[self.style_dir],
+            short_side=self.short_side,
+            crop_size=self.crop_size,
+            horizontal_flip=self.horizontal_flip,
+            seed=self.seed,
+        )
+        sampler = PairSampler(
+            batch_size=self.batch_size,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+            # The number of optimiser steps says how far the weights are. Batches counted on their
+            # own would skip the one during which a run was interrupted.
+            first_batch=lambda: trainer.global_step * trainer.accumulate_grad_batches,
+        )
+        return DataLoader(
+            dataset,
+            sampler=sampler,
+            batch_size=self.batch_size,
+            collate_fn=collate,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=trainer.strategy.root_device.type == "cuda",
+        )
+
+    def val_dataloader(self) -> DataLoader[Pair]:
+        """The fixed validation pairs, the same in every process."""
+        dataset = FixedPairs(
+            self._files[self.validation_content_dir],
+            self._files[self.validation_style_dir],
+            pair_count=self.validation_pairs,
+            short_side=self.short_side,
+            crop_size=self.crop_size,
+        )
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            collate_fn=collate,
+            num_workers=min(self.num_workers, self.validation_pairs),
+        )
