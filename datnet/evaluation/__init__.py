@@ -1,0 +1,1 @@
+"""Metrics, the contents × styles protocol, tables and figures."""

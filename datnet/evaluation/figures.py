@@ -1,0 +1,139 @@
+"""Labelled grids of pictures, as papers on style transfer print them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from datnet.errors import DatNetError
+
+# A power of two, so that sizes in inches are exact and every pixel stays a pixel.
+DOTS_PER_INCH = 128
+SMALLEST_FONT = 9
+"""Font size in pixels below which titles are cut short rather than shrunk further."""
+
+
+def comparison_grid(
+    rows: Sequence[Sequence[Image.Image]],
+    column_titles: Sequence[str],
+    row_titles: Sequence[str] | None = None,
+    *,
+    path: Path,
+) -> None:
+    """Write a grid of pictures on white, with titles over the columns and beside the rows.
+
+    Pictures are neither resized nor smoothed: in a PNG every pixel of theirs is a pixel of the
+    figure, and a PDF holds them losslessly with titles as text. A column is as wide as its widest
+    picture and a row as high as its highest; smaller pictures are centred. Titles that are too long
+    are set smaller and at last cut short.
+
+    Args:
+        rows: The pictures, row by row; for example one row for each content with the columns
+            content, style, network A, network B, …
+        column_titles: One for each column.
+        row_titles: One for each row, written upwards at the left.
+        path: Where to write; the suffix ``.png`` or ``.pdf`` chooses the format. Missing parent
+            folders are made.
+
+    Raises:
+        ValueError: If there are no pictures, or numbers of pictures and titles do not agree.
+        DatNetError: If the suffix is another one.
+    """
+    if not rows or not column_titles or any(len(row) != len(column_titles) for row in rows):
+        raise ValueError(
+            f"every row needs a picture for each of the {len(column_titles)} column titles; "
+            f"the rows have {[len(row) for row in rows]} pictures"
+        )
+    if row_titles is not None and len(row_titles) != len(rows):
+        raise ValueError(f"there are {len(rows)} rows and {len(row_titles)} row titles")
+    if path.suffix.lower() not in (".png", ".pdf"):
+        raise DatNetError(f"{path}: a figure is written as .png or .pdf; change the suffix")
+
+    widths = [max(picture.width for picture in column) for column in zip(*rows, strict=True)]
+    heights = [max(picture.height for picture in row) for row in rows]
+    gap = max(2, max(widths) // 64)
+    font = max(12, max(widths) // 14)
+    title_band = round(1.8 * font)
+    left = gap + (title_band if row_titles else 0)
+    # Left edges of the columns and lower edges of the rows, in pixels from the upper left corner.
+    xs = left + np.cumsum([0, *(width + gap for width in widths)])
+    ys = title_band + np.cumsum([0, *(height + gap for height in heights)])
+    figure_width, figure_height = int(xs[-1]), int(ys[-1])
+
+    figure = Figure(
+        figsize=(figure_width / DOTS_PER_INCH, figure_height / DOTS_PER_INCH),
+        dpi=DOTS_PER_INCH,
+        facecolor="white",
+    )
+    FigureCanvasAgg(figure)
+    for row, y, height in zip(rows, ys, heights, strict=False):
+        for picture, x, width in zip(row, xs, widths, strict=False):
+            free_x, free_y = (width - picture.width) // 2, (height - picture.height) // 2
+            lower_edge = figure_height - (y + free_y + picture.height)
+            axes = figure.add_axes(
+                (
+                    (x + free_x) / figure_width,
+                    lower_edge / figure_height,
+                    picture.width / figure_width,
+                    picture.height / figure_height,
+                )
+            )
+            axes.set_axis_off()
+            axes.imshow(np.asarray(picture.convert("RGB")), interpolation="none", aspect="auto")
+    for title, x, width in zip(column_titles, xs, widths, strict=False):
+        text = _write(figure, title, x + width / 2, title_band / 2, font)
+        _fit(text, font, width, horizontal=True)
+    for title, y, height in zip(row_titles or (), ys, heights, strict=False):
+        text = _write(figure, title, gap + title_band / 2, y + height / 2, font)
+        text.set_rotation(90)
+        _fit(text, font, height, horizontal=False)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        figure.savefig(unfinished, format=path.suffix.lower()[1:], dpi=DOTS_PER_INCH)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write(figure: Figure, title: str, x: float, y: float, font: int) -> Text:
+    """Write a title centred on a point that is given in pixels from the upper left corner."""
+    width, height = figure.get_size_inches() * DOTS_PER_INCH
+    return figure.text(
+        x / width,
+        1 - y / height,
+        title,
+        family="DejaVu Sans",
+        fontsize=_points(font),
+        horizontalalignment="center",
+        verticalalignment="center",
+        parse_math=False,
+    )
+
+
+def _fit(text: Text, font: int, length: float, *, horizontal: bool) -> None:
+    """Make a title smaller, and at last shorter, until it is no longer than its pictures."""
+
+    def extent() -> float:
+        box = text.get_window_extent()
+        return box.width if horizontal else box.height
+
+    if extent() > length:
+        text.set_fontsize(_points(max(SMALLEST_FONT, font * length / extent())))
+    title = text.get_text()
+    while extent() > length and len(title) > 1:
+        title = title[:-1]
+        text.set_text(f"{title}…")
+
+
+def _points(pixels: float) -> float:
+    """Matplotlib's font sizes are in points, 72 to the inch."""
+    return pixels * 72 / DOTS_PER_INCH

@@ -1,0 +1,116 @@
+"""Evaluate trained networks and the controls on the same pairs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from datnet.data.images import find_images
+from datnet.errors import DatNetError
+from datnet.evaluation.metrics import Metrics
+from datnet.evaluation.protocol import Pair, evaluate, identity, style_copy
+from datnet.evaluation.summary import Summary
+from datnet.saved_network import load_network
+
+
+def evaluate_networks(
+    networks: Mapping[str, Path],
+    pairs: Sequence[Pair],
+    output_dir: Path,
+    *,
+    size: int = 512,
+    save_images: bool = False,
+    device: torch.device | str = "cpu",
+) -> list[Summary]:
+    """Measure the controls `identity` and `style copy` and every network on the same pairs.
+
+    Each has a folder of its own in ``output_dir``; a network's is named by its title and the first
+    8 digits of its file's SHA-256, so results of an older file are never taken for its own. What
+    is there already is not computed again.
+
+    Args:
+        networks: From the title of a network to its file.
+        pairs: Content and style files.
+        output_dir: Where the results go.
+        size: Side of the square images.
+        save_images: Whether to keep the networks' results as PNG.
+        device: Where to compute.
+
+    Returns:
+        Summaries in the order: identity, style copy, the networks.
+
+    Raises:
+        DatNetError: If a network or an image cannot be read.
+    """
+    metrics = Metrics.pretrained()
+    summaries = [
+        evaluate(
+            control,
+            pairs,
+            output_dir / title.replace(" ", "_"),
+            metrics=metrics,
+            description=title,
+            size=size,
+            device=device,
+        )
+        for title, control in (("identity", identity), ("style copy", style_copy))
+    ]
+    for title, path in networks.items():
+        network = load_network(path).to(device)
+        summaries.append(
+            evaluate(
+                network,
+                pairs,
+                results_folder(output_dir, title, path),
+                metrics=metrics,
+                description=title,
+                size=size,
+                save_images=save_images,
+                device=device,
+            )
+        )
+    return summaries
+
+
+def results_folder(output_dir: Path, title: str, network: Path) -> Path:
+    """Where :func:`evaluate_networks` puts the results of a network."""
+    return output_dir / f"{title}-{hashlib.sha256(network.read_bytes()).hexdigest()[:8]}"
+
+
+def read_pairs(path: Path, content_dir: Path, style_dir: Path) -> list[Pair]:
+    """Read a list of pairs, such as the pairs.csv that every evaluation writes.
+
+    Args:
+        path: CSV with the columns content and style: file names in the two folders or their
+            subfolders, with as many parent folders as it takes to tell them apart.
+        content_dir: Folder of the content images.
+        style_dir: Folder of the style images.
+
+    Raises:
+        DatNetError: If the file cannot be read or lacks a column, or a name fits no image or
+            several.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names = [(row["content"], row["style"]) for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatNetError(f"{path} cannot be read: {error}") from error
+    except KeyError as error:
+        raise DatNetError(f"{path} must have the columns content and style") from error
+    contents, styles = find_images(content_dir), find_images(style_dir)
+    return [
+        (_image_called(content, contents, path), _image_called(style, styles, path))
+        for content, style in names
+    ]
+
+
+def _image_called(name: str, images: Sequence[Path], pairs: Path) -> Path:
+    wanted = Path(name or "").parts
+    found = [image for image in images if image.parts[-len(wanted) :] == wanted] if wanted else []
+    if len(found) != 1:
+        raise DatNetError(f"{pairs}: {len(found)} images are called {name!r}; it must be one")
+    return found[0]

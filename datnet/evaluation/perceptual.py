@@ -1,0 +1,101 @@
+"""LPIPS: how different two images look, by the features of a classification network.
+
+Zhang, Isola, Efros, Shechtman, Wang, *The Unreasonable Effectiveness of Deep Features as a
+Perceptual Metric*, CVPR 2018, version 0.1 as in the package ``lpips``, which brings the learned
+channel weights. The backbone's ImageNet weights come from ``datnet.weights``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from datnet.weights import load_weights
+
+_BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
+
+
+class PerceptualDistance(nn.Module):
+    """LPIPS 0.1 of image pairs: 0 for equal images, about 0.1 to 0.8 for style transfer results.
+
+    The network is frozen and stays in evaluation mode; gradients reach the images. It computes in
+    float32, under autocast too.
+
+    Args:
+        network: ``"alex"`` (AlexNet, the usual choice for reporting) or ``"vgg"`` (VGG-16).
+        weights: File with the backbone's weights; by default ``datnet.weights`` finds or fetches
+            ``alexnet`` or ``vgg16``.
+
+    Raises:
+        ValueError: ``network`` is neither.
+        DatNetError: The weights are not on this machine and could not be fetched.
+    """
+
+    def __init__(self, network: str = "alex", weights: Path | str | None = None) -> None:
+        super().__init__()
+        if network not in _BACKBONES:
+            raise ValueError(f"network must be 'alex' or 'vgg', got {network!r}")
+        self.network = network
+        self.metric = _build_lpips(network, load_weights(_BACKBONES[network], weights))
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, images: Tensor, references: Tensor) -> Tensor:
+        """Measure the distance of each image to its reference.
+
+        Args:
+            images: RGB in [0, 1], shape ``(B, 3, H, W)``, H and W at least 32.
+            references: Same shape and range.
+
+        Returns:
+            Distances, at least 0, shape ``(B,)``, float32.
+
+        Raises:
+            ValueError: A shape or a value range is another.
+        """
+        if images.shape != references.shape or images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(
+                "images and references must both have shape (B, 3, H, W), "
+                f"got {tuple(images.shape)} and {tuple(references.shape)}"
+            )
+        if min(images.shape[2:]) < 32:
+            raise ValueError(f"images must be at least 32 × 32, got {tuple(images.shape[2:])}")
+        for name, batch in (("images", images), ("references", references)):
+            low, high = torch.stack(batch.detach().aminmax()).tolist()
+            if not (low >= 0 and high <= 1):  # NaN fails both
+                raise ValueError(f"{name} must lie in [0, 1], got [{low:g}, {high:g}]")
+        with torch.autocast(images.device.type, enabled=False):
+            distances = self.metric(images.float(), references.float(), normalize=True)
+        return distances.flatten()
+
+    def train(self, mode: bool = True) -> PerceptualDistance:
+        """Stay in evaluation mode: dropout in the metric would make it random."""
+        return super().train(False)
+
+
+def _build_lpips(network: str, backbone: dict[str, Tensor]) -> nn.Module:
+    """Build the package's network from the given convolutions and the package's channel weights."""
+    import lpips  # imports torchvision, which costs a second
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # calls torchvision in a deprecated way
+        # On the meta device the classifier, 0.5 GB that LPIPS never uses, takes neither memory
+        # nor time. Everything else gets its values below, or load_state_dict objects.
+        with torch.device("meta"):
+            metric = lpips.LPIPS(net=network, pretrained=False, pnet_rand=True, verbose=False)
+    state = torch.load(
+        Path(lpips.__file__).parent / "weights" / "v0.1" / f"{network}.pth",
+        map_location="cpu",
+        weights_only=True,
+    )
+    for key in list(state):  # the package registers each "lin0" a second time as "lins.0"
+        state[key.replace("lin", "lins.", 1)] = state[key]
+    for key, value in lpips.ScalingLayer().state_dict().items():
+        state[f"scaling_layer.{key}"] = value
+    for key in metric.net.state_dict():  # "slice2.3.weight" is torchvision's "features.3.weight"
+        state[f"net.{key}"] = backbone["features." + key.partition(".")[2]]
+    metric.load_state_dict(state, assign=True)
+    return metric

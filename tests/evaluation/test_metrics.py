@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from datnet.data.images import fit_square, read_image, save_image, to_image, to_tensor
+from datnet.errors import DatNetError
+from datnet.evaluation.metrics import (
+    METRICS,
+    Metrics,
+    peak_signal_to_noise_ratio,
+    round_to_8_bits,
+)
+
+KEYS = ("ssim", "psnr", "lpips_alex", "lpips_vgg", "content_distance", "style_distance")
+
+
+class SmallEncoder(nn.Module):
+    """Five maps of halving size, like VGG's; notes what it is called under."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.mixing = [torch.randn(4, 3, 1, 1, generator=generator) for _ in range(5)]
+        self.calls = 0
+        self.tf32_allowed: bool | None = None
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        self.calls += 1
+        self.tf32_allowed = torch.backends.cudnn.allow_tf32
+        return [
+            functional.conv2d(functional.avg_pool2d(images, 2**level), mixing).relu()
+            for level, mixing in enumerate(self.mixing)
+        ]
+
+
+class MeanDifference(nn.Module):
+    def forward(self, images: Tensor, references: Tensor) -> Tensor:
+        return (images - references).abs().mean((1, 2, 3))
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(lpips_alex=MeanDifference(), lpips_vgg=MeanDifference(), encoder=SmallEncoder())
+
+
+def image(seed: int, size: int = 48) -> Tensor:
+    """Random 8-bit picture with some structure."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, size // 8, size // 8, generator=generator)
+    fine = torch.rand(1, 3, size, size, generator=generator)
+    smooth = functional.interpolate(coarse, scale_factor=8, mode="bilinear")
+    return round_to_8_bits(0.7 * smooth + 0.3 * fine)
+
+
+def slow_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    """SSIM of Wang et al. (2004), equation 13, window by window, with reflected borders."""
+    offsets = np.arange(-5, 6)
+    window = np.exp(-(offsets[:, None] ** 2 + offsets[None] ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    c1, c2 = 0.01**2, 0.03**2
+    total = 0.0
+    for channel in range(3):
+        a, b = (np.pad(image[channel], 5, mode="reflect") for image in (x, y))
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                p, q = a[i : i + 11, j : j + 11], b[i : i + 11, j : j + 11]
+                mean_p, mean_q = (window * p).sum(), (window * q).sum()
+                var_p = (window * (p - mean_p) ** 2).sum()
+                var_q = (window * (q - mean_q) ** 2).sum()
+                covariance = (window * (p - mean_p) * (q - mean_q)).sum()
+                total += ((2 * mean_p * mean_q + c1) * (2 * covariance + c2)) / (
+                    (mean_p**2 + mean_q**2 + c1) * (var_p + var_q + c2)
+                )
+    return total / x.size
+
+
+def test_names_and_directions_of_the_columns_are_frozen() -> None:
+    assert tuple(column.key for column in METRICS) == KEYS
+    assert "".join(column.arrow for column in METRICS) == "↑↑↓↓↓↓"
+
+
+def test_ssim_agrees_with_the_formula(metrics: Metrics) -> None:
+    output, content = image(0), image(1)
+    output = round_to_8_bits(0.6 * content + 0.4 * output)
+    expected = slow_ssim(output[0].double().numpy(), content[0].double().numpy())
+    assert 0.2 < expected < 0.95
+    assert metrics(output, content, image(2))["ssim"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_psnr_by_hand(metrics: Metrics) -> None:
+    content = torch.full((1, 3, 32, 32), 100 / 255)
+    output = content.clone()
+    output[:, :, :16] += 51 / 255  # half of the pixels are off by 0.2: mean squared error 0.02
+    values = metrics(output, content, content)
+    assert values["psnr"] == pytest.approx(10 * math.log10(1 / 0.02), abs=1e-5)
+    assert peak_signal_to_noise_ratio(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)) == 0
+
+
+def test_distances_agree_with_loops_over_channels(metrics: Metrics) -> None:
+    output, content, style = image(0), image(1), image(2, size=64)
+    of_output, of_content, of_style = (metrics.encoder(x) for x in (output, content, style))
+    content_distance = np.mean(
+        [(of_output[level] - of_content[level]).square().mean() for level in (3, 4)]
+    )
+    style_distance = 0.0
+    for a, b in zip(of_output, of_style, strict=True):
+        for channel in range(4):
+            p, q = (x[0, channel].double().numpy().ravel() for x in (a, b))
+            std_p, std_q = (math.sqrt(x.var(ddof=1) + 1e-5) for x in (p, q))
+            style_distance += ((p.mean() - q.mean()) ** 2 + (std_p - std_q) ** 2) / 4 / 5
+    values = metrics(output, content, style)
+    assert values["content_distance"] == pytest.approx(float(content_distance), rel=1e-5)
+    assert values["style_distance"] == pytest.approx(style_distance, rel=1e-4)
+
+
+def test_lpips_compares_with_the_content(metrics: Metrics) -> None:
+    output, content = image(0), image(1)
+    values = metrics(output, content, image(2))
+    expected = (output - content).abs().mean().item()
+    assert values["lpips_alex"] == pytest.approx(expected, rel=1e-6)
+    assert values["lpips_vgg"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_controls_win_their_own_side(metrics: Metrics) -> None:
+    content, style = image(1), image(2)
+    copy_of_content = metrics(content, content, style)
+    copy_of_style = metrics(style, content, style)
+    assert copy_of_content["psnr"] == math.inf
+    assert copy_of_content["ssim"] == pytest.approx(1, abs=1e-6)
+    assert copy_of_content["content_distance"] == copy_of_content["lpips_alex"] == 0
+    assert copy_of_content["style_distance"] > 0
+    assert copy_of_style["style_distance"] == 0
+    assert copy_of_style["content_distance"] > 0
+
+
+def test_the_result_is_measured_as_it_would_be_saved(metrics: Metrics, tmp_path: Path) -> None:
+    content, style = image(1), image(2)
+    generator = torch.Generator().manual_seed(3)
+    output = content + 0.3 * torch.randn(content.shape, generator=generator)
+    save_image(to_image(output[0]), tmp_path / "saved.png")
+    saved = to_tensor(read_image(tmp_path / "saved.png"))[None]
+    assert torch.equal(round_to_8_bits(output), saved)
+    assert metrics(output, content, style) == metrics(saved, content, style)
+    # What would be lost by saving counts for nothing, and what is kept counts.
+    assert metrics(content + 0.4 / 255, content, style)["psnr"] == math.inf
+    assert metrics(content + 0.6 / 255, content, style)["psnr"] < 60
+
+
+def test_prepared_targets_give_the_same_values_and_spare_the_encoder(metrics: Metrics) -> None:
+    content, style = image(1), image(2)
+    content_target, style_target = metrics.content_target(content), metrics.style_target(style)
+    metrics.encoder.calls = 0
+    values = metrics.measure(image(0), content_target, style_target)
+    assert metrics.encoder.calls == 1
+    assert values == metrics(image(0), content, style)
+
+
+def test_a_result_with_nan_has_no_metrics(metrics: Metrics) -> None:
+    output = image(0)
+    output[0, 1, 2, 3] = math.nan
+    values = metrics(output, image(1), image(2))
+    assert tuple(values) == KEYS
+    assert all(math.isnan(value) for value in values.values())
+
+
+def test_results_of_another_shape_are_refused(metrics: Metrics) -> None:
+    content, style = image(1), image(2)
+    for output in (content[0], content[..., 1:], content.repeat(2, 1, 1, 1)):
+        with pytest.raises(ValueError, match="shape"):
+            metrics(output, content, style)
+
+
+def test_precision_does_not_depend_on_the_caller(metrics: Metrics) -> None:
+    output, content, style = image(0), image(1), image(2)
+    expected = metrics(output, content, style)
+    allowed_before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            values = metrics(output, content, style)
+        assert metrics.encoder.tf32_allowed is False
+        assert torch.backends.cudnn.allow_tf32 is True
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed_before
+    assert values == expected
+
+
+@pytest.mark.slow
+def test_pretrained_metrics_order_a_photograph_and_its_damaged_copies() -> None:
+    folder = Path(__file__).parents[2] / "../shared/data/eval"
+    if not folder.exists():
+        pytest.skip("../shared/data is not here")
+    try:
+        metrics = Metrics.pretrained()
+    except DatNetError as error:
+        pytest.skip(f"weights are not here: {error}")
+    content, style = (
+        to_tensor(fit_square(read_image(folder / name), 128))[None]
+        for name in ("content/00.jpg", "style/00.jpg")
+    )
+    generator = torch.Generator().manual_seed(0)
+    noisy = content + 0.05 * torch.randn(content.shape, generator=generator)
+    same, near, far = (metrics(output, content, style) for output in (content, noisy, style))
+    for column in METRICS[:5]:
+        sign = -1 if column.higher_is_better else 1
+        assert sign * same[column.key] < sign * near[column.key] < sign * far[column.key]
+    assert far["style_distance"] == 0 < same["style_distance"]
