@@ -1,0 +1,118 @@
+"""Trained networks as files: tensors in safetensors, with the way to rebuild them in the header.
+
+A file is complete in itself: it names the network's class and settings and its encoder. The
+encoder's own weights are public and stay out of it. Reading one runs no code from the file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from datnet.config import build, find_target
+from datnet.errors import DatNetError
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.vgg import VggEncoder
+
+ENCODER_PREFIX = "encoder."
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What a trained network is and how it came about.
+
+    Args:
+        name: Name of the variant, as in conf/model.
+        network: ``_target_`` and settings of the network's class.
+        encoder: Arguments of :class:`~datnet.networks.vgg.VggEncoder`.
+        training: Facts about the training for people and tables: steps, data, seed, commit, …
+    """
+
+    name: str
+    network: dict[str, Any]
+    encoder: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def save_network(
+    network: StyleTransferNetwork, description: NetworkDescription, path: Path
+) -> None:
+    """Write a network to ``path``; a file that is there is replaced only by a complete one."""
+    tensors = {
+        name: tensor.detach().contiguous().cpu()
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(ENCODER_PREFIX)
+    }
+    temporary = path.with_name(path.name + ".partial")
+    save_file(tensors, temporary, metadata={"datnet": json.dumps(asdict(description))})
+    temporary.replace(path)
+
+
+def read_description(path: Path) -> NetworkDescription:
+    """Read what a file of :func:`save_network` holds, without its tensors.
+
+    Raises:
+        DatNetError: If the file is missing or is no such file.
+    """
+    if path.is_dir():
+        raise DatNetError(f"{path} is a folder; name the network.safetensors in it")
+    if not path.exists():
+        raise DatNetError(
+            f"{path} does not exist; `datnet train` writes RUN_DIR/network.safetensors"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        hint = (
+            "; this is a checkpoint for resuming, the trained network is network.safetensors "
+            "in the run's folder"
+            if path.suffix == ".ckpt"
+            else ""
+        )
+        raise DatNetError(f"{path} is no network file of DatNet{hint}") from error
+
+
+def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
+    """Rebuild a trained network, on the CPU, in evaluation mode.
+
+    Args:
+        path: A file of :func:`save_network`; float16 tensors become float32.
+        encoder: An encoder to share between networks; by default the one that the file names is
+            built, which may fetch its weights.
+
+    Raises:
+        DatNetError: If the file is missing, damaged or does not fit this version of DatNet.
+    """
+    description = read_description(path)
+    target = find_target(description.network)
+    if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
+        raise DatNetError(f"{path} names {target} as its network, which is none")
+    network = build(description.network, encoder=encoder or VggEncoder(**description.encoder))
+    expected = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(ENCODER_PREFIX)
+    }
+    with safe_open(path, framework="pt") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    wrong = [
+        name
+        for name in expected.keys() | stored.keys()
+        if name not in expected or name not in stored or expected[name].shape != stored[name].shape
+    ]
+    if wrong:
+        raise DatNetError(
+            f"{path} does not fit {description.network['_target_']}: "
+            f"{len(wrong)} tensors differ, {sorted(wrong)[0]} among them"
+        )
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(stored[name])
+    return network.eval()

@@ -1,0 +1,140 @@
+"""What happens beside the optimisation: pictures, throughput, progress."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torchvision.utils import make_grid
+
+from datnet.data.images import save_image, to_image
+from datnet.data.pairs import Batch
+from datnet.training.module import StyleTransferModule
+
+GRID_ROWS = 4
+
+
+class StepCheckpoint(ModelCheckpoint):
+    """Saves behind optimisation steps only, never between two batches of one step.
+
+    Lightning forgets over a resumption which step it saved last, and would replace a checkpoint
+    with one from the middle of an accumulation, from which a run cannot go on exactly.
+    """
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Save if a step is complete and it is time."""
+        if (batch_index + 1) % trainer.accumulate_grad_batches == 0:
+            super().on_train_batch_end(trainer, module, outputs, batch, batch_index)
+
+
+class ImagePanel(Callback):
+    """Shows content | style | result of the first validation pairs at every validation.
+
+    The picture goes to every logger that shows images and to ``folder/step_000500.png``.
+
+    Args:
+        folder: Where to write the pictures.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.batch: Batch | None = None
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: Any, batch_index: int, *_: Any
+    ) -> None:
+        """Remember the pairs, which are the same at every validation."""
+        if batch_index == 0:
+            self.batch = batch
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Draw the panel."""
+        if not trainer.sanity_checking:
+            self.draw(trainer, module)
+
+    @rank_zero_only
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Draw the last panel, if the last step was not a validation's."""
+        module.eval()
+        if not (self.folder / f"step_{trainer.global_step:06d}.png").exists():
+            self.draw(trainer, module)
+
+    @torch.no_grad()
+    def draw(self, trainer: Trainer, module: LightningModule) -> None:
+        """Paint the remembered pairs and hand the panel to all loggers."""
+        assert isinstance(module, StyleTransferModule)
+        if self.batch is None:
+            batch = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
+        else:
+            batch = self.batch
+        content = batch.content[:GRID_ROWS].to(module.device)
+        style = batch.style[:GRID_ROWS].to(module.device)
+        result = module.network(content, style)
+        columns = torch.stack([content, style, result], dim=1).flatten(0, 1).cpu()
+        panel = make_grid(columns, nrow=3, padding=4, pad_value=1.0)
+        save_image(to_image(panel), self.folder / f"step_{trainer.global_step:06d}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image(
+                    "content | style | result", [to_image(panel)], step=trainer.global_step
+                )
+            elif isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("content | style | result", panel, trainer.global_step)
+
+
+class Throughput(Callback):
+    """Logs images per second, all processes together, over the steps since the last log."""
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Start the clock."""
+        self.time = time.perf_counter()
+        self.images = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Count, and log where the other metrics are logged."""
+        self.images += len(batch.content) * trainer.world_size
+        if trainer.global_step and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            now = time.perf_counter()
+            module.log("train/images_per_second", self.images / (now - self.time))
+            self.time, self.images = now, 0
+
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Remember when the training paused."""
+        self.paused = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Leave the pause out."""
+        self.time += time.perf_counter() - self.paused
+
+
+class StepProgressBar(TQDMProgressBar):
+    """A progress bar over all steps of the training rather than over epochs."""
+
+    @property
+    def total_train_batches(self) -> int:
+        """Batches until the last step."""
+        return self.trainer.max_steps * self.trainer.accumulate_grad_batches
+
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Show the steps that a resumed run has behind it."""
+        self.train_progress_bar.reset(self.total_train_batches)
+        self.train_progress_bar.initial = trainer.global_step * trainer.accumulate_grad_batches
+        self.train_progress_bar.n = self.train_progress_bar.initial
+        self.train_progress_bar.set_description("Training")
+
+    def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+        """The loss alone; the logger's run number says nothing here."""
+        metrics = super().get_metrics(trainer, module)
+        metrics.pop("v_num", None)
+        return {name.removeprefix("train/"): value for name, value in metrics.items()}

@@ -1,0 +1,117 @@
+"""The LightningModule: any network with its objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+
+from datnet.data.pairs import Batch
+from datnet.errors import DatNetError
+from datnet.networks.base import StyleTransferNetwork
+from datnet.objectives.base import Objective
+
+ENCODER_PREFIX = "network.encoder."
+
+
+class StyleTransferModule(LightningModule):
+    """Trains a network with Adam and an inverse-time learning-rate decay.
+
+    Args:
+        network: The network; its encoder is frozen and stays out of checkpoints.
+        objective: The loss terms and their weights.
+        learning_rate: Learning rate of step 0.
+        learning_rate_decay: Step t has ``learning_rate / (1 + learning_rate_decay · t)``.
+        seed: Random numbers drawn in step t depend on this, t and the process alone, so that a
+            resumed run draws what an uninterrupted one does.
+        channels_last: Whether tensors lie in memory with channels last, which is faster in 16 bits.
+    """
+
+    def __init__(
+        self,
+        network: StyleTransferNetwork,
+        objective: Objective[Any],
+        *,
+        learning_rate: float,
+        learning_rate_decay: float,
+        seed: int,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.strict_loading = False  # checkpoints do not hold the encoder
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=self.memory_format)
+        self.objective = objective
+        self.learning_rate = learning_rate
+        self.learning_rate_decay = learning_rate_decay
+        self.seed = seed
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave the encoder out."""
+        checkpoint["state_dict"] = {
+            name: tensor
+            for name, tensor in checkpoint["state_dict"].items()
+            if not name.startswith(ENCODER_PREFIX)
+        }
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective's terms on a batch, unweighted."""
+        return self.objective.terms(
+            self.network,
+            batch.content.contiguous(memory_format=self.memory_format),
+            batch.style.contiguous(memory_format=self.memory_format),
+        )
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Compute and log the loss of one batch.
+
+        Raises:
+            DatNetError: If it is not finite, naming the batch's files.
+        """
+        entropy = np.random.SeedSequence([self.seed, self.global_step, self.global_rank])
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
+        terms = self.terms(batch)
+        loss = self.objective.total(terms)
+        if not torch.isfinite(loss):
+            values = ", ".join(f"{name} {term.item():g}" for name, term in terms.items())
+            files = "\n  ".join([*batch.content_path, *batch.style_path])
+            raise DatNetError(
+                f"the loss is not finite at step {self.global_step} ({values}). Look at the files "
+                f"of this batch, lower model.recipe.learning_rate or set "
+                f"trainer.gradient_clip_val:\n  {files}"
+            )
+        self.log("train/loss", loss, prog_bar=True)
+        for name, term in terms.items():
+            self.log(f"train/{name}", term)
+            self.log(f"train/{name}_weighted", self.objective.weights[name] * term)
+        self.log("train/learning_rate", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log the terms on fixed pairs."""
+        terms = self.terms(batch)
+        count = len(batch.content)
+        for name, term in terms.items():
+            self.log(f"validation/{name}", term, batch_size=count, sync_dist=True)
+        self.log(
+            "validation/loss",
+            self.objective.total(terms),
+            batch_size=count,
+            sync_dist=True,
+        )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Adam on the trainable parameters, its learning rate set anew before every step."""
+        trainable = [p for p in self.network.parameters() if p.requires_grad]
+        optimizer = torch.optim.Adam(trainable, lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: 1 / (1 + self.learning_rate_decay * step)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

@@ -1,0 +1,216 @@
+"""One training run from a composed configuration: what `datnet train` does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerStatus
+from omegaconf import DictConfig, OmegaConf
+
+from datnet import provenance
+from datnet.config import CONFIG_DIR, TrainConfig, build, check
+from datnet.data.datamodule import ContentStyleDataModule
+from datnet.data.skipped import SkippedFiles
+from datnet.errors import DatNetError
+from datnet.networks.vgg import VggEncoder
+from datnet.saved_network import NetworkDescription, save_network
+from datnet.training import sweep
+from datnet.training.callbacks import ImagePanel, StepCheckpoint, StepProgressBar, Throughput
+from datnet.training.csv_logger import CsvLogger
+from datnet.training.module import StyleTransferModule
+from datnet.training.run_folder import RunFolder, checkpoint_step
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig) -> float | None:
+    """Train a network and write it to ``run_dir/network.safetensors``.
+
+    A run that has reached its last step already is left as it is.
+
+    Args:
+        config: The composed and resolved configuration.
+
+    Returns:
+        The validation loss, None if there was no validation.
+
+    Raises:
+        DatNetError: If a setting is wrong, the folder holds another run, or the loss is not finite.
+    """
+    check(config)
+    data: ContentStyleDataModule = build(config.data)
+    data.check()
+    folder = RunFolder(Path(config.run_dir))
+    folder.check_same_settings(config)
+    if (folder.finished_steps() or 0) >= config.trainer.max_steps:
+        log.info("%s is finished already; nothing to do", folder.path)
+        return cast(float | None, json.loads(folder.finished.read_text())["validation_loss"])
+    checkpoint = folder.checkpoint(config.ckpt_path)
+    resumed_step = checkpoint_step(checkpoint) if checkpoint else 0
+
+    encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
+    seed_everything(config.seed, verbose=False)
+    module = StyleTransferModule(
+        build(config.model.network, encoder=encoder),
+        build(config.model.objective),
+        learning_rate=config.model.recipe.learning_rate,
+        learning_rate_decay=config.model.recipe.learning_rate_decay,
+        seed=config.seed,
+        channels_last=config.channels_last,
+    )
+    trainer = make_trainer(config, folder, resumed_step)
+    log.info(
+        "%s with %s: step %d to %d in %s",
+        config.name,
+        config.encoder.arch,
+        resumed_step,
+        config.trainer.max_steps,
+        folder.path,
+    )
+    if trainer.is_global_zero:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.create(config), folder.config, resolve=True)  # type: ignore[call-overload]
+    started = time.perf_counter()
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    finally:
+        if config.logger.wandb is not None:
+            import wandb
+
+            wandb.finish()
+    if trainer.state.status != TrainerStatus.FINISHED:
+        raise DatNetError(
+            f"stopped at step {trainer.global_step}; go on with the same command and ckpt_path=last"
+        )
+    loss = trainer.callback_metrics.get("validation/loss")
+    validation_loss = None if loss is None else float(loss)
+    if trainer.is_global_zero:
+        write_network(config, module, folder)
+        facts = {
+            "steps": trainer.global_step,
+            "validation_loss": validation_loss,
+            "seconds_since_start_or_resume": round(time.perf_counter() - started, 1),
+            "commit": provenance.commit(),
+        }
+        folder.finished.write_text(json.dumps(facts, indent=2) + "\n")
+        log.info("wrote %s", folder.network)
+    return validation_loss
+
+
+def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> Trainer:
+    """Lightning's Trainer with our loggers and callbacks.
+
+    Epochs do not exist: pairs are an endless stream of which step t sees its own part.
+    """
+    settings = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(config.trainer)))  # type: ignore[call-overload]
+    loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
+    if config.logger.wandb is not None:
+        from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
+
+        loggers.append(wandb_logger(config, folder))
+    if config.logger.tensorboard:
+        loggers.append(TensorBoardLogger(folder.path, name="tensorboard", version=""))
+    callbacks: list[Callback] = [
+        StepCheckpoint(
+            folder.checkpoints,
+            filename="last",
+            every_n_train_steps=config.checkpoint_every,
+            enable_version_counter=False,
+        ),
+        ImagePanel(folder.path / "images"),
+        Throughput(),
+        SkippedFiles(),
+    ]
+    if config.keep_every:
+        callbacks.append(
+            StepCheckpoint(
+                folder.checkpoints,
+                filename="step_{step:06d}",
+                auto_insert_metric_name=False,
+                every_n_train_steps=config.keep_every,
+                save_top_k=-1,
+            )
+        )
+    if settings["enable_progress_bar"]:
+        callbacks.append(StepProgressBar())
+    settings["val_check_interval"] *= settings["accumulate_grad_batches"]
+    return Trainer(
+        **settings,
+        max_epochs=-1,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        default_root_dir=folder.path,
+        logger=loggers,
+        callbacks=callbacks,
+    )
+
+
+def write_network(config: TrainConfig, module: StyleTransferModule, folder: RunFolder) -> None:
+    """Write the trained network with the facts of its training."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(config), resolve=True))  # type: ignore[call-overload]
+    description = NetworkDescription(
+        name=config.name,
+        network=plain["model"]["network"],
+        encoder=plain["encoder"],
+        training={
+            "steps": module.global_step,
+            "images_per_step": plain["data"]["batch_size"]
+            * module.trainer.world_size
+            * module.trainer.accumulate_grad_batches,
+            "seed": config.seed,
+            "data": plain["data"],
+            "objective": plain["model"]["objective"],
+            "learning_rate": config.model.recipe.learning_rate,
+            "learning_rate_decay": config.model.recipe.learning_rate_decay,
+            "precision": config.trainer.precision,
+            "commit": provenance.commit(),
+            "description": config.description,
+        },
+    )
+    save_network(module.network, description, folder.network)
+
+
+def quieten() -> None:
+    """Silence what libraries say about themselves and no user can act on."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*`ModelCheckpoint.*",
+        ".*lr_scheduler.step.*before `optimizer.step.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="train")
+def main(config: DictConfig) -> float | None:
+    """Entry point of one training process."""
+    quieten()
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return sweep.run_job()
+    try:
+        OmegaConf.resolve(config)
+        return train(cast(TrainConfig, config))
+    except DatNetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(sweep.report())

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
+
+from datnet.config import CONFIG_DIR, build, check
+from datnet.errors import DatNetError
+
+FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
+
+
+def load(*overrides: str, config_dir: Path = CONFIG_DIR):
+    with initialize_config_dir(str(config_dir), version_base="1.3"):
+        config = compose("train", list(overrides))
+    OmegaConf.resolve(config)
+    return config
+
+
+def test_the_groups_are_complete() -> None:
+    assert set(choices("model")) >= {
+        *("datnet_spatial", "datnet_dual", "datnet_full", "adain", "sanet")
+    }
+    assert set(choices("experiment")) >= {"table3_sample", "table3_paper", "ablation"}
+    assert set(choices("trainer")) >= {"cpu", "gpu", "ddp"}
+    assert set(choices("encoder")) == {"vgg16", "vgg19"}
+
+
+@pytest.mark.parametrize(("model", "data"), itertools.product(choices("model"), choices("data")))
+def test_every_model_composes_with_all_data_and_can_be_built(
+    model: str, data: str, encoder
+) -> None:
+    config = load(f"model={model}", f"data={data}", *(FOLDERS if data != "sample" else []))
+    check(config)
+    assert config.name == config.model.name == model
+    network = build(config.model.network, encoder=encoder)
+    objective = build(config.model.objective)
+    assert objective.weights
+    assert network.encoder is encoder
+
+
+@pytest.mark.parametrize("group", ["encoder", "trainer", "logger", "experiment"])
+def test_every_other_choice_composes(group: str) -> None:
+    for choice in choices(group):
+        overrides = FOLDERS if choice == "table3_paper" else []
+        check(load(f"{group}={choice}", *overrides))
+
+
+def test_ablation_variants() -> None:
+    """Each step of Table 3 adds one thing and nothing else."""
+    spatial, dual, full = (
+        OmegaConf.to_container(load(f"model=datnet_{name}").model)
+        for name in ("spatial", "dual", "full")
+    )
+    assert [c["network"]["channel_attention"] for c in (spatial, dual, full)] == [0, 1, 1]
+    restoration = [c["objective"].pop("content_restoration") for c in (spatial, dual, full)]
+    assert restoration == [0, 0, 5]
+    for config in (spatial, dual, full):
+        del config["name"], config["network"]["channel_attention"]
+    assert spatial == dual == full
+    assert full["objective"]["local_feature"] == 3
+    assert full["objective"]["global_style"] == 10
+    assert full["recipe"] == {
+        **{"learning_rate": 1e-4, "learning_rate_decay": 1e-5},
+        **{"batch_size": 8, "steps": 50_000},
+    }
+
+
+def test_wrong_choice_names_the_valid_ones() -> None:
+    with pytest.raises(ConfigCompositionException) as error:
+        load("model=datnet_ful")
+    text = f"{error.value} {error.value.__cause__}"
+    assert all(name in text for name in choices("model"))
+
+
+@pytest.mark.parametrize("override", ["trainer.max_step=3", "sead=1", "encoder.arc=vgg16"])
+def test_misspelt_key_on_the_command_line_is_refused(override: str) -> None:
+    with pytest.raises(ConfigCompositionException):
+        load(override)
+
+
+@pytest.mark.parametrize(
+    "line", ["trainer: {max_step: 3}", "sead: 1", "encoder: {arc: vgg16}", "seed: abc"]
+)
+def test_misspelt_key_in_a_file_is_refused(line: str, tmp_path: Path) -> None:
+    for source in CONFIG_DIR.rglob("*.yaml"):
+        target = tmp_path / source.relative_to(CONFIG_DIR)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(source.read_text())
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{line}\n")
+    with pytest.raises(ConfigCompositionException):
+        load("experiment=mine", config_dir=tmp_path)
+
+
+def test_folders_are_mandatory_for_own_data() -> None:
+    with pytest.raises(DatNetError, match=r"data\.content_dir, data\.style_dir must be given"):
+        check(load("data=coco_wikiart"))
+
+
+def test_errors_of_constructors_name_the_class() -> None:
+    node = {"_target_": "datnet.networks.vgg.VggEncoder", "arch": "vgg11", "weights": None}
+    with pytest.raises(DatNetError, match=r"datnet\.networks\.vgg\.VggEncoder.*vgg19"):
+        build(node)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from datnet.errors import DatNetError
+from datnet.saved_network import load_network, read_description
+from datnet.training import run
+from datnet.training.module import StyleTransferModule
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make training fail in the step after ``step``."""
+    original = StyleTransferModule.training_step
+
+    def failing(self, batch, batch_index):
+        if self.global_step == step:
+            raise RuntimeError("power cut")
+        return original(self, batch, batch_index)
+
+    monkeypatch.setattr(StyleTransferModule, "training_step", failing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=adain", "trainer.accumulate_grad_batches=2", "trainer.val_check_interval=2"],
+        ["model=datnet_full", "data.batch_size=1", "data.num_workers=1"],
+    ],
+    ids=["adain, accumulated, validated", "datnet, with a worker"],
+)
+def test_resumed_run_equals_uninterrupted_run(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    """Bit for bit: weights, optimiser state and logged losses."""
+    overrides = [*overrides, "trainer.max_steps=5", "checkpoint_every=1"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run.train(settings(*overrides, f"run_dir={whole}"))
+
+    with monkeypatch.context() as patch:
+        interrupt_at(3, patch)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run.train(settings(*overrides, f"run_dir={parts}"))
+    assert not (parts / "network.safetensors").exists()
+    run.train(settings(*overrides, f"run_dir={parts}", "ckpt_path=last"))
+
+    expected, got = (load_file(folder / "network.safetensors") for folder in (whole, parts))
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    expected, got = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+        for folder in (whole, parts)
+    )
+    assert expected["global_step"] == got["global_step"] == 5
+    for index, state in expected["optimizer_states"][0]["state"].items():
+        for name, value in state.items():
+            assert torch.equal(value, got["optimizer_states"][0]["state"][index][name])
+    losses = [[row["train/loss"] for row in rows(folder)] for folder in (whole, parts)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 5
+
+
+@pytest.mark.slow
+def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run leaves behind, and what a second start in its folder does."""
+    overrides = ["model=adain", "trainer.max_steps=2", "checkpoint_every=1", "keep_every=2"]
+    loss = run.train(
+        settings(*overrides, "trainer.val_check_interval=2", "logger=tensorboard", "seed=3")
+    )
+    folder = tmp_path / "run"
+
+    # metrics.csv: every step, terms raw and weighted, the learning rate's decay
+    logged = rows(folder)
+    assert [row["step"] for row in logged] == ["1", "2"]
+    for row in logged:
+        weighted = sum(float(row[f"train/{n}_weighted"]) for n in ("content", "global_style"))
+        assert float(row["train/loss"]) == pytest.approx(weighted, rel=1e-4)
+        raw = float(row["train/global_style"])
+        assert float(row["train/global_style_weighted"]) == pytest.approx(10 * raw, rel=1e-4)
+        assert float(row["train/images_per_second"]) > 0
+    rates = [float(row["train/learning_rate"]) for row in logged]
+    assert rates == pytest.approx([1e-4, 1e-4 / (1 + 5e-5)], rel=1e-6)
+    assert float(logged[1]["validation/loss"]) == pytest.approx(loss)
+
+    # checkpoints: without the encoder, loadable without executing code
+    names = {path.name for path in (folder / "checkpoints").iterdir()}
+    assert names == {"last.ckpt", "step_000002.ckpt"}
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert state
+    assert not any("encoder" in name for name in state)
+
+    # pictures: one row, three columns
+    panel = Image.open(folder / "images" / "step_000002.png")
+    assert panel.size == (3 * 32 + 4 * 4, 32 + 2 * 4)
+    assert list((folder / "tensorboard").glob("events.*"))
+
+    # the network's file says how it came about
+    description = read_description(folder / "network.safetensors")
+    assert description.name == "adain"
+    assert description.training["steps"] == 2
+    assert description.training["images_per_step"] == 2
+    assert description.training["seed"] == 3
+    assert json.loads((folder / "finished.json").read_text())["steps"] == 2
+    network = load_network(folder / "network.safetensors")
+    assert network(torch.rand(1, 3, 40, 33), torch.rand(1, 3, 32, 32)).shape == (1, 3, 40, 33)
+
+    # a second start
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "VggEncoder", None)  # nothing is built
+        again = settings(*overrides, "seed=3", "ckpt_path=last")
+        assert run.train(again) == pytest.approx(loss)
+    with pytest.raises(DatNetError, match=r"other settings \(.*seed was 3 and is 4"):
+        run.train(settings(*overrides, "seed=4", "ckpt_path=last"))
+    with pytest.raises(DatNetError, match="ckpt_path=last"):
+        run.train(settings(*overrides, "seed=3", "trainer.max_steps=3"))
+    run.train(settings(*overrides, "seed=3", "trainer.max_steps=3", "ckpt_path=last"))
+    assert [row["step"] for row in rows(folder)] == ["1", "2", "3"]
+
+
+def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "datnet.objectives.adain.AdaINObjective.total",
+        lambda self, terms: terms["content"] * float("nan"),
+    )
+    with pytest.raises(DatNetError, match="not finite at step 0") as error:
+        run.train(settings("model=adain", "trainer.max_steps=2"))
+    assert str(error.value).count(".png") == 4
+    assert "content/" in str(error.value)
+    assert not (tmp_path / "run" / "finished.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+model.network.chanel_attention=true"], "did you mean model.network.channel_attention"),
+        (["+model.objective.global_styl=1"], "did you mean model.objective.global_style"),
+        (["+data.crop=64"], "data.crop"),
+        (["data.crop_size=16"], "crop_size"),
+        (["data.content_dir=/nowhere"], "/nowhere"),
+        (["trainer.max_steps=0"], "trainer.max_steps is 0"),
+        (["model.recipe.learning_rate=-1"], "learning_rate is -1"),
+        (["seed=-1"], "seed is -1"),
+        (["model.network._target_=datnet.networks.nothing.Net"], "cannot be imported"),
+        (["ckpt_path=nowhere.ckpt"], "nowhere.ckpt does not exist"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_slow(
+    settings, monkeypatch: pytest.MonkeyPatch, overrides: list[str], message: str
+) -> None:
+    monkeypatch.setattr(run, "VggEncoder", None)
+    with pytest.raises(DatNetError, match=message):
+        run.train(settings(*overrides))
+
+
+def test_negative_loss_weight_is_refused(settings) -> None:
+    with pytest.raises(DatNetError, match="global_style is -1"):
+        run.train(settings("model=adain", "model.objective.global_style=-1"))
+
+
+def test_damaged_checkpoint_is_named(settings, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(DatNetError, match=r"last\.ckpt is damaged"):
+        run.train(settings("model=adain", "ckpt_path=last"))

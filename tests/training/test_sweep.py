@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from datnet.training.sweep import folder_name
+
+
+def train(overrides: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "datnet", "train", *overrides],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_sweep(small_overrides: list[str], tmp_path: Path) -> None:
+    """One job fails, others finish; repeated, nothing is trained twice; a wandb run for each."""
+    sweep = [
+        "-m",
+        *small_overrides,
+        *("model=adain", "seed=1,2", "data.crop_size=16,32", "logger=wandb"),
+        *("trainer.max_steps=1", "sweep=mine"),
+    ]
+    result = train(sweep, tmp_path)
+    assert result.returncode == 1
+    assert "2 of 4 jobs done" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    assert result.stderr.count("crop_size must be at least 32, not 16") == 2
+    networks = sorted((tmp_path / "sweeps" / "mine").glob("*/network.safetensors"))
+    assert len(networks) == 2
+    assert all("data.crop_size_32" in str(path) or "crop_size=32" in str(path) for path in networks)
+    runs = [sorted(path.parent.glob("wandb/offline-run-*/run-*.wandb")) for path in networks]
+    assert [len(files) for files in runs] == [1, 1]
+    assert runs[0][0].name != runs[1][0].name
+
+    written = [path.stat().st_mtime_ns for path in networks]
+    assert train(sweep, tmp_path).returncode == 1
+    assert [path.stat().st_mtime_ns for path in networks] == written
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does_with_twice_the_batch(
+    small_overrides: list[str], tmp_path: Path
+) -> None:
+    common = [*small_overrides, "model=adain", "trainer.max_steps=2"]
+    one = train([*common, "data.batch_size=4", "run_dir=one"], tmp_path)
+    assert one.returncode == 0, one.stderr
+    two = train(
+        [
+            *common,
+            *("data.batch_size=2", "run_dir=two", "trainer.devices=2", "trainer.strategy=ddp"),
+        ],
+        tmp_path,
+    )
+    assert two.returncode == 0, two.stderr
+    expected, got = (load_file(tmp_path / name / "network.safetensors") for name in ("one", "two"))
+    for name, tensor in expected.items():
+        assert (got[name] - tensor).abs().max() < 1e-5, name
+
+
+def test_folder_names() -> None:
+    """The same job has the same folder in any sweep, and odd characters stay out of it."""
+    assert folder_name(["seed=1", "model=adain"]) == folder_name(["model=adain", "seed=1"])
+    assert folder_name(["seed=1", "model=adain"]) == "model=adain,seed=1"
+    first, second = (folder_name([f"data.content_dir=/data/{name}"]) for name in ("a b", "a_b"))
+    assert first != second
+    assert "/" not in first
+    assert " " not in first
+    assert len(folder_name([f"key{i}=value{i}" for i in range(50)])) < 200
