@@ -1,0 +1,5 @@
+"""`python -m datnet`, the same as the command `datnet`."""
+
+from datnet.cli import main
+
+main()

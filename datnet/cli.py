@@ -1,0 +1,42 @@
+"""The command `datnet`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import datnet
+from datnet.commands import evaluate, stylize, weights
+from datnet.errors import DatNetError
+
+DESCRIPTION = """\
+Arbitrary artistic style transfer: train, measure and use DatNet and its rivals.
+`datnet COMMAND --help` explains a command.
+"""
+
+
+def main() -> None:
+    """Run the command that the command line names, and exit with its status."""
+    if sys.argv[1:2] == ["train"]:
+        # Hydra reads the command line itself, and a process for every GPU is started by repeating
+        # this process's command: so the training's own module becomes this process.
+        os.execv(sys.executable, [sys.executable, "-m", "datnet.training.run", *sys.argv[2:]])
+    parser = argparse.ArgumentParser(
+        "datnet", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands.add_parser("train", help="train a network, or sweep over settings with -m")
+    evaluate.add_parser(commands)
+    stylize.add_parser(commands)
+    weights.add_parser(commands)
+    arguments = parser.parse_args()
+    try:
+        sys.exit(arguments.run(arguments))
+    except DatNetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
