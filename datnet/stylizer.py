@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import datnet
-from datnet.data.images import read_image, to_image, to_tensor
+from datnet.data.images import UnreadableImageError, read_image, to_image, to_tensor
 from datnet.errors import DatNetError
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
 from datnet.saved_network import load_network, read_description
@@ -96,16 +96,17 @@ def open_picture(picture: Picture, at_least: int | None) -> Image.Image:
         at_least: Shorter side that is needed; None for all pixels.
 
     Raises:
-        DatNetError: If it cannot be read or has a side below 32.
+        UnreadableImageError: If it cannot be read or has a side below 32.
     """
     if isinstance(picture, Image.Image):
         image, name = picture.convert("RGB"), "the given image"
     else:
         image, name = read_image(picture, at_least=at_least), str(picture)
     if min(image.size) < SMALLEST_SIDE:
-        raise DatNetError(
-            f"{name} has {image.width} × {image.height} pixels; "
-            f"both sides must be at least {SMALLEST_SIDE}"
+        raise UnreadableImageError(
+            name,
+            f"it has {image.width} × {image.height} pixels; "
+            f"both sides must be at least {SMALLEST_SIDE}",
         )
     return image
 

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         1 if a file was left out, else 0.
     """
-    from datnet.data.images import UnreadableImageError, save_image  # these import torch
+    from datnet.data.images import UnreadableImageError, save_image, saving_format  # imports torch
     from datnet.stylizer import Stylizer
 
     single = not (arguments.content.is_dir() or arguments.style.is_dir())
@@ -67,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         for content in images(arguments.content)
     ]
     outputs = [arguments.output] if single else output_files(pairs, arguments.output)
+    if single:
+        saving_format(arguments.output)
     stylizer = Stylizer(arguments.checkpoint, arguments.device)
     left_out: dict[Path, str] = {}
     work = tqdm(zip(pairs, outputs, strict=True), total=len(pairs), unit="image", disable=single)

@@ -357,6 +357,22 @@ def to_image(tensor: Tensor) -> Image.Image:
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 
 
+def saving_format(path: str | Path) -> str:
+    """The format that a file name's suffix stands for, in Pillow's name for it.
+
+    Raises:
+        DatNetError: If the suffix is none that can be written.
+    """
+    path = Path(path)
+    image_format = SAVING_FORMATS.get(path.suffix.lower())
+    if image_format is None:
+        raise DatNetError(
+            f"{path}: cannot write an image of type {path.suffix or '(none)'}."
+            f" Use a name that ends in one of {', '.join(SAVING_FORMATS)}."
+        )
+    return image_format
+
+
 def save_image(image: Image.Image, path: str | Path, **options: Any) -> None:
     """Write an image file; the suffix of the name chooses the format.
 
@@ -372,12 +388,7 @@ def save_image(image: Image.Image, path: str | Path, **options: Any) -> None:
         DatNetError: If the suffix is unknown or the file cannot be written.
     """
     path = Path(path)
-    image_format = SAVING_FORMATS.get(path.suffix.lower())
-    if image_format is None:
-        raise DatNetError(
-            f"{path}: cannot write an image of type {path.suffix or '(none)'}."
-            f" Use a name that ends in one of {', '.join(SAVING_FORMATS)}."
-        )
+    image_format = saving_format(path)
     options = SAVING_OPTIONS.get(image_format, {}) | options
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

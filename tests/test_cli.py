@@ -1,0 +1,236 @@
+"""The commands as a user types them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from datnet import Stylizer
+from datnet.cli import main
+from datnet.commands.evaluate import name_networks
+from datnet.errors import DatNetError
+from datnet.networks.adain import AdaIN
+from datnet.networks.vgg import VggEncoder
+from datnet.saved_network import NetworkDescription, load_network, save_network
+
+
+def datnet(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "datnet", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """The same without a new process, for what fails alike."""
+    monkeypatch.setattr(sys, "argv", ["datnet", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return int(stop.value.code or 0)
+
+
+def assert_clear_failure(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    output = result.stdout + result.stderr
+    assert result.returncode not in (0, -9), output
+    assert "Traceback" not in output
+    for word in words:
+        assert word in output
+
+
+@pytest.fixture(scope="module")
+def network_file(encoder_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained AdaIN as `datnet train` writes networks."""
+    torch.manual_seed(0)
+    encoder = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
+    path = tmp_path_factory.mktemp("network") / "network.safetensors"
+    save_network(
+        AdaIN(VggEncoder(**encoder)),
+        NetworkDescription("adain", {"_target_": "datnet.networks.adain.AdaIN"}, encoder),
+        path,
+    )
+    return path
+
+
+def test_help_teaches_and_is_quick(tmp_path: Path) -> None:
+    result = datnet("--help", cwd=tmp_path)
+    assert result.returncode == 0
+    for command in ("train", "evaluate", "stylize", "weights"):
+        assert command in result.stdout
+        if command != "train":
+            assert "examples:" in datnet(command, "--help", cwd=tmp_path).stdout
+    code = "import sys, datnet.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_train_help_and_mistakes(tmp_path: Path) -> None:
+    result = datnet("train", "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "datnet_full" in result.stdout
+    assert "ckpt_path=last" in result.stdout
+    assert_clear_failure(
+        datnet("train", "model=datnet_ful", cwd=tmp_path), "datnet_full", "datnet_spatial", "sanet"
+    )
+    assert_clear_failure(datnet("train", "trainer.max_step=3", cwd=tmp_path), "max_step")
+    assert_clear_failure(
+        datnet("train", "data=coco_wikiart", cwd=tmp_path), "data.content_dir", "must be given"
+    )
+
+
+def test_stylize_one(network_file: Path, pictures: Path, tmp_path: Path) -> None:
+    photo = pictures / "content" / "0.png"
+    result = datnet(
+        *("stylize", photo, pictures / "style" / "1.png", "-o", "out/result.jpg"),
+        *("--checkpoint", network_file),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert Image.open(tmp_path / "out" / "result.jpg").size == Image.open(photo).size
+
+
+def test_stylize_folders_goes_on_after_a_bad_file(
+    network_file: Path, pictures: Path, tmp_path: Path
+) -> None:
+    contents = tmp_path / "contents"
+    contents.mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (40, 50), (name == "a" and "red") or "blue").save(contents / f"{name}.png")
+    (contents / "bad.jpg").write_bytes(b"nothing")
+    result = datnet(
+        *("stylize", contents, pictures / "style" / "0.png", "-o", "results"),
+        *("--checkpoint", network_file, "--size", "32"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "bad.jpg" in result.stderr
+    assert "wrote 2 images" in result.stdout
+    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert names == ["a__0.png", "b__0.png"]
+    assert Image.open(tmp_path / "results" / "a__0.png").size == (32, 40)
+
+
+def test_stylize_mistakes(
+    network_file: Path,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo, painting = pictures / "content" / "0.png", pictures / "style" / "0.png"
+    given = ("--checkpoint", network_file)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "tiny.png").write_bytes(b"")
+    Image.new("RGB", (1, 1)).save(tmp_path / "pixel.png")
+    for arguments, words in (
+        (("nowhere.jpg", painting, *given), ["nowhere.jpg"]),
+        (("tiny.png", painting, *given), ["tiny.png", "empty"]),
+        (("pixel.png", painting, *given), ["pixel.png", "at least 32"]),
+        ((photo, painting, *given, "--alpha", "2"), ["alpha", "between 0 and 1"]),
+        ((photo, painting, *given, "--size", "3"), ["size", "at least 32"]),
+        ((photo, painting, *given, "--device", "cuda:99"), ["cuda:99"]),
+        ((photo, painting, *given, "-o", "result.xyz"), ["result.xyz"]),
+        ((empty, painting, *given), ["empty"]),
+        ((photo, painting, "--checkpoint", photo), ["0.png", "no network file"]),
+        ((photo, painting, "--checkpoint", "none.safetensors"), ["none.safetensors"]),
+    ):
+        assert call(monkeypatch, "stylize", *arguments) == 1
+        message = capsys.readouterr().err
+        assert message.startswith("error: ")
+        assert len(message.splitlines()) == 1
+        assert all(word in message for word in words), message
+    missing = datnet("stylize", "nowhere.jpg", painting, *given, cwd=tmp_path)
+    assert_clear_failure(missing, "nowhere.jpg")
+
+
+@pytest.mark.slow
+def test_evaluate(network_file: Path, pictures: Path, tmp_path: Path) -> None:
+    arguments = (
+        *("evaluate", network_file, "--content", pictures / "content"),
+        *("--style", pictures / "style", "--contents", "2", "--styles", "1", "--size", "64"),
+        *("--device", "cpu"),
+    )
+    result = datnet(*arguments, "--save-images", cwd=tmp_path)
+    if "Put the file" in result.stderr or "cannot be had" in result.stderr:
+        pytest.skip(f"weights of the metrics cannot be had: {result.stderr}")
+    assert result.returncode == 0, result.stderr
+    for row in ("| identity | 1.0000 | ∞ |", "| style copy |", "| adain |"):
+        assert row in result.stdout
+    assert "2 contents × 1 styles = 2 results at 64×64" in result.stdout
+    (folder,) = (tmp_path / "evaluations").glob("adain-*")
+    assert len(list((folder / "images").glob("*.png"))) == 2
+
+    # The written pair list gives the same table, and other pairs are not mixed into the folder.
+    again = datnet(
+        *arguments[:6],
+        *("--pairs", folder / "pairs.csv", "--size", "64", "--device", "cpu", "--save-images"),
+        cwd=tmp_path,
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == result.stdout
+    other = datnet(*arguments[:6], "--size", "48", "--device", "cpu", cwd=tmp_path)
+    assert_clear_failure(other, "holds another evaluation", "size")
+
+
+def test_names_in_tables_are_distinct() -> None:
+    files = [("adain", Path("a/s1/n")), ("adain", Path("a/s2/n")), ("sanet", Path("b/n"))]
+    assert list(name_networks(files)) == ["adain s1", "adain s2", "sanet"]
+    files = [("adain", Path("a/s1/n")), ("adain", Path("b/s1/n"))]
+    assert len(name_networks(files)) == 2
+    with pytest.raises(DatNetError, match="twice"):
+        name_networks([("adain", Path("a")), ("adain", Path("a"))])
+
+
+def test_saved_network(network_file: Path, tmp_path: Path, encoder_file: Path) -> None:
+    network = load_network(network_file)
+    assert not network.training
+    content = torch.rand(1, 3, 32, 32)
+    encoder = VggEncoder("vgg16", encoder_file, normalized=False)
+    torch.testing.assert_close(
+        network(content, content), load_network(network_file, encoder)(content, content)
+    )
+    save_network(
+        network, NetworkDescription("odd", {"_target_": "os.getcwd"}, {}), tmp_path / "odd"
+    )
+    with pytest.raises(DatNetError, match="as its network"):
+        load_network(tmp_path / "odd")
+    save_network(
+        network,
+        NetworkDescription("sanet", {"_target_": "datnet.networks.sanet.SANet"}, {}),
+        tmp_path / "sanet",
+    )
+    with pytest.raises(DatNetError, match="does not fit"):
+        load_network(tmp_path / "sanet", encoder)
+
+
+def test_half_precision_files_load(network_file: Path, tmp_path: Path, encoder_file: Path) -> None:
+    encoder = VggEncoder("vgg16", encoder_file, normalized=False)
+    network = load_network(network_file, encoder)
+    description = NetworkDescription("adain", {"_target_": "datnet.networks.adain.AdaIN"}, {})
+    save_network(network.half(), description, tmp_path / "half")
+    half = load_network(tmp_path / "half", VggEncoder("vgg16", encoder_file, normalized=False))
+    assert all(p.dtype == torch.float32 for p in half.parameters())
+
+
+def test_stylizer_in_python(network_file: Path, pictures: Path) -> None:
+    stylizer = Stylizer(network_file, device="cpu")
+    photo, painting = pictures / "content" / "0.png", pictures / "style" / "0.png"
+    result = stylizer(photo, painting)
+    assert result.size == (64, 48)
+    assert result == stylizer(Image.open(photo), Image.open(painting))
+    assert stylizer(photo, painting, size=32).size == (43, 32)
+    assert stylizer(photo, painting, alpha=0) == stylizer(photo, photo)
+    with pytest.raises(DatNetError, match="alpha"):
+        stylizer(photo, painting, alpha=-0.1)
