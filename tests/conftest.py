@@ -89,3 +89,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
             small = Image.fromarray(generator.integers(0, 256, (6, 8, 3), dtype=np.uint8))
             small.resize((64, 48), Image.Resampling.BICUBIC).save(root / kind / f"{number}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def small_overrides(pictures: Path, encoder_file: Path) -> list[str]:
+    """A training of seconds, with a random encoder and generated pictures."""
+    return [
+        f"encoder.weights={encoder_file}",
+        "encoder.normalized=false",
+        "data=coco_wikiart",
+        f"data.content_dir={pictures / 'content'}",
+        f"data.style_dir={pictures / 'style'}",
+        "data.short_side=null",
+        "data.crop_size=32",
+        "data.batch_size=2",
+        "data.num_workers=0",
+        "data.validation_pairs=1",
+        "trainer=cpu",
+        "trainer.enable_progress_bar=false",
+        "trainer.log_every_n_steps=1",
+        "trainer.val_check_interval=100",
+    ]
