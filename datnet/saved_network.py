@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from datnet.config import build, find_target
 from datnet.errors import DatNetError
+from datnet.files import complete_or_absent
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 
@@ -49,9 +50,8 @@ def save_network(
         for name, tensor in network.state_dict().items()
         if not name.startswith(ENCODER_PREFIX)
     }
-    temporary = path.with_name(path.name + ".partial")
-    save_file(tensors, temporary, metadata={"datnet": json.dumps(asdict(description))})
-    temporary.replace(path)
+    with complete_or_absent(path) as unfinished:
+        save_file(tensors, unfinished, metadata={"datnet": json.dumps(asdict(description))})
 
 
 def read_description(path: Path) -> NetworkDescription:

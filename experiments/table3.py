@@ -37,8 +37,8 @@ from datnet.evaluation.summary import (
     Summary,
     format_number,
     summary_table,
-    write_atomically,
 )
+from datnet.files import write_text
 from datnet.saved_network import load_network, read_description
 from datnet.stylizer import choose_device
 from experiments.paper import TABLE_3
@@ -166,8 +166,8 @@ def make_table(arguments: argparse.Namespace) -> None:
     }
     text = describe(report, variants, summaries)
     output.mkdir(parents=True, exist_ok=True)
-    write_atomically(output / "table3.json", json.dumps(report, indent=2) + "\n")
-    write_atomically(output / "table3.md", text + "\n")
+    write_text(output / "table3.json", json.dumps(report, indent=2) + "\n")
+    write_text(output / "table3.md", text + "\n")
     draw_figure7(networks, pairs, scale.size, output / "figure7.png")
     print(f"\n{text}\n\nWritten: table3.md, table3.json and figure7.png in {output}")
 

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.data.sample import sample_images
     from datnet.evaluation.networks import evaluate_networks, read_pairs
     from datnet.evaluation.protocol import every_pair
-    from datnet.evaluation.summary import summary_table, write_atomically
+    from datnet.evaluation.summary import summary_table
+    from datnet.files import write_text
     from datnet.saved_network import read_description
     from datnet.stylizer import choose_device
 
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=choose_device(arguments.device),
     )
     table = summary_table(summaries)
-    write_atomically(arguments.output / "table.md", table + "\n")
+    write_text(arguments.output / "table.md", table + "\n")
     print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
     return 0
 

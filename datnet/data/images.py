@@ -15,12 +15,11 @@ damaged and unusual files are treated in one way:
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.files import complete_or_absent
 
 FORMATS = {
     ".jpg": "JPEG",
@@ -391,23 +391,8 @@ def save_image(image: Image.Image, path: str | Path, **options: Any) -> None:
     image_format = saving_format(path)
     options = SAVING_OPTIONS.get(image_format, {}) | options
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _complete_or_absent(path) as file:
-            image.save(file, image_format, **options)
+        with complete_or_absent(path) as unfinished:
+            image.save(unfinished, image_format, **options)
     except (OSError, ValueError, RuntimeError) as error:  # the last two: too large for the format
         reason = getattr(error, "strerror", None) or error
         raise DatNetError(f"{path}: cannot write this image: {reason}") from error
-
-
-@contextmanager
-def _complete_or_absent(path: Path) -> Iterator[BinaryIO]:
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
-    with unfinished.open("xb") as file:
-        try:
-            yield file
-            file.close()
-            unfinished.replace(path)
-        except BaseException:
-            file.close()
-            unfinished.unlink(missing_ok=True)
-            raise

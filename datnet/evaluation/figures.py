@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from datnet.errors import DatNetError
+from datnet.files import complete_or_absent
 
 # A power of two, so that sizes in inches are exact and every pixel stays a pixel.
 DOTS_PER_INCH = 128
@@ -96,12 +96,8 @@ def comparison_grid(
         _fit(text, font, height, horizontal=False)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
+    with complete_or_absent(path) as unfinished:
         figure.savefig(unfinished, format=path.suffix.lower()[1:], dpi=DOTS_PER_INCH)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _write(figure: Figure, title: str, x: float, y: float, font: int) -> Text:

@@ -37,7 +37,8 @@ from datnet.evaluation.metrics import (
     Metrics,
     StyleTarget,
 )
-from datnet.evaluation.summary import Estimate, Summary, write_atomically
+from datnet.evaluation.summary import Estimate, Summary
+from datnet.files import write_text
 
 Pair = tuple[Path, Path]
 """A content image and a style image."""
@@ -155,7 +156,7 @@ def evaluate(
     results_file = output_dir / "results.csv"
     results = _read_results(results_file)
     # Rewritten without a torn last row, so that the next row starts on a line of its own.
-    write_atomically(results_file, _as_csv([COLUMNS, *map(_as_row, results.items())]))
+    write_text(results_file, _as_csv([COLUMNS, *map(_as_row, results.items())]))
 
     metrics.eval().to(device)
 
@@ -268,8 +269,8 @@ def _open_folder(
                 "delete or rename this folder, or choose another"
             )
         output_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(pairs_file, pairs_text)
-        write_atomically(settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+        write_text(pairs_file, pairs_text)
+        write_text(settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
         return
     try:
         found = json.loads(settings_file.read_text(encoding="utf-8"))

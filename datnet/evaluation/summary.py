@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from datnet.errors import DatNetError
 from datnet.evaluation.bootstrap import bootstrap_interval
 from datnet.evaluation.metrics import METRICS
+from datnet.files import write_text
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Summary:
 
     def save(self, path: Path) -> None:
         """Write the JSON to a file, never half of it."""
-        write_atomically(path, self.to_json())
+        write_text(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> Summary:
@@ -175,13 +175,6 @@ def format_number(value: float, decimals: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:z.{decimals}f}"  # z: no -0.0000
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file under a temporary name beside it and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="")
-    temporary.replace(path)
 
 
 def _estimate_from_json(entry: dict[str, Any]) -> Estimate:

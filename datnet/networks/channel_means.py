@@ -1,8 +1,10 @@
 """Mean activations over photographs, by which the encoder's channels are rescaled.
 
-The means of torchvision's VGG-16 were measured on 314 everyday photographs with short sides of up
-to 352 pixels and travel with the package. Those of any other network are measured once, on the
-photographs of the embedded sample set, and kept in the user's cache.
+Photographs are seen as VGG was trained to see them, the short side resized to 256 pixels and the
+middle 224 × 224 cut out: the larger a picture, the lower are the activations of deep levels. The
+means of VGG-16 were measured on 1256 everyday photographs and travel with the package.
+Those of any other network are measured once, on the photographs of the embedded sample set, and
+kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -13,15 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torchvision.transforms.functional import to_tensor
 
 from datnet import weights as weight_files
+from datnet.data.images import read_image, resized_crop, to_tensor
+from datnet.files import complete_or_absent
 
 if TYPE_CHECKING:
     from datnet.networks.vgg import VggEncoder
+
+# VGG's training: short side 256, crops of 224.
+SHORT_SIDE = 256
+CROP_SIZE = 224
 
 # A channel that photographs never excite keeps a finite scale.
 SMALLEST_MEAN = 1e-4
@@ -40,7 +46,7 @@ def channel_means(encoder: VggEncoder) -> list[Tensor]:
     packaged = Path(__file__).parent / "channel_means" / file_name
     cached = weight_files.cache_dir() / "channel_means" / file_name
     if not packaged.exists() and not cached.exists():
-        from datnet.data.sample import sample_images  # networks need data for this alone
+        from datnet.data.sample import sample_images  # imports the painter, for this alone
 
         photographs = sorted(sample_images().train_content.iterdir())
         save_means(measure_channel_means(encoder, photographs), cached)
@@ -54,7 +60,7 @@ def measure_channel_means(encoder: VggEncoder, photographs: Iterable[Path]) -> l
 
     Args:
         encoder: The encoder with its original weights.
-        photographs: Image files with sides of at least 32.
+        photographs: Image files.
 
     Returns:
         One vector ``(C,)`` per convolution, in order.
@@ -62,8 +68,15 @@ def measure_channel_means(encoder: VggEncoder, photographs: Iterable[Path]) -> l
     sums: list[Tensor] = []
     count = 0
     for path in photographs:
-        with Image.open(path) as image:
-            activations = to_tensor(image.convert("RGB"))[None]
+        middle = resized_crop(
+            read_image(path),
+            short_side=SHORT_SIDE,
+            crop_size=CROP_SIZE,
+            left=0.5,
+            top=0.5,
+            flip=False,
+        )
+        activations = to_tensor(middle)[None]
         means = []
         for layer in encoder.layers():
             activations = layer(activations)
@@ -76,10 +89,8 @@ def measure_channel_means(encoder: VggEncoder, photographs: Iterable[Path]) -> l
 
 def save_means(means: Iterable[Tensor], path: Path) -> None:
     """Write measured means to a file that :func:`channel_means` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    save_file({f"{index:02d}": mean for index, mean in enumerate(means)}, temporary)
-    temporary.replace(path)
+    with complete_or_absent(path) as unfinished:
+        save_file({f"{index:02d}": mean for index, mean in enumerate(means)}, unfinished)
 
 
 def _digest(encoder: VggEncoder) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from datnet.files import complete_or_absent
+
 ROWS_BETWEEN_WRITES = 20
 
 
@@ -66,13 +68,13 @@ class CsvLogger(Logger):
         if not self.rows:
             return
         names = sorted({name for row in self.rows.values() for name in row})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(self.path.name + ".partial")
-        with temporary.open("w", newline="") as file:
+        with (
+            complete_or_absent(self.path) as unfinished,
+            unfinished.open("w", newline="") as file,
+        ):
             writer = csv.DictWriter(file, ["step", *names])
             writer.writeheader()
             writer.writerows({"step": step, **row} for step, row in sorted(self.rows.items()))
-        temporary.replace(self.path)
         self.unwritten = 0
 
     @rank_zero_only

@@ -24,6 +24,7 @@ from datnet.config import CONFIG_DIR, TrainConfig, build, check
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
+from datnet.files import write_text
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, save_network
 from datnet.training import sweep
@@ -104,7 +105,7 @@ def train(config: TrainConfig) -> float | None:
             "seconds_since_start_or_resume": round(time.perf_counter() - started, 1),
             "commit": provenance.commit(),
         }
-        folder.finished.write_text(json.dumps(facts, indent=2) + "\n")
+        write_text(folder.finished, json.dumps(facts, indent=2) + "\n")
         log.info("wrote %s", folder.network)
     return validation_loss
 
@@ -207,7 +208,9 @@ def main(config: DictConfig) -> float | None:
         OmegaConf.resolve(config)
         return train(cast(TrainConfig, config))
     except DatNetError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # An error of a data loading process arrives with that process's traceback before it.
+        message = str(error).rpartition("DatNetError: ")[2].strip()
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,0 +1,30 @@
+"""Files that are complete or absent, whatever interrupts their writing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def complete_or_absent(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to, and rename it when that is done.
+
+    If the writing fails the temporary file is removed, and a file that stood at ``path`` before
+    stays as it was. Missing parent folders are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, complete or not at all."""
+    with complete_or_absent(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")

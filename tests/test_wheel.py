@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
+    """The Hydra tree and the channel means travel with it, tests and experiments do not."""
+    source = tmp_path / "source"  # a copy, so that no build/ folder is left in the checkout
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, source)
+    for name in ("datnet", "conf"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(CHECKOUT / name, source / name, ignore=ignore)
+    build = [*(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q")]
+    subprocess.run([*build, "--wheel-dir", str(tmp_path), str(source)], check=True)
+    (wheel,) = tmp_path.glob("datnet-*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    configs = {p.relative_to(CHECKOUT / "conf") for p in (CHECKOUT / "conf").rglob("*.yaml")}
+    packaged = {p.relative_to(installed / "datnet/conf") for p in installed.rglob("*.yaml")}
+    assert packaged == configs
+    sources = {p.relative_to(CHECKOUT) for p in (CHECKOUT / "datnet").rglob("*.py")}
+    assert {p.relative_to(installed) for p in installed.rglob("*.py")} == sources
+    assert list(installed.rglob("vgg16-*.safetensors"))
+
+    result = subprocess.run(
+        [sys.executable, "-m", "datnet", "train", "--cfg", "job", "model=sanet"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "datnet.networks.sanet.SANet" in result.stdout
+    where = "import datnet.config as c; print(c.CONFIG_DIR)"
+    printed = subprocess.run(
+        [sys.executable, "-c", where],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert Path(printed.strip()) == installed / "datnet" / "conf"
