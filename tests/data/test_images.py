@@ -606,8 +606,8 @@ def test_failed_writing_names_the_file_and_leaves_the_old_one(
     save_image(picture(8, 8), path)
     before = path.read_bytes()
 
-    def full(self: Image.Image, file: io.BufferedWriter, *args: object, **options: object) -> None:
-        file.write(b"half of a pict")
+    def full(self: Image.Image, file: Path, *args: object, **options: object) -> None:
+        file.write_bytes(b"half of a pict")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from datnet.training.sweep import folder_name
@@ -37,7 +39,8 @@ def test_sweep(small_overrides: list[str], tmp_path: Path) -> None:
     assert result.stderr.count("crop_size must be at least 32, not 16") == 2
     networks = sorted((tmp_path / "sweeps" / "mine").glob("*/network.safetensors"))
     assert len(networks) == 2
-    assert all("data.crop_size_32" in str(path) or "crop_size=32" in str(path) for path in networks)
+    configs = [OmegaConf.load(path.parent / "config.yaml") for path in networks]
+    assert {(config.seed, config.data.crop_size) for config in configs} == {(1, 32), (2, 32)}
     runs = [sorted(path.parent.glob("wandb/offline-run-*/run-*.wandb")) for path in networks]
     assert [len(files) for files in runs] == [1, 1]
     assert runs[0][0].name != runs[1][0].name
@@ -63,8 +66,11 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(
     )
     assert two.returncode == 0, two.stderr
     expected, got = (load_file(tmp_path / name / "network.safetensors") for name in ("one", "two"))
-    for name, tensor in expected.items():
-        assert (got[name] - tensor).abs().max() < 1e-5, name
+    difference = torch.cat([(got[n] - tensor).abs().flatten() for n, tensor in expected.items()])
+    # Adam's first steps are the learning rate times the gradient's sign, so a few weights whose
+    # gradient is rounding noise differ by up to 2e-4; with other pairs nearly all would.
+    assert (difference < 1e-5).float().mean() > 0.999
+    assert difference.mean() < 1e-7
 
 
 def test_folder_names() -> None:
