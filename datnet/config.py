@@ -19,6 +19,7 @@ from omegaconf import MISSING, OmegaConf
 
 import datnet
 from datnet.errors import DatNetError
+from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK
 
 PACKAGED_CONFIGS = Path(datnet.__file__).parent / "conf"
 CONFIG_DIR = (
@@ -185,6 +186,9 @@ def check(config: TrainConfig) -> None:
     check_arguments("model.network", config.model.network)
     check_arguments("model.objective", config.model.objective)
     check_arguments("data", config.data)
+    if config.encoder.arch not in CONVOLUTIONS_PER_BLOCK:
+        choices = " or ".join(CONVOLUTIONS_PER_BLOCK)
+        raise DatNetError(f"encoder.arch is {config.encoder.arch}; it can be {choices}")
     positive = {
         "model.recipe.learning_rate": config.model.recipe.learning_rate,
         "trainer.max_steps": config.trainer.max_steps,

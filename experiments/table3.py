@@ -12,7 +12,6 @@ it goes on where it was.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from datnet.data.images import find_images, fit_square, read_image, to_image, to
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
-from datnet.evaluation.metrics import METRICS, MetricColumn
+from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair
 from datnet.evaluation.summary import (
@@ -42,6 +41,7 @@ from datnet.files import write_text
 from datnet.saved_network import load_network, read_description
 from datnet.stylizer import choose_device
 from experiments.paper import TABLE_3
+from experiments.tables import aligned, as_json, mean_over_seeds, order
 
 VARIANTS = ("datnet_spatial", "datnet_dual", "datnet_full")
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
@@ -230,28 +230,6 @@ def train_networks(arguments: argparse.Namespace, scale: Scale, output: Path) ->
     return networks
 
 
-def mean_over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
-    """Estimates of one variant: every pair's mean over the seeds, then mean and interval.
-
-    Args:
-        folders: Evaluations of the variant's networks on the same pairs, one per seed.
-    """
-    values: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
-    for folder in folders:
-        with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                values[row["content"], row["style"]].append(row)
-    contents, styles = zip(*values, strict=True)
-    return {
-        column.key: Estimate.of_pairs(
-            [sum(float(row[column.key]) for row in rows) / len(rows) for rows in values.values()],
-            contents,
-            styles,
-        )
-        for column in METRICS
-    }
-
-
 def facts_of_training(networks: Sequence[Path] | Any) -> dict[str, Any]:
     """Encoder, data and steps of the networks, one value where they agree."""
     descriptions = [read_description(path) for path in networks]
@@ -273,13 +251,6 @@ def describe_data(data: Mapping[str, Any]) -> str:
     else:
         source = f"{Path(data['content_dir']).name} and {Path(data['style_dir']).name}"
     return f"{source}, {data['crop_size']}-pixel crops"
-
-
-def as_json(estimate: Estimate) -> dict[str, Any]:
-    """Mean and interval; null for infinity (PSNR of a picture with itself)."""
-    numbers = [estimate.mean, *(estimate.ci95 or ())]
-    mean, *interval = [number if abs(number) < float("inf") else None for number in numbers]
-    return {"mean": mean, "ci95": interval}
 
 
 def describe(
@@ -330,23 +301,6 @@ def describe(
             summary_table(summaries),
         ]
     )
-
-
-def order(column: MetricColumn, means: Sequence[float]) -> str:
-    """Whether spatial < dual < full in quality."""
-    ascending = means if column.higher_is_better else [-mean for mean in means]
-    return "yes" if ascending[0] < ascending[1] < ascending[2] else "no"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with columns padded to one width."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerStatus
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from datnet import provenance
@@ -60,6 +61,7 @@ def train(config: TrainConfig) -> float | None:
         return cast(float | None, json.loads(folder.finished.read_text())["validation_loss"])
     checkpoint = folder.checkpoint(config.ckpt_path)
     resumed_step = checkpoint_step(checkpoint) if checkpoint else 0
+    trainer = make_trainer(config, folder, resumed_step)
 
     encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
     seed_everything(config.seed, verbose=False)
@@ -71,7 +73,6 @@ def train(config: TrainConfig) -> float | None:
         seed=config.seed,
         channels_last=config.channels_last,
     )
-    trainer = make_trainer(config, folder, resumed_step)
     log.info(
         "%s with %s: step %d to %d in %s",
         config.name,
@@ -81,8 +82,7 @@ def train(config: TrainConfig) -> float | None:
         folder.path,
     )
     if trainer.is_global_zero:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.create(config), folder.config, resolve=True)  # type: ignore[call-overload]
+        write_text(folder.config, OmegaConf.to_yaml(config, resolve=True))
     started = time.perf_counter()
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
@@ -114,6 +114,9 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
     """Lightning's Trainer with our loggers and callbacks.
 
     Epochs do not exist: pairs are an endless stream of which step t sees its own part.
+
+    Raises:
+        DatNetError: If the trainer's settings do not fit each other or this machine.
     """
     settings = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(config.trainer)))  # type: ignore[call-overload]
     loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
@@ -147,17 +150,20 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
     if settings["enable_progress_bar"]:
         callbacks.append(StepProgressBar())
     settings["val_check_interval"] *= settings["accumulate_grad_batches"]
-    return Trainer(
-        **settings,
-        max_epochs=-1,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        default_root_dir=folder.path,
-        logger=loggers,
-        callbacks=callbacks,
-    )
+    try:
+        return Trainer(
+            **settings,
+            max_epochs=-1,
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            default_root_dir=folder.path,
+            logger=loggers,
+            callbacks=callbacks,
+        )
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        raise DatNetError(f"these trainer settings cannot work here: {error}") from error
 
 
 def write_network(config: TrainConfig, module: StyleTransferModule, folder: RunFolder) -> None:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from datnet.config import TrainConfig
 from datnet.errors import DatNetError
+from datnet.files import write_text
 from datnet.training.run_folder import RunFolder
 
 MODES = ("online", "offline", "disabled")
@@ -42,8 +43,7 @@ def wandb_logger(config: TrainConfig, folder: RunFolder) -> WandbLogger:
     settings: Any = OmegaConf.to_container(OmegaConf.create(config), resolve=True)  # type: ignore[call-overload]
     id_file = folder.path / "wandb_id.txt"
     if not id_file.exists():
-        folder.path.mkdir(parents=True, exist_ok=True)
-        id_file.write_text(secrets.token_hex(4))
+        write_text(id_file, secrets.token_hex(4))
     return WandbLogger(
         project=config.logger.wandb.project,
         entity=config.logger.wandb.entity,

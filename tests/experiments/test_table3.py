@@ -10,7 +10,8 @@ from PIL import Image
 
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
-from experiments.table3 import VARIANTS, aligned, mean_over_seeds, order
+from experiments.table3 import VARIANTS
+from experiments.tables import aligned, mean_over_seeds, order
 
 CHECKOUT = Path(__file__).parents[2]
 
