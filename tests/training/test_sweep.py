@@ -29,18 +29,18 @@ def test_sweep(small_overrides: list[str], tmp_path: Path) -> None:
     sweep = [
         "-m",
         *small_overrides,
-        *("model=adain", "seed=1,2", "data.crop_size=16,32", "logger=wandb"),
+        *("model=adain", "data.crop_size=16,32,48", "logger=wandb"),
         *("trainer.max_steps=1", "sweep=mine"),
     ]
     result = train(sweep, tmp_path)
     assert result.returncode == 1
-    assert "2 of 4 jobs done" in result.stdout
+    assert "2 of 3 jobs done" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
-    assert result.stderr.count("crop_size must be at least 32, not 16") == 2
+    assert result.stderr.count("crop_size must be at least 32, not 16") == 1
     networks = sorted((tmp_path / "sweeps" / "mine").glob("*/network.safetensors"))
     assert len(networks) == 2
     configs = [OmegaConf.load(path.parent / "config.yaml") for path in networks]
-    assert {(config.seed, config.data.crop_size) for config in configs} == {(1, 32), (2, 32)}
+    assert {config.data.crop_size for config in configs} == {32, 48}
     runs = [sorted(path.parent.glob("wandb/offline-run-*/run-*.wandb")) for path in networks]
     assert [len(files) for files in runs] == [1, 1]
     assert runs[0][0].name != runs[1][0].name
