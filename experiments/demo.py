@@ -1,7 +1,12 @@
-"""`make demo`: a first picture of DatNet on this machine, in some minutes."""
+"""First pictures: photographs of the sample set in the manner of its paintings.
+
+python -m experiments.demo                              # trains for some minutes, then paints
+python -m experiments.demo --network FILE -o PICTURE    # paints with a network that is there
+"""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -13,31 +18,44 @@ from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
 
 RUN = Path("runs/table3_sample/datnet_full/seed_1")
-OUTPUT = Path("demo.png")
 SIZE = 256
 
 
 def main() -> None:
-    """Train the miniature of Table 3's last column, unless it is there, and paint with it."""
-    training = [
-        *(sys.executable, "-m", "datnet.training.run", "experiment=table3_sample"),
-        *("model=datnet_full", f"run_dir={RUN}", "ckpt_path=last"),
-    ]
-    if subprocess.run(training, check=False).returncode:
-        sys.exit("the training stopped, see above")
+    """Train the last column of Table 3 in miniature, unless a network is there, and paint."""
+    parser = argparse.ArgumentParser(
+        "python -m experiments.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--network", type=Path, help="a network.safetensors of `datnet train`")
+    parser.add_argument("-o", "--output", type=Path, default=Path("demo.png"))
+    arguments = parser.parse_args()
+    if arguments.network is None:
+        training = [
+            *(sys.executable, "-m", "datnet.training.run", "experiment=table3_sample"),
+            *("model=datnet_full", f"run_dir={RUN}", "ckpt_path=last"),
+        ]
+        if subprocess.run(training, check=False).returncode:
+            sys.exit("the training stopped, see above")
     try:
-        stylizer = Stylizer(RUN / "network.safetensors")
-        sample = sample_images()
-        rows = []
-        for content, style in zip(
-            find_images(sample.eval_content), find_images(sample.eval_style), strict=False
-        ):
-            photograph, painting = (fit_square(read_image(p), SIZE) for p in (content, style))
-            rows.append([photograph, painting, stylizer(photograph, painting)])
-        comparison_grid(rows, ["content", "style", "DatNet, minutes old"], path=OUTPUT)
+        draw(Stylizer(arguments.network or RUN / "network.safetensors"), arguments.output)
     except DatNetError as error:
         sys.exit(f"error: {error}")
-    print(f"wrote {OUTPUT}")
+    print(f"wrote {arguments.output}")
+
+
+def draw(stylizer: Stylizer, output: Path) -> None:
+    """Paint each photograph of the sample set's evaluation part with one of its paintings."""
+    sample = sample_images()
+    title = f"{stylizer.description.name}, {stylizer.description.training['steps']} steps"
+    rows = []
+    for content, style in zip(
+        find_images(sample.eval_content), find_images(sample.eval_style), strict=False
+    ):
+        photograph, painting = (fit_square(read_image(path), SIZE) for path in (content, style))
+        rows.append([photograph, painting, stylizer(photograph, painting)])
+    comparison_grid(rows, ["content", "style", title], path=output)
 
 
 if __name__ == "__main__":
