@@ -10,20 +10,17 @@ kept in the user's cache.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from datnet import weights as weight_files
 from datnet.data.images import read_image, resized_crop, to_tensor
 from datnet.files import complete_or_absent
-
-if TYPE_CHECKING:
-    from datnet.networks.vgg import VggEncoder
+from datnet.networks.decoder import Convolution
 
 # VGG's training: short side 256, crops of 224.
 SHORT_SIDE = 256
@@ -33,33 +30,34 @@ CROP_SIZE = 224
 SMALLEST_MEAN = 1e-4
 
 
-def channel_means(encoder: VggEncoder) -> list[Tensor]:
+def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
     """Mean activation of every channel behind every convolution of an encoder that is not rescaled.
 
     Args:
-        encoder: The encoder with its original weights.
+        arch: Name of the architecture, a part of the files' names.
+        layers: The encoder's layers in order, with their original weights.
 
     Returns:
         One vector ``(C,)`` per convolution, in order.
     """
-    file_name = f"{encoder.arch}-{_digest(encoder)}.safetensors"
+    file_name = f"{arch}-{_digest(layers)}.safetensors"
     packaged = Path(__file__).parent / "channel_means" / file_name
     cached = weight_files.cache_dir() / "channel_means" / file_name
     if not packaged.exists() and not cached.exists():
         from datnet.data.sample import sample_images  # imports the painter, for this alone
 
         photographs = sorted(sample_images().train_content.iterdir())
-        save_means(measure_channel_means(encoder, photographs), cached)
+        save_means(measure_channel_means(layers, photographs), cached)
     stored = load_file(packaged if packaged.exists() else cached)
     return [stored[f"{index:02d}"] for index in range(len(stored))]
 
 
 @torch.no_grad()
-def measure_channel_means(encoder: VggEncoder, photographs: Iterable[Path]) -> list[Tensor]:
+def measure_channel_means(layers: Sequence[nn.Module], photographs: Iterable[Path]) -> list[Tensor]:
     """Measure mean activations over all photographs and positions, each photograph counting alike.
 
     Args:
-        encoder: The encoder with its original weights.
+        layers: The encoder's layers in order, with their original weights.
         photographs: Image files.
 
     Returns:
@@ -78,9 +76,9 @@ def measure_channel_means(encoder: VggEncoder, photographs: Iterable[Path]) -> l
         )
         activations = to_tensor(middle)[None]
         means = []
-        for layer in encoder.layers():
+        for layer in layers:
             activations = layer(activations)
-            if isinstance(layer, torch.nn.ReLU):
+            if isinstance(layer, nn.ReLU):
                 means.append(activations.double().mean(dim=(0, 2, 3)))
         sums = [a + b for a, b in zip(sums, means, strict=True)] if sums else means
         count += 1
@@ -93,11 +91,12 @@ def save_means(means: Iterable[Tensor], path: Path) -> None:
         save_file({f"{index:02d}": mean for index, mean in enumerate(means)}, unfinished)
 
 
-def _digest(encoder: VggEncoder) -> str:
+def _digest(layers: Sequence[nn.Module]) -> str:
     digest = hashlib.sha256()
     # The first convolution has the input's normalisation folded in, whose rounding may differ
     # between machines; all others are bit for bit those of the file.
-    for layer in encoder.convolutions()[1:]:
+    convolutions = [layer for layer in layers if isinstance(layer, Convolution)]
+    for layer in convolutions[1:]:
         digest.update(layer.weight.numpy().tobytes())
         digest.update(layer.bias.numpy().tobytes())
     return digest.hexdigest()[:8]

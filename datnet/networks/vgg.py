@@ -69,7 +69,7 @@ class VggEncoder(nn.Module):
         file = None if weights == "imagenet" else Path(weights)
         self._load(weight_files.load_weights(arch, file))
         if normalized:
-            self._rescale(channel_means(self))
+            self._rescale(channel_means(arch, self.layers()))
 
     def layers(self) -> list[nn.Module]:
         """All layers in order: convolutions, ReLUs and poolings."""

@@ -51,7 +51,7 @@ def test_input_normalisation_is_folded_into_the_first_convolution(pretrained) ->
 def test_rescaling_divides_features_by_their_means(pretrained) -> None:
     plain, normalized = pretrained
     images = torch.rand(1, 3, 64, 64)
-    means = channel_means(plain)
+    means = channel_means("vgg16", plain.layers())
     last_of_level = [0, 2, 4, 7, 10]  # conv1_1, conv2_1, … among all convolutions of VGG-16
     for raw, scaled, index in zip(plain(images), normalized(images), last_of_level, strict=True):
         expected = raw / means[index][:, None, None]
@@ -63,7 +63,7 @@ def test_rescaled_channels_have_mean_one_on_photographs(pretrained) -> None:
     from datnet.data.sample import sample_images
 
     photographs = sorted(sample_images().eval_content.iterdir())
-    means = measure_channel_means(pretrained[1], photographs)
+    means = measure_channel_means(pretrained[1].layers(), photographs)
     for mean in means:
         assert mean.mean().item() == pytest.approx(1, abs=0.35)
         assert mean.max() < 30
