@@ -121,6 +121,14 @@ class TrainConfig:
 ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="datnet")
 
 
+def plain_values(config: Any) -> dict[str, Any]:
+    """A composed configuration, or a part of one, as dictionaries, lists and plain values."""
+    values = OmegaConf.to_container(config, resolve=True)
+    if not isinstance(values, dict):
+        raise ValueError(f"a configuration is a mapping, not {type(values).__name__}")
+    return {str(key): value for key, value in values.items()}
+
+
 def build(node: Mapping[str, Any], **arguments: Any) -> Any:
     """Call the class that a configuration node names.
 

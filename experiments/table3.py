@@ -16,8 +16,8 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +66,12 @@ class Scale:
         size: Side of the evaluated images.
         contents: Content images to evaluate at most.
         styles: Style images to evaluate at most.
-        overrides: Further overrides of the training configuration.
     """
 
     experiment: str | None
     size: int
     contents: int
     styles: int
-    overrides: list[str] = field(default_factory=list)
 
 
 SCALES = {
@@ -204,7 +202,7 @@ def train_networks(arguments: argparse.Namespace, scale: Scale, output: Path) ->
     Returns:
         From "VARIANT" or "VARIANT seed N" to the trained network.
     """
-    overrides = [*scale.overrides, *arguments.overrides]
+    overrides = list(arguments.overrides)
     if arguments.scale == "paper":
         if not (arguments.content and arguments.style):
             raise DatNetError("scale paper needs --content COCO_DIR and --style WIKIART_DIR")
@@ -230,7 +228,7 @@ def train_networks(arguments: argparse.Namespace, scale: Scale, output: Path) ->
     return networks
 
 
-def facts_of_training(networks: Sequence[Path] | Any) -> dict[str, Any]:
+def facts_of_training(networks: Iterable[Path]) -> dict[str, Any]:
     """Encoder, data and steps of the networks, one value where they agree."""
     descriptions = [read_description(path) for path in networks]
     facts = {

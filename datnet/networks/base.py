@@ -96,9 +96,4 @@ class StyleTransferNetwork(nn.Module, ABC):
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is {alpha}; it must be in [0, 1]")
         images = self.generate(self.encode(content), self.encode(style), content.shape[2:], alpha)
-        return full_range(images)
-
-
-def full_range(images: Tensor) -> Tensor:
-    """Clamp painted images to [0, 1] in float32."""
-    return images.float().clamp(0, 1)
+        return images.float().clamp(0, 1)

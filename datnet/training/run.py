@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from datnet import provenance
-from datnet.config import CONFIG_DIR, TrainConfig, build, check
+from datnet.config import CONFIG_DIR, TrainConfig, build, check, plain_values
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
@@ -118,7 +118,7 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
     Raises:
         DatNetError: If the trainer's settings do not fit each other or this machine.
     """
-    settings = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(config.trainer)))  # type: ignore[call-overload]
+    settings = plain_values(config.trainer)
     loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
     if config.logger.wandb is not None:
         from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
@@ -168,7 +168,7 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
 
 def write_network(config: TrainConfig, module: StyleTransferModule, folder: RunFolder) -> None:
     """Write the trained network with the facts of its training."""
-    plain = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(config), resolve=True))  # type: ignore[call-overload]
+    plain = plain_values(config)
     description = NetworkDescription(
         name=config.name,
         network=plain["model"]["network"],

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from datnet.config import TrainConfig
+from datnet.config import TrainConfig, plain_values
 from datnet.errors import DatNetError
 
 # What may differ between the parts of a run that was interrupted and resumed, or prolonged.
@@ -71,8 +71,8 @@ class RunFolder:
         """
         if not self.config.exists():
             return
-        there = _flat(OmegaConf.to_container(OmegaConf.load(self.config)))
-        here = _flat(OmegaConf.to_container(OmegaConf.create(config), resolve=True))  # type: ignore[call-overload]
+        there = _flat(plain_values(OmegaConf.load(self.config)))
+        here = _flat(plain_values(config))
         different = [
             f"{key} was {there.get(key)} and is {here.get(key)}"
             for key in sorted(there.keys() | here.keys())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
-from omegaconf import OmegaConf
 
-from datnet.config import TrainConfig
+from datnet.config import TrainConfig, plain_values
 from datnet.errors import DatNetError
 from datnet.files import write_text
 from datnet.training.run_folder import RunFolder
@@ -40,7 +38,6 @@ def wandb_logger(config: TrainConfig, folder: RunFolder) -> WandbLogger:
         folder: Where the run's id is kept and wandb writes its files.
     """
     assert config.logger.wandb is not None
-    settings: Any = OmegaConf.to_container(OmegaConf.create(config), resolve=True)  # type: ignore[call-overload]
     id_file = folder.path / "wandb_id.txt"
     if not id_file.exists():
         write_text(id_file, secrets.token_hex(4))
@@ -54,6 +51,6 @@ def wandb_logger(config: TrainConfig, folder: RunFolder) -> WandbLogger:
         save_dir=folder.path,
         mode=wandb_mode(config.logger.wandb.mode),
         resume="allow",
-        config=settings,
+        config=plain_values(config),
         job_type="train",
     )
