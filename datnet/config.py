@@ -146,6 +146,22 @@ def build(node: Mapping[str, Any], **arguments: Any) -> Any:
         raise DatNetError(f"{node['_target_']} cannot be made: {error}") from error
 
 
+def build_with_encoder(node: Mapping[str, Any], make_encoder: Callable[[], Any]) -> Any:
+    """Call the class that a configuration node names, with an encoder if it takes one.
+
+    Args:
+        node: As for :func:`build`.
+        make_encoder: Makes the :class:`~datnet.networks.vgg.VggEncoder`; not called in vain, since
+            its weights may have to be fetched.
+
+    Raises:
+        DatNetError: If the class does not exist or refuses the arguments' values.
+    """
+    if "encoder" in inspect.signature(find_target(node)).parameters:
+        return build(node, encoder=make_encoder())
+    return build(node)
+
+
 def find_target(node: Mapping[str, Any]) -> Callable[..., Any]:
     """Import the class that a configuration node names.
 

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from datnet.config import build, find_target
+from datnet.config import build_with_encoder, find_target
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
 from datnet.networks.base import StyleTransferNetwork
@@ -31,7 +31,7 @@ class NetworkDescription:
     Args:
         name: Name of the variant, as in conf/model.
         network: ``_target_`` and settings of the network's class.
-        encoder: Arguments of :class:`~datnet.networks.vgg.VggEncoder`.
+        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder` that it was trained with.
         training: Facts about the training for people and tables: steps, data, seed, commit, …
     """
 
@@ -85,7 +85,7 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     Args:
         path: A file of :func:`save_network`; float16 tensors become float32.
         encoder: An encoder to share between networks; by default the one that the file names is
-            built, which may fetch its weights.
+            built, which may fetch its weights. A network that sees without a VGG needs none.
 
     Raises:
         DatNetError: If the file is missing, damaged or does not fit this version of DatNet.
@@ -94,7 +94,9 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     target = find_target(description.network)
     if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
         raise DatNetError(f"{path} names {target} as its network, which is none")
-    network = build(description.network, encoder=encoder or VggEncoder(**description.encoder))
+    network = build_with_encoder(
+        description.network, lambda: encoder or VggEncoder(**description.encoder)
+    )
     expected = {
         name: tensor
         for name, tensor in network.state_dict().items()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import Decoder
 from datnet.networks.statistics import channel_mean_std, normalize_channels
 from datnet.networks.vgg import VggEncoder
@@ -21,7 +21,7 @@ def adaptive_instance_norm(content: Tensor, style: Tensor) -> Tensor:
     return std * normalize_channels(content) + mean
 
 
-class AdaIN(StyleTransferNetwork):
+class AdaIN(EncoderDecoderNetwork):
     """Content features at relu4_1 take the style's channel statistics; a decoder paints them.
 
     Content transferred to itself is the content's own features, so ``alpha`` blends exactly as in

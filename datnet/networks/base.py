@@ -14,36 +14,21 @@ SMALLEST_SIDE = 32
 
 
 class StyleTransferNetwork(nn.Module, ABC):
-    """A frozen encoder, a transfer of style between its features, and a decoder.
+    """Any network that paints a content image in the manner of a style image.
 
-    A network defines :meth:`transfer` and :meth:`decode`; encoding, blending and the handling of
-    sizes are the same for all.
-
-    Args:
-        encoder: The frozen encoder whose features the network works on.
+    Encoding is apart from painting, so that losses share features with the network and a style is
+    encoded once for many contents.
     """
 
-    encoder_depth = 5
-    """How many levels of the encoder the network and its objective use."""
-
-    def __init__(self, encoder: VggEncoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def encode(self, images: Tensor) -> list[Tensor]:
-        """Features relu1_1 … of images ``(B, 3, H, W)`` in [0, 1], shallow to deep."""
-        return self.encoder(images, depth=self.encoder_depth)
+    @abstractmethod
+    def encode_content(self, images: Tensor) -> list[Tensor]:
+        """What the network needs to know of content images ``(B, 3, H, W)`` in [0, 1]."""
 
     @abstractmethod
-    def transfer(
-        self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
-    ) -> list[Tensor]:
-        """Fuse content and style features into the maps that :meth:`decode` paints from."""
+    def encode_style(self, images: Tensor) -> list[Tensor]:
+        """What the network needs to know of style images ``(B, 3, Hs, Ws)`` in [0, 1]."""
 
     @abstractmethod
-    def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from fused maps; they may be up to 15 pixels larger than the content."""
-
     def generate(
         self,
         content_features: Sequence[Tensor],
@@ -54,22 +39,14 @@ class StyleTransferNetwork(nn.Module, ABC):
         """Paint from encoded images.
 
         Args:
-            content_features: Features of the content, from :meth:`encode`.
-            style_features: Features of the style, of any size, from :meth:`encode`.
+            content_features: From :meth:`encode_content`.
+            style_features: From :meth:`encode_style`, of images of any size.
             size: Height and width of the content images.
-            alpha: Strength of the style. Below 1 the fused maps are blended with those of the
-                content transferred to itself.
+            alpha: Strength of the style, 0 to 1.
 
         Returns:
             Images ``(B, 3, *size)``, not clamped, so that training sees every gradient.
         """
-        fused = self.transfer(content_features, style_features)
-        if alpha < 1:
-            plain = self.transfer(content_features, content_features)
-            fused = [torch.lerp(p, f, alpha) for p, f in zip(plain, fused, strict=True)]
-        # Ceil-mode pooling counts pixel (0, 0) as the corner of every level, so the surplus of
-        # sizes that are no multiple of 16 lies at the right and at the bottom.
-        return self.decode(fused)[:, :, : size[0], : size[1]]
 
     def forward(self, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
         """Paint content images in the manner of style images.
@@ -95,5 +72,67 @@ class StyleTransferNetwork(nn.Module, ABC):
             raise ValueError(f"{content.shape[0]} content and {style.shape[0]} style images differ")
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is {alpha}; it must be in [0, 1]")
-        images = self.generate(self.encode(content), self.encode(style), content.shape[2:], alpha)
+        images = self.generate(
+            self.encode_content(content), self.encode_style(style), content.shape[2:], alpha
+        )
         return images.float().clamp(0, 1)
+
+
+class EncoderDecoderNetwork(StyleTransferNetwork):
+    """A frozen encoder, a transfer of style between its features, and a decoder.
+
+    A network defines :meth:`transfer` and :meth:`decode`; encoding, blending and the handling of
+    sizes are the same for all.
+
+    Args:
+        encoder: The frozen encoder whose features the network works on.
+    """
+
+    encoder_depth = 5
+    """How many levels of the encoder the network and its objective use."""
+
+    def __init__(self, encoder: VggEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Features relu1_1 … of images ``(B, 3, H, W)`` in [0, 1], shallow to deep."""
+        return self.encoder(images, depth=self.encoder_depth)
+
+    def encode_content(self, images: Tensor) -> list[Tensor]:
+        """Content and style are encoded alike."""
+        return self.encode(images)
+
+    def encode_style(self, images: Tensor) -> list[Tensor]:
+        """Content and style are encoded alike."""
+        return self.encode(images)
+
+    @abstractmethod
+    def transfer(
+        self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Fuse content and style features into the maps that :meth:`decode` paints from."""
+
+    @abstractmethod
+    def decode(self, fused: Sequence[Tensor]) -> Tensor:
+        """Paint images from fused maps; they may be up to 15 pixels larger than the content."""
+
+    def generate(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        size: Sequence[int],
+        alpha: float = 1.0,
+    ) -> Tensor:
+        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate`.
+
+        Below an ``alpha`` of 1 the fused maps are blended with those of the content transferred to
+        itself.
+        """
+        fused = self.transfer(content_features, style_features)
+        if alpha < 1:
+            plain = self.transfer(content_features, content_features)
+            fused = [torch.lerp(p, f, alpha) for p, f in zip(plain, fused, strict=True)]
+        # Ceil-mode pooling counts pixel (0, 0) as the corner of every level, so the surplus of
+        # sizes that are no multiple of 16 lies at the right and at the bottom.
+        return self.decode(fused)[:, :, : size[0], : size[1]]

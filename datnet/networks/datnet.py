@@ -21,13 +21,13 @@ from datnet.networks.attention import (
     Resize,
     attention_key,
 )
-from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import Convolution, SkipDecoder
 from datnet.networks.sanet import merge_levels
 from datnet.networks.vgg import CHANNELS, VggEncoder
 
 
-class DatNet(StyleTransferNetwork):
+class DatNet(EncoderDecoderNetwork):
     """The network of the paper; without channel attention it is AdaAttN.
 
     Args:

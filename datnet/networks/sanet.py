@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.networks.attention import attention_mean
-from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import Convolution, Decoder
 from datnet.networks.statistics import normalize_channels
 from datnet.networks.vgg import VggEncoder
@@ -51,7 +51,7 @@ def merge_levels(level4: Tensor, level5: Tensor) -> Tensor:
     return level4 + F.interpolate(level5, scale_factor=2, mode="nearest")[:, :, :height, :width]
 
 
-class SANet(StyleTransferNetwork):
+class SANet(EncoderDecoderNetwork):
     """Style attention at relu4_1 and relu5_1, merged by a convolution, and AdaIN's decoder.
 
     The published code fails where the content's relu4_1 has an odd side; this one takes any size.

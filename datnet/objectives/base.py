@@ -6,15 +6,18 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from datnet.networks.base import StyleTransferNetwork
 
 NetworkType = TypeVar("NetworkType", bound=StyleTransferNetwork)
 
 
-class Objective(ABC, Generic[NetworkType]):
+class Objective(nn.Module, ABC, Generic[NetworkType]):
     """Named loss terms of one method and their weights.
+
+    It has nothing to train. The objective of a network without a VGG has a frozen encoder of its
+    own and takes it as its first argument, ``encoder``.
 
     Args:
         weights: Weight of every term in the sum that is minimised. A term of weight 0 need not be
@@ -22,6 +25,7 @@ class Objective(ABC, Generic[NetworkType]):
     """
 
     def __init__(self, weights: dict[str, float]) -> None:
+        super().__init__()
         for name, weight in weights.items():
             if weight < 0:
                 raise ValueError(f"the weight of {name} is {weight}; it must not be negative")

@@ -15,7 +15,7 @@ from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.objectives.base import Objective
 
-ENCODER_PREFIX = "network.encoder."
+FROZEN_PREFIXES = ("network.encoder.", "objective.")
 
 
 class StyleTransferModule(LightningModule):
@@ -42,20 +42,20 @@ class StyleTransferModule(LightningModule):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self.strict_loading = False  # checkpoints do not hold the encoder
+        self.strict_loading = False  # checkpoints do not hold encoders
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(memory_format=self.memory_format)
-        self.objective = objective
+        self.objective = objective.to(memory_format=self.memory_format)
         self.learning_rate = learning_rate
         self.learning_rate_decay = learning_rate_decay
         self.seed = seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave the encoder out."""
+        """Leave frozen encoders out."""
         checkpoint["state_dict"] = {
             name: tensor
             for name, tensor in checkpoint["state_dict"].items()
-            if not name.startswith(ENCODER_PREFIX)
+            if not name.startswith(FROZEN_PREFIXES)
         }
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
@@ -66,14 +66,18 @@ class StyleTransferModule(LightningModule):
             batch.style.contiguous(memory_format=self.memory_format),
         )
 
+    def seed_random_numbers(self, *numbers: int) -> None:
+        """Make what the objective draws depend on the run's seed and these numbers alone."""
+        entropy = np.random.SeedSequence([self.seed, *numbers])
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Compute and log the loss of one batch.
 
         Raises:
             DatNetError: If it is not finite, naming the batch's files.
         """
-        entropy = np.random.SeedSequence([self.seed, self.global_step, self.global_rank])
-        torch.manual_seed(int(entropy.generate_state(1)[0]))
+        self.seed_random_numbers(self.global_step, self.global_rank)
         terms = self.terms(batch)
         loss = self.objective.total(terms)
         if not torch.isfinite(loss):
@@ -92,7 +96,8 @@ class StyleTransferModule(LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the terms on fixed pairs."""
+        """Log the terms on fixed pairs, with the same random numbers every time."""
+        self.seed_random_numbers(batch_index)
         terms = self.terms(batch)
         count = len(batch.content)
         for name, term in terms.items():

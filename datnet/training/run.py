@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from datnet import provenance
-from datnet.config import CONFIG_DIR, TrainConfig, build, check, plain_values
+from datnet.config import CONFIG_DIR, TrainConfig, build, build_with_encoder, check, plain_values
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
@@ -66,8 +66,8 @@ def train(config: TrainConfig) -> float | None:
     encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
     seed_everything(config.seed, verbose=False)
     module = StyleTransferModule(
-        build(config.model.network, encoder=encoder),
-        build(config.model.objective),
+        build_with_encoder(config.model.network, lambda: encoder),
+        build_with_encoder(config.model.objective, lambda: encoder),
         learning_rate=config.model.recipe.learning_rate,
         learning_rate_decay=config.model.recipe.learning_rate_decay,
         seed=config.seed,

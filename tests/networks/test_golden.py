@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import zlib
-
 import pytest
 import torch
+from golden_weights import fill, picture
 from torch import Tensor, nn
 
 from datnet.networks.adain import AdaIN, adaptive_instance_norm
@@ -156,36 +154,6 @@ def test_losses(golden) -> None:
 
 
 # Whole networks, with the weights that section 13 of ../shared/reference/networks.md describes.
-
-
-def deterministic(key: str, shape: torch.Size) -> Tensor:
-    generator = torch.Generator().manual_seed(zlib.crc32(key.encode()))
-    values = torch.randn(shape, generator=generator)
-    return values * math.sqrt(2 / values[0].numel()) if len(shape) > 1 else 0.1 * values
-
-
-def picture(height: int, width: int, phase: float) -> Tensor:
-    y, x, c = torch.meshgrid(
-        torch.arange(height), torch.arange(width), torch.arange(3), indexing="ij"
-    )
-    values = 0.5 + 0.5 * torch.sin(0.37 * x + 0.21 * y * (1 + c) + phase + c)
-    return values.permute(2, 0, 1)[None]
-
-
-@torch.no_grad()
-def fill(module: nn.Module, keys: list[str]) -> None:
-    """Give the module's convolutions, in order, the weights of the published ones."""
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
-    for layer, key in zip(layers, keys, strict=True):
-        layer.weight.copy_(deterministic(f"{key}.weight", layer.weight.shape))
-        layer.bias.copy_(deterministic(f"{key}.bias", layer.bias.shape))
-
-
-@pytest.fixture(scope="module")
-def vgg19() -> VggEncoder:
-    encoder = VggEncoder("vgg19", weights=None)
-    fill(encoder, [f"vgg.{i}" for i in (2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42)])
-    return encoder
 
 
 def adain(encoder: VggEncoder) -> AdaIN:
