@@ -89,7 +89,7 @@ class EncoderDecoderNetwork(StyleTransferNetwork):
     """
 
     encoder_depth = 5
-    """How many levels of the encoder the network and its objective use."""
+    """How many levels of the encoder :meth:`encode` computes."""
 
     def __init__(self, encoder: VggEncoder) -> None:
         super().__init__()

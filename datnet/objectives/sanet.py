@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from datnet.networks.sanet import SANet
-from datnet.objectives import terms
 from datnet.objectives.base import Objective
-
-ALL_LEVELS = (1, 2, 3, 4, 5)
+from datnet.objectives.identity import paint_and_compare
 
 
 class SANetObjective(Objective[SANet]):
@@ -44,22 +41,5 @@ class SANetObjective(Objective[SANet]):
 
     def terms(self, network: SANet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Paint the content with the style, the content with itself and the style with itself."""
-        with torch.no_grad():
-            content_features = network.encode(content)
-            style_features = network.encode(style)
-        output = network.generate(content_features, style_features, content.shape[2:])
-        output_features = network.encode(output)
-        result = {
-            "content": terms.normalized_content(output_features, content_features),
-            "global_style": terms.global_style(output_features, style_features, ALL_LEVELS),
-        }
-        if self.weights.keys() & {"identity_pixels", "identity_features"}:
-            same_content = network.generate(content_features, content_features, content.shape[2:])
-            same_style = network.generate(style_features, style_features, style.shape[2:])
-            result["identity_pixels"] = terms.squared_error(
-                same_content, content
-            ) + terms.squared_error(same_style, style)
-            result["identity_features"] = terms.content_restoration(
-                network.encode(same_content), content_features
-            ) + terms.content_restoration(network.encode(same_style), style_features)
+        result = paint_and_compare(network, content, style, self.weights).terms
         return {name: result[name] for name in self.weights}

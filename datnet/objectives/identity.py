@@ -1,0 +1,69 @@
+"""What the objectives of SANet, MANet and MCCNet share: content, style and identity losses."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datnet.networks.base import EncoderDecoderNetwork
+from datnet.objectives import terms
+
+ALL_LEVELS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class ComparedPainting:
+    """A painted batch, the features that its losses compare, and the losses."""
+
+    output: Tensor
+    """Painted images ``(B, 3, H, W)``, not clamped."""
+    content_features: list[Tensor]
+    """Maps of relu1_1 … relu5_1 of the content images, without gradients."""
+    style_features: list[Tensor]
+    """The same of the style images."""
+    terms: dict[str, Tensor]
+    """Unweighted scalars: content, global_style and, where wanted, the two identity losses."""
+
+
+def paint_and_compare(
+    network: EncoderDecoderNetwork, content: Tensor, style: Tensor, wanted: Container[str]
+) -> ComparedPainting:
+    """Paint the content with the style, the content with itself and the style with itself.
+
+    The losses are those of SANet (Park and Lee, CVPR 2019), eqs. (7)-(11):
+
+    - ``content``: normalised relu4_1 and relu5_1 of painting and content;
+    - ``global_style``: channel statistics of relu1_1 … relu5_1 of painting and style;
+    - ``identity_pixels``: pixels of an image and of what the network makes of it as its own style,
+      for content and style images;
+    - ``identity_features``: the same in features of all levels.
+
+    Args:
+        network: The network that is trained.
+        content: Content images ``(B, 3, H, W)`` in [0, 1].
+        style: Style images ``(B, 3, Hs, Ws)`` in [0, 1].
+        wanted: Names of the losses that count. Without an identity loss among them, the images are
+            not painted with themselves.
+    """
+    with torch.no_grad():
+        content_features = network.encoder(content)
+        style_features = network.encoder(style)
+    output = network.generate(content_features, style_features, content.shape[2:])
+    output_features = network.encoder(output)
+    result = {
+        "content": terms.normalized_content(output_features, content_features),
+        "global_style": terms.global_style(output_features, style_features, ALL_LEVELS),
+    }
+    if "identity_pixels" in wanted or "identity_features" in wanted:
+        same_content = network.generate(content_features, content_features, content.shape[2:])
+        same_style = network.generate(style_features, style_features, style.shape[2:])
+        result["identity_pixels"] = terms.squared_error(
+            same_content, content
+        ) + terms.squared_error(same_style, style)
+        result["identity_features"] = terms.content_restoration(
+            network.encoder(same_content), content_features
+        ) + terms.content_restoration(network.encoder(same_style), style_features)
+    return ComparedPainting(output, content_features, style_features, result)

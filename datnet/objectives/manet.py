@@ -1,0 +1,128 @@
+"""The objective of MANet (Deng et al., ACM Multimedia 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from datnet.errors import DatNetError
+from datnet.networks.manet import MANet
+from datnet.objectives import terms
+from datnet.objectives.base import Objective
+from datnet.objectives.identity import ALL_LEVELS, ComparedPainting, paint_and_compare
+
+DISENTANGLEMENT_LIMIT = 10.0
+"""Weighted content + style loss from which on the disentanglement losses rest."""
+
+
+class MANetObjective(Objective[MANet]):
+    """SANet's losses and two disentanglement losses.
+
+    Disentanglement: one content painted in all styles of the batch is the same content in all
+    paintings, and one style on all contents the same style. Each painting is compared with its
+    neighbour in the batch, with gradients on both sides. The published script draws full batches
+    where it means one content or one style, so that it pulls unrelated images together, and
+    compares random permutations, which pair some images with themselves; here it is the first
+    image of the batch, and no image meets itself.
+
+    Both losses rest, and are 0, in every batch whose weighted content and style losses sum to
+    ``DISENTANGLEMENT_LIMIT`` or more, as published. They are 0 for a single pair, which has no
+    neighbour: fine in validation, refused in training.
+
+    Args:
+        content: Weight of the content loss on normalised relu4_1 and relu5_1.
+        global_style: Weight of the style loss on relu1_1 … relu5_1.
+        identity_pixels: Weight of the pixel distance between an image and itself painted with
+            itself as style, for content and style images.
+        identity_features: Weight of the same in features of all levels.
+        disentangled_content: Weight of the content distance between paintings of one content.
+        disentangled_style: Weight of the style distance between paintings in one style.
+    """
+
+    def __init__(
+        self,
+        content: float = 1.0,
+        global_style: float = 5.0,
+        identity_pixels: float = 50.0,
+        identity_features: float = 1.0,
+        disentangled_content: float = 1.0,
+        disentangled_style: float = 1.0,
+    ) -> None:
+        super().__init__(
+            {
+                "content": content,
+                "global_style": global_style,
+                "identity_pixels": identity_pixels,
+                "identity_features": identity_features,
+                "disentangled_content": disentangled_content,
+                "disentangled_style": disentangled_style,
+            }
+        )
+
+    def terms(self, network: MANet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """Paint as SANet does, and one content and one style through the batch.
+
+        Raises:
+            DatNetError: If a training batch has a single pair.
+        """
+        disentangles = self.weights.keys() & {"disentangled_content", "disentangled_style"}
+        if disentangles and network.training and len(content) == 1:
+            raise DatNetError(
+                "data.batch_size is 1, but MANet's disentanglement losses compare the paintings of "
+                "a batch: set data.batch_size to 2 or more, or "
+                "model.objective.disentangled_content and model.objective.disentangled_style to 0"
+            )
+        painting = paint_and_compare(network, content, style, self.weights)
+        result = dict(painting.terms)
+        progress = sum(
+            self.weights.get(name, 0.0) * result[name].item()
+            for name in ("content", "global_style")
+        )
+        at_rest = len(content) == 1 or progress >= DISENTANGLEMENT_LIMIT
+        nothing = 0 * result["content"]
+        if "disentangled_content" in self.weights:
+            result["disentangled_content"] = (
+                nothing if at_rest else disentangled_content(network, painting)
+            )
+        if "disentangled_style" in self.weights:
+            result["disentangled_style"] = (
+                nothing if at_rest else disentangled_style(network, painting)
+            )
+        return {name: result[name] for name in self.weights}
+
+
+def disentangled_content(network: MANet, painting: ComparedPainting) -> Tensor:
+    """Content distance between paintings of the first content in neighbouring styles.
+
+    Args:
+        network: The network.
+        painting: A painting of the batch, for its encoded images.
+
+    Returns:
+        MSE of normalised relu4_1 and relu5_1, summed, a scalar.
+    """
+    content = [level[:1].expand_as(level) for level in painting.content_features]
+    output = network.generate(content, painting.style_features, painting.output.shape[2:])
+    features = network.encoder(output)
+    return terms.normalized_content(features, _neighbours(features))
+
+
+def disentangled_style(network: MANet, painting: ComparedPainting) -> Tensor:
+    """Style distance between paintings of neighbouring contents in the first style.
+
+    Args:
+        network: The network.
+        painting: A painting of the batch, for its encoded images.
+
+    Returns:
+        Distance of channel means and standard deviations of all levels, a scalar.
+    """
+    style = [level[:1].expand_as(level) for level in painting.style_features]
+    output = network.generate(painting.content_features, style, painting.output.shape[2:])
+    features = network.encoder(output)
+    return terms.global_style(features, _neighbours(features), ALL_LEVELS)
+
+
+def _neighbours(features: Sequence[Tensor]) -> list[Tensor]:
+    return [level.roll(1, dims=0) for level in features]
