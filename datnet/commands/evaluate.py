@@ -9,8 +9,9 @@ from datnet.errors import DatNetError
 
 DESCRIPTION = """\
 Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, VGG), content and
-style distance, per pair and as means with 95% intervals, for every given network and for the
-controls `identity` and `style copy`. An interrupted evaluation goes on where it was.
+style distance and the agreement of edges, per pair and as means with 95% intervals, and the Fréchet
+distance between results and styles, for every given network and for the controls `identity`, `style
+copy` and `histogram match`. An interrupted evaluation goes on where it was.
 """
 
 EXAMPLES = """\
@@ -31,7 +32,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "networks", type=Path, nargs="+", metavar="NETWORK", help="files that `datnet train` wrote"
+        "networks",
+        type=Path,
+        nargs="+",
+        metavar="NETWORK",
+        help="files that `datnet train` wrote, and published networks: microast",
     )
     parser.add_argument(
         "--content", type=Path, help="folder of photographs (default: the embedded sample set)"
@@ -65,10 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.protocol import every_pair
     from datnet.evaluation.summary import summary_table
     from datnet.files import write_text
+    from datnet.published import network_file
     from datnet.saved_network import read_description
     from datnet.stylizer import choose_device
 
-    networks = name_networks([(read_description(path).name, path) for path in arguments.networks])
+    files = [network_file(network) for network in arguments.networks]
+    networks = name_networks([(read_description(path).name, path) for path in files])
     content_dir = arguments.content or sample_images().eval_content
     style_dir = arguments.style or sample_images().eval_style
     if arguments.pairs:

@@ -18,6 +18,8 @@ from datnet.files import complete_or_absent
 DOTS_PER_INCH = 128
 SMALLEST_FONT = 9
 """Font size in pixels below which titles are cut short rather than shrunk further."""
+LETTERS_ACROSS = 80
+"""Width of a figure in font sizes: printed over two columns, 7 inches, 80 make 6.3 points."""
 
 
 def comparison_grid(
@@ -25,6 +27,7 @@ def comparison_grid(
     column_titles: Sequence[str],
     row_titles: Sequence[str] | None = None,
     *,
+    captions: Sequence[Sequence[str | None]] | None = None,
     path: Path,
 ) -> None:
     """Write a grid of pictures on white, with titles over the columns and beside the rows.
@@ -39,6 +42,7 @@ def comparison_grid(
             content, style, network A, network B, …
         column_titles: One for each column.
         row_titles: One for each row, written upwards at the left.
+        captions: A line under each picture; None for no line.
         path: Where to write; the suffix ``.png`` or ``.pdf`` chooses the format. Missing parent
             folders are made.
 
@@ -53,18 +57,21 @@ def comparison_grid(
         )
     if row_titles is not None and len(row_titles) != len(rows):
         raise ValueError(f"there are {len(rows)} rows and {len(row_titles)} row titles")
+    if captions is not None and [len(row) for row in captions] != [len(row) for row in rows]:
+        raise ValueError("every row needs a caption, which may be None, for each of its pictures")
     if path.suffix.lower() not in (".png", ".pdf"):
         raise DatNetError(f"{path}: a figure is written as .png or .pdf; change the suffix")
 
     widths = [max(picture.width for picture in column) for column in zip(*rows, strict=True)]
     heights = [max(picture.height for picture in row) for row in rows]
     gap = max(2, max(widths) // 64)
-    font = max(12, max(widths) // 14)
+    font = max(12, max(widths) // 14, sum(widths) // LETTERS_ACROSS)
     title_band = round(1.8 * font)
+    caption_band = round(1.5 * font) if captions else 0
     left = gap + (title_band if row_titles else 0)
     # Left edges of the columns and lower edges of the rows, in pixels from the upper left corner.
     xs = left + np.cumsum([0, *(width + gap for width in widths)])
-    ys = title_band + np.cumsum([0, *(height + gap for height in heights)])
+    ys = title_band + np.cumsum([0, *(height + caption_band + gap for height in heights)])
     figure_width, figure_height = int(xs[-1]), int(ys[-1])
 
     figure = Figure(
@@ -87,6 +94,10 @@ def comparison_grid(
             )
             axes.set_axis_off()
             axes.imshow(np.asarray(picture.convert("RGB")), interpolation="none", aspect="auto")
+    for captions_of_row, y, height in zip(captions or (), ys, heights, strict=False):
+        for caption, x, width in zip(captions_of_row, xs, widths, strict=False):
+            text = _write(figure, caption or "", x + width / 2, y + height + caption_band / 2, font)
+            _fit(text, font, width, horizontal=True)
     for title, x, width in zip(column_titles, xs, widths, strict=False):
         text = _write(figure, title, x + width / 2, title_band / 2, font)
         _fit(text, font, width, horizontal=True)

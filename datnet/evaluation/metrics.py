@@ -1,30 +1,34 @@
 """What a result is measured by: closeness to the content image and to the style image.
 
 All metrics see the result as a saved 8-bit PNG would hold it, and every metric is computed for one
-image at a time, so that no number depends on how images are batched.
+image at a time, so that no number depends on how images are batched. What needs all results of an
+evaluation at once is at the end.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from datnet.evaluation.edges import canny_edges, edge_agreement
+from datnet.evaluation.frechet import frechet_distance
 from datnet.evaluation.perceptual import PerceptualDistance
 from datnet.networks.statistics import channel_mean_std
-from datnet.networks.vgg import VggEncoder
+from datnet.networks.vgg import CHANNELS, VggEncoder
 
 
 @dataclass(frozen=True)
 class MetricColumn:
-    """One column of results.csv and of every table.
+    """One column of a table; most are columns of results.csv too.
 
     Attributes:
         key: The name in files. Tables, dashboards and other people's scripts depend on it.
@@ -51,8 +55,15 @@ METRICS = (
     MetricColumn("lpips_vgg", "LPIPS (VGG)", higher_is_better=False, decimals=4),
     MetricColumn("content_distance", "content distance", higher_is_better=False, decimals=2),
     MetricColumn("style_distance", "style distance", higher_is_better=False, decimals=2),
+    MetricColumn("edge_agreement", "edges", higher_is_better=True, decimals=4),
 )
-"""The columns of results.csv, in this order."""
+"""What every pair is measured by: the columns of results.csv, in this order."""
+
+SET_METRICS = (
+    MetricColumn("frechet_vgg", "FD (VGG)", higher_is_better=False, decimals=1),
+    MetricColumn("art_fid_vgg", "ArtFID (VGG)", higher_is_better=False, decimals=1),
+)
+"""What an evaluation as a whole is measured by; see :func:`set_metrics`."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +73,16 @@ class ContentTarget:
     Attributes:
         image: ``(1, 3, H, W)``, float RGB in [0, 1].
         features: Its maps at relu4_1 and relu5_1.
+        lpips_alex: Its maps in LPIPS with AlexNet.
+        lpips_vgg: Its maps in LPIPS with VGG-16.
+        edges: ``(H, W)``, its Canny edges.
     """
 
     image: Tensor
     features: list[Tensor]
+    lpips_alex: list[Tensor]
+    lpips_vgg: list[Tensor]
+    edges: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,24 @@ class StyleTarget:
     """
 
     statistics: list[tuple[Tensor, Tensor]]
+
+    @property
+    def embedding(self) -> np.ndarray:
+        """Its features at relu5_1, averaged over positions: ``(C,)``, float32."""
+        return _embedding(self.statistics)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured of one result; NaN throughout if the result holds a NaN.
+
+    Attributes:
+        values: One for each key of :data:`METRICS`.
+        embedding: The encoder's features at relu5_1, averaged over positions: ``(C,)``, float32.
+    """
+
+    values: dict[str, float]
+    embedding: np.ndarray
 
 
 def round_to_8_bits(image: Tensor) -> Tensor:
@@ -105,6 +140,40 @@ def peak_signal_to_noise_ratio(image: Tensor, reference: Tensor) -> float:
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
+def set_metrics(
+    results: np.ndarray, styles: np.ndarray, lpips_alex: Sequence[float]
+) -> dict[str, float | None]:
+    """Measure all results of an evaluation together.
+
+    - ``frechet_vgg``: Fréchet distance between the results and the styles, each pair's style once,
+      as in the protocol of StyleID (Chung et al., CVPR 2024).
+    - ``art_fid_vgg``: ``(1 + LPIPS) · (1 + Fréchet distance)`` with the mean LPIPS (AlexNet)
+      against the contents, the formula of ArtFID (Wright and Ommer, GCPR 2022).
+
+    These are NOT the published FID and ArtFID, whose features come from an Inception-v3, for ArtFID
+    one trained on artworks; here they are VGG-16's, so the numbers are on another scale. Nor do
+    they have intervals: a Fréchet distance is larger the fewer different images the sets have, and
+    a resampled set has fewer, so a bootstrap would be biased. For the same reason they compare
+    evaluations of the same pairs only.
+
+    Args:
+        results: ``(pairs, C)``, each result's :attr:`Measurement.embedding`.
+        styles: ``(pairs, C)``, :attr:`StyleTarget.embedding` of each pair's style.
+        lpips_alex: One for each pair.
+
+    Returns:
+        A value for each key of :data:`SET_METRICS`; None where there are fewer than two pairs or
+        a result holds a NaN.
+    """
+    distance = frechet_distance(results, styles)
+    if math.isnan(distance):
+        return {column.key: None for column in SET_METRICS}
+    return {
+        "frechet_vgg": distance,
+        "art_fid_vgg": (1 + float(np.mean(lpips_alex))) * (1 + distance),
+    }
+
+
 class Metrics(nn.Module):
     """Measures one result against its content and its style image.
 
@@ -118,27 +187,33 @@ class Metrics(nn.Module):
       content, averaged over relu4_1 and relu5_1.
     - ``style_distance``: mean squared difference of the channel means plus that of the channel
       standard deviations of result and style, averaged over relu1_1 … relu5_1.
+    - ``edge_agreement``: F-measure of the Canny edges of result and content, see
+      :mod:`datnet.evaluation.edges`.
 
     Args:
-        lpips_alex: Called with two images ``(1, 3, H, W)`` in [0, 1], returns ``(1,)``.
-        lpips_vgg: The same with VGG-16.
+        lpips_alex: LPIPS with AlexNet; has the methods ``features`` and ``between`` of
+            :class:`~datnet.evaluation.perceptual.PerceptualDistance`.
+        lpips_vgg: LPIPS with VGG-16.
         encoder: Called with images, returns the five maps relu1_1 … relu5_1.
         encoder_name: How protocol sentences name the encoder.
+        embedding_size: Channels of the encoder's relu5_1.
     """
 
     def __init__(
         self,
         *,
-        lpips_alex: nn.Module,
-        lpips_vgg: nn.Module,
+        lpips_alex: PerceptualDistance,
+        lpips_vgg: PerceptualDistance,
         encoder: nn.Module,
         encoder_name: str = "an ImageNet VGG-16 with Gatys' normalisation",
+        embedding_size: int = CHANNELS[-1],
     ) -> None:
         super().__init__()
         self.lpips_alex = lpips_alex
         self.lpips_vgg = lpips_vgg
         self.encoder = encoder
         self.encoder_name = encoder_name
+        self.embedding_size = embedding_size
 
     @classmethod
     def pretrained(cls) -> Metrics:
@@ -160,7 +235,13 @@ class Metrics(nn.Module):
     def content_target(self, content: Tensor) -> ContentTarget:
         """Prepare a content image ``(1, 3, H, W)`` in [0, 1] for any number of results."""
         with _full_precision(content.device):
-            return ContentTarget(content, self.encoder(content)[3:])
+            return ContentTarget(
+                content,
+                self.encoder(content)[3:],
+                self.lpips_alex.features(content),
+                self.lpips_vgg.features(content),
+                canny_edges(content),
+            )
 
     @torch.no_grad()
     def style_target(self, style: Tensor) -> StyleTarget:
@@ -179,12 +260,10 @@ class Metrics(nn.Module):
         Returns:
             A value for each key of :data:`METRICS`. All of them are NaN if the result holds a NaN.
         """
-        return self.measure(output, self.content_target(content), self.style_target(style))
+        return self.measure(output, self.content_target(content), self.style_target(style)).values
 
     @torch.no_grad()
-    def measure(
-        self, output: Tensor, content: ContentTarget, style: StyleTarget
-    ) -> dict[str, float]:
+    def measure(self, output: Tensor, content: ContentTarget, style: StyleTarget) -> Measurement:
         """Measure one result against prepared images; see :meth:`forward`.
 
         Raises:
@@ -197,17 +276,30 @@ class Metrics(nn.Module):
             )
         image = round_to_8_bits(output)
         if image.isnan().any():
-            return dict.fromkeys((column.key for column in METRICS), math.nan)
+            return Measurement(
+                dict.fromkeys((column.key for column in METRICS), math.nan),
+                np.full(self.embedding_size, math.nan, np.float32),
+            )
         with _full_precision(image.device):
             features = self.encoder(image)
-            return {
+            statistics = [channel_mean_std(level) for level in features]
+            lpips_alex, lpips_vgg = (
+                network.between(network.features(image), references).item()
+                for network, references in (
+                    (self.lpips_alex, content.lpips_alex),
+                    (self.lpips_vgg, content.lpips_vgg),
+                )
+            )
+            values = {
                 "ssim": _structural_similarity(image, content.image),
                 "psnr": peak_signal_to_noise_ratio(image, content.image),
-                "lpips_alex": self.lpips_alex(image, content.image).item(),
-                "lpips_vgg": self.lpips_vgg(image, content.image).item(),
+                "lpips_alex": lpips_alex,
+                "lpips_vgg": lpips_vgg,
                 "content_distance": _content_distance(features, content.features),
-                "style_distance": _style_distance(features, style.statistics),
+                "style_distance": _style_distance(statistics, style.statistics),
+                "edge_agreement": edge_agreement(canny_edges(image), content.edges),
             }
+            return Measurement(values, _embedding(statistics))
 
 
 @contextmanager
@@ -218,6 +310,12 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
     ):
         yield
+
+
+def _embedding(statistics: list[tuple[Tensor, Tensor]]) -> np.ndarray:
+    """The means at relu5_1 as a vector."""
+    mean, _ = statistics[-1]
+    return mean.flatten().cpu().numpy()
 
 
 def _structural_similarity(image: Tensor, reference: Tensor) -> float:
@@ -237,10 +335,11 @@ def _content_distance(features: list[Tensor], content_features: list[Tensor]) ->
     return sum(distances) / len(distances)
 
 
-def _style_distance(features: list[Tensor], style_statistics: list[tuple[Tensor, Tensor]]) -> float:
+def _style_distance(
+    statistics: list[tuple[Tensor, Tensor]], style_statistics: list[tuple[Tensor, Tensor]]
+) -> float:
     distances = []
-    for of_result, (style_mean, style_std) in zip(features, style_statistics, strict=True):
-        mean, std = channel_mean_std(of_result)
+    for (mean, std), (style_mean, style_std) in zip(statistics, style_statistics, strict=True):
         distance = functional.mse_loss(mean, style_mean) + functional.mse_loss(std, style_std)
         distances.append(distance.item())
     return sum(distances) / len(distances)

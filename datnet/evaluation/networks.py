@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import torch
 from datnet.data.images import find_images
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import Metrics
-from datnet.evaluation.protocol import Pair, evaluate, identity, style_copy
+from datnet.evaluation.protocol import CONTROLS, Pair, evaluate
 from datnet.evaluation.summary import Summary
-from datnet.saved_network import load_network
+from datnet.networks.base import EncoderDecoderNetwork
+from datnet.networks.vgg import VggEncoder
+from datnet.saved_network import load_network, read_description
 
 
 def evaluate_networks(
@@ -26,7 +29,7 @@ def evaluate_networks(
     save_images: bool = False,
     device: torch.device | str = "cpu",
 ) -> list[Summary]:
-    """Measure the controls `identity` and `style copy` and every network on the same pairs.
+    """Measure the controls and every network on the same pairs.
 
     Each has a folder of its own in ``output_dir``; a network's is named by its title and the first
     8 digits of its file's SHA-256, so results of an older file are never taken for its own. What
@@ -41,7 +44,7 @@ def evaluate_networks(
         device: Where to compute.
 
     Returns:
-        Summaries in the order: identity, style copy, the networks.
+        Summaries in the order: :data:`~datnet.evaluation.protocol.CONTROLS`, the networks.
 
     Raises:
         DatNetError: If a network or an image cannot be read.
@@ -57,10 +60,14 @@ def evaluate_networks(
             size=size,
             device=device,
         )
-        for title, control in (("identity", identity), ("style copy", style_copy))
+        for title, control in CONTROLS.items()
     ]
+    encoders: dict[str, VggEncoder] = {}  # by their settings; most networks have the same
     for title, path in networks.items():
-        network = load_network(path).to(device)
+        settings = json.dumps(read_description(path).encoder, sort_keys=True)
+        network = load_network(path, encoders.get(settings)).to(device)
+        if isinstance(network, EncoderDecoderNetwork):
+            encoders[settings] = network.encoder
         summaries.append(
             evaluate(
                 network,

@@ -8,7 +8,9 @@ channel weights. The backbone's ImageNet weights come from ``datnet.weights``.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,27 +58,55 @@ class PerceptualDistance(nn.Module):
         Raises:
             ValueError: A shape or a value range is another.
         """
-        if images.shape != references.shape or images.ndim != 4 or images.shape[1] != 3:
+        if images.shape != references.shape or images.ndim != 4:
             raise ValueError(
                 "images and references must both have shape (B, 3, H, W), "
                 f"got {tuple(images.shape)} and {tuple(references.shape)}"
             )
+        return self.between(self.features(images), self.features(references))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Maps of five layers, each position of length 1: the costly half, to be kept for reuse.
+
+        Args:
+            images: RGB in [0, 1], shape ``(B, 3, H, W)``, H and W at least 32.
+
+        Raises:
+            ValueError: A shape or a value range is another.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images must have shape (B, 3, H, W), got {tuple(images.shape)}")
         if min(images.shape[2:]) < 32:
             raise ValueError(f"images must be at least 32 × 32, got {tuple(images.shape[2:])}")
-        for name, batch in (("images", images), ("references", references)):
-            low, high = torch.stack(batch.detach().aminmax()).tolist()
-            if not (low >= 0 and high <= 1):  # NaN fails both
-                raise ValueError(f"{name} must lie in [0, 1], got [{low:g}, {high:g}]")
+        low, high = torch.stack(images.detach().aminmax()).tolist()
+        if not (low >= 0 and high <= 1):  # NaN fails both
+            raise ValueError(f"images must lie in [0, 1], got [{low:g}, {high:g}]")
         with torch.autocast(images.device.type, enabled=False):
-            distances = self.metric(images.float(), references.float(), normalize=True)
-        return distances.flatten()
+            maps = self.metric.net(self.metric.scaling_layer(2 * images.float() - 1))
+            return [_unit_length(features) for features in maps]
+
+    def between(self, features: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
+        """Distances ``(B,)`` of images to references whose :meth:`features` are given."""
+        with torch.autocast(features[0].device.type, enabled=False):
+            distances = [
+                weigh((of_image - of_reference).square()).mean((1, 2, 3))
+                for weigh, of_image, of_reference in zip(
+                    self.metric.lins, features, references, strict=True
+                )
+            ]
+            return torch.stack(distances).sum(0)
 
     def train(self, mode: bool = True) -> PerceptualDistance:
         """Stay in evaluation mode: dropout in the metric would make it random."""
         return super().train(False)
 
 
-def _build_lpips(network: str, backbone: dict[str, Tensor]) -> nn.Module:
+def _unit_length(features: Tensor) -> Tensor:
+    length = features.square().sum(dim=1, keepdim=True).sqrt()
+    return features / (length + 1e-10)
+
+
+def _build_lpips(network: str, backbone: dict[str, Tensor]) -> Any:  # lpips has no types
     """Build the package's network from the given convolutions and the package's channel weights."""
     import lpips  # imports torchvision, which costs a second
 

@@ -5,6 +5,8 @@ An evaluation is a folder::
     pairs.csv       the pairs, by file name
     protocol.json   the settings and the SHA-256 of every image: what must not change on resuming
     results.csv     one row per pair, written as soon as the pair is measured
+    embeddings.npy  (pairs, 2, C): the encoder's mean features at relu5_1 of each pair's result and
+                    style, for the metrics of all results together; NaN until the pair is measured
     summary.json    means and intervals, written at the end
     images/         CONTENT__STYLE.png, if asked for
 
@@ -25,20 +27,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from skimage.exposure import match_histograms
 from torch import Tensor
 from tqdm import tqdm
 
 from datnet.data.images import fit_square, read_image, save_image, to_image, to_tensor
 from datnet.errors import DatNetError
+from datnet.evaluation.edges import HIGH_THRESHOLD, LOW_THRESHOLD, SIGMA, tolerance
 from datnet.evaluation.metrics import (
     METRICS,
     ContentTarget,
     Metrics,
     StyleTarget,
+    set_metrics,
 )
 from datnet.evaluation.summary import Estimate, Summary
-from datnet.files import write_text
+from datnet.files import complete_or_absent, write_text
 
 Pair = tuple[Path, Path]
 """A content image and a style image."""
@@ -66,19 +72,58 @@ def style_copy(content: Tensor, style: Tensor) -> Tensor:
     return style
 
 
+def histogram_match(content: Tensor, style: Tensor) -> Tensor:
+    """Control: the content in the style's colours, by matching the histogram of each channel.
+
+    The least that a style transfer does, and no style: what it gains against `identity` in style
+    distance is owed to colours alone.
+    """
+    matched = match_histograms(content.cpu().numpy(), style.cpu().numpy(), channel_axis=1)
+    return torch.from_numpy(matched).to(content)
+
+
+CONTROLS: dict[str, Stylize] = {
+    "identity": identity,
+    "style copy": style_copy,
+    "histogram match": histogram_match,
+}
+"""What stands in every table beside the networks, by title."""
+
+
 def every_pair(contents: Iterable[Path], styles: Iterable[Path]) -> list[Pair]:
     """Every content with every style, content by content."""
     styles = list(styles)
     return [(content, style) for content in contents for style in styles]
 
 
+def image_names(pairs: Iterable[Pair]) -> list[str]:
+    """Names of the saved results in the folder images/, in the order of the pairs.
+
+    They are CONTENT__STYLE.png, numbered where two pairs would share a name.
+    """
+    used: set[str] = set()
+    names = []
+    for content, style in pairs:
+        # File systems allow 255 bytes, and some ignore letter case.
+        stem = "__".join(
+            path.stem.encode()[:100].decode(errors="ignore") for path in (content, style)
+        )
+        name, number = stem, 1
+        while name.lower() in used:
+            number += 1
+            name = f"{stem}-{number}"
+        used.add(name.lower())
+        names.append(f"{name}.png")
+    return names
+
+
 def protocol_sentence(pairs: Sequence[Pair], size: int, encoder_name: str) -> str:
-    """One sentence that says how the numbers below it came about.
+    """Say how the numbers below came about, in one sentence for pairs and one for the whole set.
 
     Args:
         pairs: All pairs.
         size: Side of the images.
-        encoder_name: The encoder of content and style distance; :attr:`Metrics.encoder_name`.
+        encoder_name: The encoder of the metrics; :attr:`Metrics.encoder_name`.
     """
     contents = len({content for content, _ in pairs})
     styles = len({style for _, style in pairs})
@@ -92,8 +137,16 @@ def protocol_sentence(pairs: Sequence[Pair], size: int, encoder_name: str) -> st
         "data range 1), PSNR (per image, then averaged) and LPIPS v0.1 (AlexNet and VGG-16) "
         "against the content image, content distance (feature MSE, mean over relu4_1 and relu5_1) "
         "and style distance (MSE of channel means plus MSE of channel standard deviations against "
-        f"the style image, mean over relu1_1 to relu5_1) measured by {encoder_name}, and "
-        "95% bootstrap intervals over contents and styles in brackets."
+        f"the style image, mean over relu1_1 to relu5_1) measured by {encoder_name}, edges "
+        "(F-measure of Canny edges of result and content, "
+        f"σ {SIGMA:g}, thresholds {LOW_THRESHOLD} and {HIGH_THRESHOLD}, "
+        f"tolerance {tolerance(size, size):.3g} px), and "
+        "95% bootstrap intervals over contents and styles in brackets. "
+        "FD (VGG) is the Fréchet distance between all results and the styles of their pairs, in "
+        "features of relu5_1 of the same encoder averaged over positions, and ArtFID (VGG) is "
+        "(1 + mean LPIPS (AlexNet)) · (1 + FD (VGG)): not comparable with published FID and "
+        "ArtFID, which use Inception networks, and without intervals, because resampling inflates "
+        "a Fréchet distance."
     )
 
 
@@ -114,8 +167,8 @@ def evaluate(
     holds all of it, nothing is computed again.
 
     Args:
-        stylize: The network, or a control (:func:`identity`, :func:`style_copy`). It is called
-            under ``torch.no_grad`` with images on ``device``.
+        stylize: The network, or one of :data:`CONTROLS`. It is called under ``torch.no_grad`` with
+            images on ``device``.
         pairs: Content and style files, for example from :func:`every_pair`.
         output_dir: The folder; created if need be.
         metrics: What measures; moved to ``device``.
@@ -155,6 +208,10 @@ def evaluate(
     _open_folder(output_dir, settings, named_pairs)
     results_file = output_dir / "results.csv"
     results = _read_results(results_file)
+    embeddings = _open_embeddings(output_dir / "embeddings.npy", len(pairs), metrics)
+    for names, row in zip(named_pairs, embeddings, strict=True):
+        if np.isnan(row[1]).any():  # the half of the style, which is NaN only if never written
+            results.pop(names, None)
     # Rewritten without a torn last row, so that the next row starts on a line of its own.
     write_text(results_file, _as_csv([COLUMNS, *map(_as_row, results.items())]))
 
@@ -172,22 +229,28 @@ def evaluate(
     def style_target(path: Path) -> StyleTarget:
         return metrics.style_target(load(path))
 
-    image_files = [output_dir / "images" / name for name in _image_names(pairs)]
+    image_files = [output_dir / "images" / name for name in image_names(pairs)]
     todo = [
-        job for job in zip(pairs, named_pairs, image_files, strict=True) if job[1] not in results
+        job
+        for job in zip(pairs, named_pairs, image_files, embeddings, strict=True)
+        if job[1] not in results
     ]
     progress = tqdm(todo, description, initial=len(results), total=len(pairs), unit="pair")
     warned: set[str] = set()
     with results_file.open("a", encoding="utf-8", newline="") as file, torch.no_grad():
-        for (content, style), names, image_file in progress:
+        for (content, style), names, image_file, row in progress:
             # Copies, so that a network that works in place spoils neither target nor cache.
             output = stylize(load(content).clone(), load(style).clone()).to(device)
-            values = metrics.measure(output, content_target(content), style_target(style))
+            target = style_target(style)
+            measurement = metrics.measure(output, content_target(content), target)
             _warn_of_odd_result(output, names, warned)
             if save_images:
                 save_image(to_image(output[0].nan_to_num(0)), image_file)
-            results[names] = values
-            file.write(_as_csv([_as_row((names, values))]))
+            # On disk before the pair's line in results.csv: a pair is done if both are there.
+            row[:] = measurement.embedding, target.embedding
+            embeddings.flush()
+            results[names] = measurement.values
+            file.write(_as_csv([_as_row((names, measurement.values))]))
             file.flush()
 
     contents, styles = zip(*named_pairs, strict=True)
@@ -201,7 +264,15 @@ def evaluate(
             )
             for column in METRICS
         },
-        versions={name: version(name) for name in ("datnet", "torch", "torchmetrics", "lpips")},
+        set_metrics=set_metrics(
+            embeddings[:, 0],
+            embeddings[:, 1],
+            [results[names]["lpips_alex"] for names in named_pairs],
+        ),
+        versions={
+            name: version(name)
+            for name in ("datnet", "torch", "torchmetrics", "lpips", "scikit-image")
+        },
     )
     summary.save(output_dir / "summary.json")
     return summary
@@ -222,24 +293,6 @@ def _short_names(paths: Iterable[Path]) -> dict[Path, str]:
                 f"the file name {name!r} has a line break in it or is not UTF-8: rename the file"
             )
     return dict(zip(distinct, names, strict=True))
-
-
-def _image_names(pairs: Iterable[Pair]) -> list[str]:
-    """CONTENT__STYLE.png for each pair, numbered where two pairs would share a name."""
-    used: set[str] = set()
-    names = []
-    for content, style in pairs:
-        # File systems allow 255 bytes, and some ignore letter case.
-        stem = "__".join(
-            path.stem.encode()[:100].decode(errors="ignore") for path in (content, style)
-        )
-        name, number = stem, 1
-        while name.lower() in used:
-            number += 1
-            name = f"{stem}-{number}"
-        used.add(name.lower())
-        names.append(f"{name}.png")
-    return names
 
 
 def _check_images(paths: Iterable[Path]) -> dict[Path, str]:
@@ -320,6 +373,23 @@ def _read_results(results_file: Path) -> dict[tuple[str, str], dict[str, float]]
                 "pair is measured again"
             ) from error
     return results
+
+
+def _open_embeddings(path: Path, pairs: int, metrics: Metrics) -> np.memmap:
+    """Map embeddings.npy into memory to read and write it; make it first if it is not there."""
+    shape = (pairs, 2, metrics.embedding_size)
+    if not path.exists():
+        with complete_or_absent(path) as unfinished, unfinished.open("wb") as file:
+            np.save(file, np.full(shape, np.nan, np.float32))
+    try:
+        embeddings = np.lib.format.open_memmap(path, mode="r")  # r+ would mend a file cut short
+        if (embeddings.shape, embeddings.dtype) != (shape, np.float32):
+            raise ValueError(f"it holds {embeddings.dtype} of shape {embeddings.shape}")
+    except (OSError, ValueError) as error:
+        raise DatNetError(
+            f"{path} is damaged ({error}): delete it, and its pairs are measured again"
+        ) from error
+    return np.lib.format.open_memmap(path, mode="r+")
 
 
 def _as_row(result: tuple[tuple[str, str], dict[str, float]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from datnet.errors import DatNetError
 from datnet.evaluation.bootstrap import bootstrap_interval
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.files import write_text
 
 
@@ -60,10 +60,12 @@ class Summary:
 
     Attributes:
         description: What was evaluated; the title of its row.
-        protocol: One sentence that says how; it belongs above the table.
+        protocol: Says how; it belongs above the table.
         pictures: SHA-256 over the list of pairs and the image files in it: two summaries with the
             same value were measured on the same pictures.
         metrics: An estimate for each key of :data:`datnet.evaluation.metrics.METRICS`.
+        set_metrics: A number for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None
+            where it is undefined, see :func:`datnet.evaluation.metrics.set_metrics`.
         versions: Versions of the packages that the numbers depend on.
     """
 
@@ -71,12 +73,21 @@ class Summary:
     protocol: str
     pictures: str
     metrics: dict[str, Estimate]
+    set_metrics: dict[str, float | None]
     versions: dict[str, str]
+
+    def estimates(self) -> dict[str, Estimate | None]:
+        """All numbers of the row, those of the whole set as means without an interval."""
+        of_set = {
+            key: None if value is None else Estimate(value)
+            for key, value in self.set_metrics.items()
+        }
+        return {**self.metrics, **of_set}
 
     def to_json(self) -> str:
         """Write as strict JSON."""
-        fields = _finite_or_null(asdict(self))
-        return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        entries = _finite_or_null(asdict(self))
+        return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Summary:
@@ -85,9 +96,12 @@ class Summary:
         Raises:
             ValueError, KeyError, TypeError, AttributeError: If the text is something else.
         """
-        fields = json.loads(text, parse_constant=_refuse_constant)
-        metrics = {key: _estimate_from_json(entry) for key, entry in fields["metrics"].items()}
-        return cls(**{**fields, "metrics": metrics})
+        entries = json.loads(text, parse_constant=_refuse_constant)
+        metrics = {key: _estimate_from_json(entry) for key, entry in entries["metrics"].items()}
+        missing = {field.name for field in fields(cls)} - entries.keys()
+        if missing:
+            raise ValueError(f"another version of DatNet wrote it, without {', '.join(missing)}")
+        return cls(**{**entries, "metrics": metrics})
 
     def save(self, path: Path) -> None:
         """Write the JSON to a file, never half of it."""
@@ -122,7 +136,7 @@ def summary_table(summaries: Sequence[Summary]) -> str:
         ValueError: If there are none, or two have the same description.
     """
     first = summaries[0] if summaries else None
-    rows = {summary.description: summary.metrics for summary in summaries}
+    rows = {summary.description: summary.estimates() for summary in summaries}
     if first is None or len(rows) != len(summaries):
         raise ValueError("summary_table needs at least one summary, each with its own description")
     for other in summaries:
@@ -135,21 +149,25 @@ def summary_table(summaries: Sequence[Summary]) -> str:
     return f"{first.protocol}\n\n{markdown_table(rows)}"
 
 
-def markdown_table(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
+def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:
     """A Markdown table with a column for each metric that any row has.
 
     Args:
-        rows: From the title of a row to its estimates by metric key. A metric that a row lacks is
-            printed as a dash, an interval that an estimate lacks is left out.
+        rows: From the title of a row to its estimates by metric key. A metric that a row lacks, or
+            has as None, is printed as a dash; an interval that an estimate lacks is left out.
     """
-    columns = [column for column in METRICS if any(column.key in row for row in rows.values())]
+    columns = [
+        column
+        for column in (*METRICS, *SET_METRICS)
+        if any(column.key in row for row in rows.values())
+    ]
     lines = [
         ["", *(f"{column.label} {column.arrow}" for column in columns)],
         ["---", *("---:" for _ in columns)],
     ]
     for title, row in rows.items():
         cells = [
-            format_estimate(row[column.key], column.decimals) if column.key in row else "–"
+            format_estimate(estimate, column.decimals) if (estimate := row.get(column.key)) else "–"
             for column in columns
         ]
         lines.append([" ".join(title.split()).replace("|", "\\|"), *cells])

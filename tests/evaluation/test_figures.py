@@ -76,6 +76,29 @@ def test_long_titles_stay_over_their_own_column(tmp_path: Path) -> None:
     assert ink.max() < second_x
 
 
+def test_captions_stand_under_their_own_picture(tmp_path: Path) -> None:
+    rows = [[noise(64, 64, 2 * row + column) for column in range(2)] for row in range(2)]
+    captions = [[None, "0.25"], [None, None]]
+    comparison_grid(rows, ["", ""], captions=captions, path=tmp_path / "grid.png")
+    figure = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
+    for row, row_captions in zip(rows, captions, strict=True):
+        for picture, caption in zip(row, row_captions, strict=True):
+            x, y = position(figure, picture)
+            below = figure[y + 64 : y + 64 + 12, x : x + 64]
+            assert (below.min() < 100) == (caption is not None)
+    with pytest.raises(ValueError, match="caption"):
+        comparison_grid(rows, ["", ""], captions=[["a", "b"]], path=tmp_path / "grid.png")
+
+
+def test_titles_of_wide_figures_are_legible_on_a_page(tmp_path: Path) -> None:
+    """Printed 7 inches wide a title's capitals are at least a millimetre and a half high."""
+    rows = [[Image.new("RGB", (256, 256), "white") for _ in range(10)]]
+    comparison_grid(rows, ["H"] * 10, path=tmp_path / "grid.png")
+    figure = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))
+    ink = (figure < 128).any(1).nonzero()[0]
+    assert (ink.max() - ink.min() + 1) / figure.shape[1] * 7 * 25.4 >= 1.5
+
+
 def test_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
     picture = noise(64, 64, 0)
     comparison_grid([[picture]], ["$x_{"], path=tmp_path / "grid.png")

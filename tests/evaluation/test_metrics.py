@@ -13,12 +13,17 @@ from datnet.data.images import fit_square, read_image, save_image, to_image, to_
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import (
     METRICS,
+    SET_METRICS,
     Metrics,
     peak_signal_to_noise_ratio,
     round_to_8_bits,
+    set_metrics,
 )
 
-KEYS = ("ssim", "psnr", "lpips_alex", "lpips_vgg", "content_distance", "style_distance")
+KEYS = (
+    *("ssim", "psnr", "lpips_alex", "lpips_vgg"),
+    *("content_distance", "style_distance", "edge_agreement"),
+)
 
 
 class SmallEncoder(nn.Module):
@@ -41,13 +46,21 @@ class SmallEncoder(nn.Module):
 
 
 class MeanDifference(nn.Module):
-    def forward(self, images: Tensor, references: Tensor) -> Tensor:
-        return (images - references).abs().mean((1, 2, 3))
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
+        return (features[0] - references[0]).abs().mean((1, 2, 3))
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(lpips_alex=MeanDifference(), lpips_vgg=MeanDifference(), encoder=SmallEncoder())
+    return Metrics(
+        lpips_alex=MeanDifference(),
+        lpips_vgg=MeanDifference(),
+        encoder=SmallEncoder(),
+        embedding_size=4,
+    )
 
 
 def image(seed: int, size: int = 48) -> Tensor:
@@ -83,7 +96,9 @@ def slow_ssim(x: np.ndarray, y: np.ndarray) -> float:
 
 def test_names_and_directions_of_the_columns_are_frozen() -> None:
     assert tuple(column.key for column in METRICS) == KEYS
-    assert "".join(column.arrow for column in METRICS) == "↑↑↓↓↓↓"
+    assert "".join(column.arrow for column in METRICS) == "↑↑↓↓↓↓↑"
+    assert [column.key for column in SET_METRICS] == ["frechet_vgg", "art_fid_vgg"]
+    assert [column.arrow for column in SET_METRICS] == ["↓", "↓"]
 
 
 def test_ssim_agrees_with_the_formula(metrics: Metrics) -> None:
@@ -135,6 +150,7 @@ def test_controls_win_their_own_side(metrics: Metrics) -> None:
     assert copy_of_content["psnr"] == math.inf
     assert copy_of_content["ssim"] == pytest.approx(1, abs=1e-6)
     assert copy_of_content["content_distance"] == copy_of_content["lpips_alex"] == 0
+    assert copy_of_content["edge_agreement"] == 1 > copy_of_style["edge_agreement"]
     assert copy_of_content["style_distance"] > 0
     assert copy_of_style["style_distance"] == 0
     assert copy_of_style["content_distance"] > 0
@@ -157,9 +173,33 @@ def test_prepared_targets_give_the_same_values_and_spare_the_encoder(metrics: Me
     content, style = image(1), image(2)
     content_target, style_target = metrics.content_target(content), metrics.style_target(style)
     metrics.encoder.calls = 0
-    values = metrics.measure(image(0), content_target, style_target)
+    measurement = metrics.measure(image(0), content_target, style_target)
     assert metrics.encoder.calls == 1
-    assert values == metrics(image(0), content, style)
+    assert measurement.values == metrics(image(0), content, style)
+
+
+def test_embeddings_are_means_over_positions(metrics: Metrics) -> None:
+    content, style = metrics.content_target(image(1)), metrics.style_target(image(2, size=64))
+    for embedding, picture in (
+        (metrics.measure(image(0), content, style).embedding, image(0)),
+        (style.embedding, image(2, size=64)),
+    ):
+        assert embedding.dtype == np.float32
+        expected = metrics.encoder(picture)[4][0].double().mean((1, 2))
+        assert embedding == pytest.approx(expected.numpy(), rel=1e-5)
+    broken = metrics.measure(image(0) * math.nan, content, style).embedding
+    assert broken.shape == (4,)
+    assert np.isnan(broken).all()
+
+
+def test_set_metrics_by_hand() -> None:
+    # On a line: means 0 and 3, variances 2 and 8, so (0 - 3)² + (√2 - √8)² = 11.
+    results, styles = (np.array(x, np.float32)[:, None] for x in ([-1, 1], [1, 5]))
+    values = set_metrics(results, styles, [0.25, 0.75])
+    assert values == {"frechet_vgg": pytest.approx(11), "art_fid_vgg": pytest.approx(1.5 * 12)}
+    undefined = {"frechet_vgg": None, "art_fid_vgg": None}
+    assert set_metrics(results[:1], styles[:1], [0.25]) == undefined
+    assert set_metrics(results * np.nan, styles, [math.nan, math.nan]) == undefined
 
 
 def test_a_result_with_nan_has_no_metrics(metrics: Metrics) -> None:
@@ -208,7 +248,9 @@ def test_pretrained_metrics_order_a_photograph_and_its_damaged_copies() -> None:
     generator = torch.Generator().manual_seed(0)
     noisy = content + 0.05 * torch.randn(content.shape, generator=generator)
     same, near, far = (metrics(output, content, style) for output in (content, noisy, style))
-    for column in METRICS[:5]:
+    for column in METRICS:
+        if column.key == "style_distance":
+            continue
         sign = -1 if column.higher_is_better else 1
         assert sign * same[column.key] < sign * near[column.key] < sign * far[column.key]
     assert far["style_distance"] == 0 < same["style_distance"]

@@ -79,7 +79,14 @@ def test_same_as_the_package_for_equal_weights(
         ours = PerceptualDistance(network, path)
     expected = package(*batches, normalize=True).flatten()
     assert expected.min() > 0
-    torch.testing.assert_close(ours(*batches), expected)
+    torch.testing.assert_close(ours(*batches), expected, atol=1e-6, rtol=0)
+    # Features of one reference serve any number of images.
+    images, references = batches
+    kept = ours.features(references[:1])
+    for image in images:
+        expected = package(image[None], references[:1], normalize=True).flatten()
+        distance = ours.between(ours.features(image[None]), kept)
+        torch.testing.assert_close(distance, expected, atol=1e-6, rtol=0)
     # The convolutions that LPIPS uses and the channel weights: no classifier.
     convolutions = sum(tensor.numel() for tensor in tensors.values())
     assert sum(p.numel() for p in ours.parameters()) < convolutions + 2000
@@ -124,6 +131,8 @@ def test_stays_in_evaluation_mode_and_float32(
     assert not any(module.training for module in distance.modules())
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(distance(*batches), expected)
+        features = [distance.features(batch) for batch in batches]
+        assert torch.equal(distance.between(*features), expected)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, 255.0, float("nan"), float("inf")])
@@ -133,7 +142,7 @@ def test_values_outside_the_range_are_refused(
     images, references = batches
     wrong = references.clone()
     wrong[1, 2, 3, 4] = value
-    with pytest.raises(ValueError, match=r"references must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]"):
         distance(images, wrong)
     with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]"):
         distance(wrong, images)
@@ -147,6 +156,12 @@ def test_other_shapes_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"must both have shape \(B, 3, H, W\)"):
         distance(batches[0], torch.zeros(shape))
+
+
+def test_features_of_other_shapes_are_refused(distance: PerceptualDistance) -> None:
+    for shape in ((3, 64, 80), (3, 1, 64, 80)):
+        with pytest.raises(ValueError, match=r"must have shape \(B, 3, H, W\)"):
+            distance.features(torch.zeros(shape))
 
 
 def test_smallest_images(distance: PerceptualDistance) -> None:

@@ -16,10 +16,12 @@ from torch.nn import functional
 
 from datnet.data.images import fit_square, read_image, to_tensor
 from datnet.errors import DatNetError
+from datnet.evaluation.frechet import frechet_distance
 from datnet.evaluation.metrics import Metrics
 from datnet.evaluation.protocol import (
     evaluate,
     every_pair,
+    histogram_match,
     identity,
     protocol_sentence,
     style_copy,
@@ -27,7 +29,9 @@ from datnet.evaluation.protocol import (
 from datnet.evaluation.summary import Summary
 
 SIZE = 32
-HEADER = "content,style,ssim,psnr,lpips_alex,lpips_vgg,content_distance,style_distance"
+HEADER = (
+    "content,style,ssim,psnr,lpips_alex,lpips_vgg,content_distance,style_distance,edge_agreement"
+)
 
 
 class CountingEncoder(nn.Module):
@@ -41,8 +45,11 @@ class CountingEncoder(nn.Module):
 
 
 class MeanDifference(nn.Module):
-    def forward(self, images: Tensor, references: Tensor) -> Tensor:
-        return (images - references).abs().mean((1, 2, 3))
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
+        return (features[0] - references[0]).abs().mean((1, 2, 3))
 
 
 class Blend:
@@ -62,7 +69,10 @@ class Blend:
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics(
-        lpips_alex=MeanDifference(), lpips_vgg=MeanDifference(), encoder=CountingEncoder()
+        lpips_alex=MeanDifference(),
+        lpips_vgg=MeanDifference(),
+        encoder=CountingEncoder(),
+        embedding_size=3,
     )
 
 
@@ -119,6 +129,7 @@ def test_writes_one_row_per_pair_in_frozen_columns(
     summary = run(Blend())
     out = tmp_path / "out"
     assert sorted(file.name for file in out.iterdir()) == [
+        "embeddings.npy",
         "pairs.csv",
         "protocol.json",
         "results.csv",
@@ -143,7 +154,7 @@ def test_writes_one_row_per_pair_in_frozen_columns(
         assert estimate.count == 6
         assert estimate.ci95[0] <= estimate.mean <= estimate.ci95[1]
     assert Summary.load(out / "summary.json") == summary
-    assert set(summary.versions) == {"datnet", "torch", "torchmetrics", "lpips"}
+    assert set(summary.versions) == {"datnet", "torch", "torchmetrics", "lpips", "scikit-image"}
     assert summary.protocol.startswith("3 contents × 2 styles = 6 results at 32×32 pixels")
 
 
@@ -152,7 +163,7 @@ def test_targets_are_encoded_once_per_image(run: Callable, metrics: Metrics) -> 
     assert metrics.encoder.calls == 6 + 3 + 2
 
 
-@pytest.mark.parametrize("torn", ["", "c.png,x.j", "c.png,x.jpg,0.5,12.25,0.1,0.1,0.3,0.1"])
+@pytest.mark.parametrize("torn", ["", "c.png,x.j", "c.png,x.jpg,0.5,12.25,0.1,0.1,0.3,0.1,0.5"])
 def test_goes_on_after_an_interruption(run: Callable, tmp_path: Path, torn: str) -> None:
     whole = run(Blend(), output_dir=tmp_path / "whole", save_images=True)
     with pytest.raises(KeyboardInterrupt):
@@ -165,27 +176,84 @@ def test_goes_on_after_an_interruption(run: Callable, tmp_path: Path, torn: str)
     rest = Blend()
     assert run(rest, save_images=True) == whole
     assert rest.calls == 2
-    for name in ("results.csv", "pairs.csv", "summary.json", "protocol.json"):
+    for name in ("results.csv", "embeddings.npy", "pairs.csv", "summary.json", "protocol.json"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert len(list((out / "images").iterdir())) == 6
 
 
-def test_a_finished_evaluation_is_not_computed_again(run: Callable) -> None:
+def test_a_finished_evaluation_is_not_computed_again(run: Callable, metrics: Metrics) -> None:
     first = run(Blend())
+    metrics.encoder.calls = 0
     again = Blend()
     assert run(again) == first
-    assert again.calls == 0
+    assert again.calls == metrics.encoder.calls == 0
 
 
 def test_every_row_is_on_disk_before_the_next_pair(run: Callable, tmp_path: Path) -> None:
-    seen = []
+    rows, embeddings = [], []
 
     def stylize(content: Tensor, style: Tensor) -> Tensor:
-        seen.append(len(rows_of(tmp_path / "out")))
+        rows.append(len(rows_of(tmp_path / "out")))
+        stored = np.load(tmp_path / "out" / "embeddings.npy")
+        embeddings.append(np.isfinite(stored).all((1, 2)).tolist())
         return content
 
     run(stylize)
-    assert seen == [0, 1, 2, 3, 4, 5]
+    assert rows == [0, 1, 2, 3, 4, 5]
+    assert embeddings == [[True] * done + [False] * (6 - done) for done in range(6)]
+
+
+def test_a_pair_is_done_only_with_row_and_embedding(run: Callable, tmp_path: Path) -> None:
+    whole = run(Blend())
+    path = tmp_path / "out" / "embeddings.npy"
+    stored = np.load(path)
+    lacking = stored.copy()
+    lacking[[1, 4]] = np.nan
+    np.save(path, lacking)
+    again = Blend()
+    assert run(again) == whole
+    assert again.calls == 2
+    assert np.array_equal(np.load(path), stored)
+    path.unlink()
+    again = Blend()
+    assert run(again) == whole
+    assert again.calls == 6
+    for damaged in (b"", path.read_bytes()[:-4]):
+        path.write_bytes(damaged)
+        with pytest.raises(DatNetError, match=r"embeddings\.npy is damaged.*delete it"):
+            run(Blend())
+    np.save(path, stored[:, :, :2])
+    with pytest.raises(DatNetError, match=r"embeddings\.npy is damaged.*shape \(6, 2, 2\)"):
+        run(Blend())
+
+
+def test_set_metrics_compare_results_with_the_style_of_each_pair(
+    run: Callable, tmp_path: Path, contents: list[Path], styles: list[Path]
+) -> None:
+    summary = run(Blend())
+
+    def embedding(pixels: Tensor) -> np.ndarray:
+        return functional.avg_pool2d(pixels, 16).mean((2, 3))[0].numpy()
+
+    def prepared(path: Path) -> Tensor:
+        return to_tensor(fit_square(read_image(path), SIZE))[None]
+
+    pairs = [(prepared(c), prepared(s)) for c, s in every_pair(contents, styles)]
+    results = np.stack([embedding(((0.6 * c + 0.4 * s) * 255).round() / 255) for c, s in pairs])
+    of_styles = np.stack([embedding(s) for _, s in pairs])
+    expected = frechet_distance(results, of_styles)
+    assert summary.set_metrics["frechet_vgg"] == pytest.approx(expected, rel=1e-3)
+    stored = np.load(tmp_path / "out" / "embeddings.npy")
+    assert stored[:, 0] == pytest.approx(results, rel=1e-5)
+    assert stored[:, 1] == pytest.approx(of_styles, rel=1e-5)
+    lpips = summary.metrics["lpips_alex"].mean
+    assert summary.set_metrics["art_fid_vgg"] == pytest.approx(
+        (1 + lpips) * (1 + summary.set_metrics["frechet_vgg"])
+    )
+    single = run(
+        Blend(), pairs=every_pair(contents[:1], styles[:1]), output_dir=tmp_path / "single"
+    )
+    assert single.set_metrics == {"frechet_vgg": None, "art_fid_vgg": None}
 
 
 @pytest.mark.parametrize(
@@ -259,8 +327,25 @@ def test_controls(run: Callable, tmp_path: Path) -> None:
     copied = run(style_copy, output_dir=tmp_path / "copy", description="style copy")
     assert copied.metrics["style_distance"].mean == 0
     assert copied.metrics["content_distance"].mean > 0
+    assert copied.set_metrics["frechet_vgg"] == 0 < same.set_metrics["frechet_vgg"]
+    assert same.metrics["edge_agreement"].mean == 1 > copied.metrics["edge_agreement"].mean
     assert copied.pictures == same.pictures
     assert copied.protocol == same.protocol
+
+
+def test_histogram_match_takes_the_colours_and_keeps_their_order() -> None:
+    generator = torch.Generator().manual_seed(0)
+    content = torch.rand(1, 3, 32, 32, generator=generator)
+    style = torch.rand(1, 3, 32, 32, generator=generator) ** 3 / 2
+    result = histogram_match(content, style)
+    assert result.dtype == torch.float32
+    # Random floats are all different, so ranks and sorted values must agree exactly.
+    for of_result, of_content, of_style in zip(result[0], content[0], style[0], strict=True):
+        assert torch.equal(of_result.flatten().argsort(), of_content.flatten().argsort())
+        assert torch.equal(of_result.flatten().sort()[0], of_style.flatten().sort()[0])
+    torch.testing.assert_close(histogram_match(content, content), content)
+    black = torch.zeros(1, 3, 32, 32)
+    assert torch.equal(histogram_match(content, black), black)
 
 
 def test_an_unreadable_image_stops_before_the_first_pair(
@@ -353,6 +438,10 @@ def test_broken_results_are_named_once(run: Callable, tmp_path: Path) -> None:
     assert len([warning for warning in caught if warning.category is UserWarning]) == 1
     assert math.isnan(summary.metrics["ssim"].mean)
     assert summary.metrics["ssim"].undefined == 6
+    assert summary.set_metrics == {"frechet_vgg": None, "art_fid_vgg": None}
+    again = Blend()
+    run(again, save_images=True)
+    assert again.calls == 0  # a broken result is a result
     json.loads((tmp_path / "out" / "summary.json").read_text(), parse_constant=refuse)
     assert np.asarray(Image.open(tmp_path / "out" / "images" / "a__x.png")).max() == 0
     with pytest.warns(UserWarning, match=r"a\.png with style x\.jpg is a single colour") as caught:
@@ -376,7 +465,7 @@ def test_half_precision_results_are_measured(run: Callable, tmp_path: Path) -> N
     assert summary.metrics["ssim"].mean == pytest.approx(exact.metrics["ssim"].mean, abs=0.01)
 
 
-def test_protocol_sentence_says_how_in_one_sentence() -> None:
+def test_protocol_sentence_says_how_in_one_line() -> None:
     pairs = every_pair([Path(f"{i}.jpg") for i in range(50)], [Path(f"{i}.jpg") for i in range(20)])
     sentence = protocol_sentence(pairs, 512, "an ImageNet VGG-16")
     assert sentence.startswith("50 contents × 20 styles = 1000 results at 512×512 pixels")
@@ -387,6 +476,8 @@ def test_protocol_sentence_says_how_in_one_sentence() -> None:
         "LPIPS v0.1 (AlexNet and VGG-16)",
         "an ImageNet VGG-16",
         "95% bootstrap",
+        "Canny edges of result and content, σ 2, thresholds 0.1 and 0.2, tolerance 2 px",
+        "not comparable with published FID and ArtFID",
     ):
         assert fact in sentence
     assert sentence.endswith(".")

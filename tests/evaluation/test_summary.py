@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.summary import (
     Estimate,
     Summary,
@@ -31,6 +31,7 @@ def summary(description: str = "DatNet", **changes: object) -> Summary:
         "metrics": {
             key: Estimate.of_pairs(value, CONTENTS, STYLES) for key, value in values.items()
         },
+        "set_metrics": {"frechet_vgg": 12.375, "art_fid_vgg": None},
         "versions": {"torch": "2.15"},
     }
     return Summary(**(fields | changes))
@@ -60,6 +61,7 @@ def test_json_is_strict_and_comes_back_the_same() -> None:
     restored = Summary.from_json(text)
     assert restored.metrics["psnr"] == original.metrics["psnr"]
     assert restored.metrics["ssim"] == original.metrics["ssim"]
+    assert restored.set_metrics == original.set_metrics
     assert math.isnan(restored.metrics["lpips_vgg"].mean)
     assert restored.to_json() == text
 
@@ -91,6 +93,15 @@ def test_a_file_that_is_no_summary_is_named(tmp_path: Path, text: str) -> None:
         Summary.load(tmp_path / "missing.json")
 
 
+def test_a_summary_of_an_older_version_says_so(tmp_path: Path) -> None:
+    entries = json.loads(summary().to_json())
+    del entries["set_metrics"]
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(entries))
+    with pytest.raises(DatNetError, match="another version of DatNet wrote it, without set_met"):
+        Summary.load(path)
+
+
 def test_markdown_table() -> None:
     rows = {
         "DatNet": {"ssim": Estimate(0.5950123, (0.57, 0.62), 4), "psnr": Estimate(15.118)},
@@ -117,7 +128,9 @@ def test_summary_table_has_the_protocol_above_and_all_metrics() -> None:
     table = summary_table([summary("DatNet"), summary("identity"), summary("style copy")])
     sentence, empty, header, _, *rows = table.splitlines()
     assert (sentence, empty) == ("4 results, one sentence.", "")
-    assert all(f"{column.label} {column.arrow}" in header for column in METRICS)
+    titles = [f"{column.label} {column.arrow}" for column in (*METRICS, *SET_METRICS)]
+    assert header == f"|  | {' | '.join(titles)} |"
+    assert all(row.endswith(" | 12.4 | – |") for row in rows)
     assert [row.split(" | ")[0] for row in rows] == ["| DatNet", "| identity", "| style copy"]
 
 

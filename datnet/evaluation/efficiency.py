@@ -1,0 +1,74 @@
+"""Sizes and costs of networks: parameters and multiply-adds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """How many numbers a network consists of.
+
+    Attributes:
+        total: All of them, with the frozen encoder as far as the network uses it.
+        trainable: Those that training changes.
+        by_part: All of them by direct child module, such as ``encoder`` and ``decoder``.
+    """
+
+    total: int
+    trainable: int
+    by_part: dict[str, int]
+
+
+def parameters(network: StyleTransferNetwork) -> ParameterCounts:
+    """Count the parameters of a network.
+
+    Stages of the encoder beyond ``encoder_depth`` are not counted: painting does without them,
+    though some objectives look through them.
+    """
+    unused: set[nn.Parameter] = set()
+    if isinstance(network, EncoderDecoderNetwork):
+        unused.update(network.encoder.stages[network.encoder_depth :].parameters())
+    trainable = 0
+    by_part: dict[str, int] = defaultdict(int)
+    for name, parameter in network.named_parameters():
+        if parameter not in unused:
+            trainable += parameter.numel() if parameter.requires_grad else 0
+            by_part[name.partition(".")[0]] += parameter.numel()
+    return ParameterCounts(sum(by_part.values()), trainable, dict(by_part))
+
+
+@torch.inference_mode()
+def multiply_adds(network: StyleTransferNetwork, height: int, width: int) -> int:
+    """Count the multiply-adds of painting one image, encoding content and style included.
+
+    The network runs once, in evaluation mode on its own device, and torch's own counter notes its
+    convolutions and matrix products, those of attention too. A multiply-add (MAC) counts as one;
+    torch counts it as two FLOPs. Normalisation, softmax, resizing and the like are not counted.
+
+    The meta device, which computes nothing and would be faster, knows no autocast, and a network
+    that reads numbers back (such as eigenvalues for WCT) cannot run on it.
+
+    Args:
+        network: Its training mode is as before afterwards.
+        height: Height of content and style in pixels.
+        width: Their width.
+    """
+    training = network.training
+    network.eval()
+    generator = torch.Generator().manual_seed(0)
+    device = next(network.parameters()).device
+    content, style = torch.rand(2, 1, 3, height, width, generator=generator).to(device)
+    try:
+        with FlopCounterMode(display=False) as counter:
+            network(content, style)
+    finally:
+        network.train(training)
+    return counter.get_total_flops() // 2
