@@ -42,9 +42,24 @@ evaluate: setup  ## measure networks: make evaluate ARGS="runs/datnet_full/seed_
 sweep-ablation: setup  ## train the three ablation variants with three seeds: ARGS="trainer=gpu ..."
 	$(BIN)/datnet train -m experiment=ablation $(ARGS)
 
+.PHONY: reproduce-table1
+reproduce-table1: setup  ## Table 1, all networks, beside the paper's: SCALE=sample, pretrained or paper
+	$(BIN)/python -m experiments.table1 --scale $(SCALE) $(ARGS)
+
 .PHONY: reproduce-table3
-reproduce-table3: setup  ## Table 3 beside the paper's: SCALE=sample, pretrained or paper
+reproduce-table3: setup  ## Table 3, the ablation, beside the paper's: SCALE=sample, pretrained or paper
 	$(BIN)/python -m experiments.table3 --scale $(SCALE) $(ARGS)
+
+.PHONY: figure5 figure6 figure7
+figure5: setup  ## what every network paints, as PNG and PDF: SCALE=
+figure6: setup  ## the edges that every network keeps: SCALE=
+figure7: setup  ## what each step of the ablation paints: SCALE=
+figure5 figure6 figure7:
+	$(BIN)/python -m experiments.figures --figure $(@:figure%=%) --scale $(SCALE) $(ARGS)
+
+.PHONY: tradeoff
+tradeoff: setup  ## plot SSIM against style distance for every network and alpha: SCALE=
+	$(BIN)/python -m experiments.tradeoff --scale $(SCALE) $(ARGS)
 
 .PHONY: demo
 demo: setup  ## train for some minutes, then paint a photograph: demo.png

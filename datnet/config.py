@@ -37,6 +37,8 @@ class RecipeConfig:
     """Learning rate of step t: learning_rate / (1 + learning_rate_decay · t)."""
     batch_size: int = MISSING
     steps: int = MISSING
+    gradient_clip: float | None = None
+    """Gradients of a larger norm are scaled down to it; null scales none."""
 
 
 @dataclass
@@ -224,9 +226,11 @@ def check(config: TrainConfig) -> None:
     for key, value in positive.items():
         if value <= 0:
             raise DatNetError(f"{key} is {value}; it must be positive")
-    for key, value in {
+    for key, number in {
         "model.recipe.learning_rate_decay": config.model.recipe.learning_rate_decay,
+        "model.recipe.gradient_clip": config.model.recipe.gradient_clip,
+        "trainer.gradient_clip_val": config.trainer.gradient_clip_val,
         "seed": config.seed,
     }.items():
-        if value < 0:
-            raise DatNetError(f"{key} is {value}; it must not be negative")
+        if number is not None and number < 0:
+            raise DatNetError(f"{key} is {number}; it must not be negative")

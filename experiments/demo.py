@@ -17,7 +17,7 @@ from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
 
-RUN = Path("runs/table3_sample/datnet_full/seed_1")
+RUN = Path("runs/sample/datnet_full/seed_1")
 SIZE = 256
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.network is None:
         training = [
-            *(sys.executable, "-m", "datnet.training.run", "experiment=table3_sample"),
+            *(sys.executable, "-m", "datnet.training.run", "experiment=miniature"),
             *("model=datnet_full", f"run_dir={RUN}", "ckpt_path=last"),
         ]
         if subprocess.run(training, check=False).returncode:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import rankdata, spearmanr
 
 from datnet.evaluation.metrics import METRICS, MetricColumn
 from datnet.evaluation.summary import Estimate
@@ -45,6 +47,27 @@ def order(column: MetricColumn, means: Sequence[float]) -> str:
     """Whether spatial < dual < full in quality."""
     ascending = means if column.higher_is_better else [-mean for mean in means]
     return "yes" if ascending[0] < ascending[1] < ascending[2] else "no"
+
+
+def ranks(column: MetricColumn, means: Sequence[float]) -> list[float]:
+    """Ranks of networks by one metric, 1 for the best; equal ones share the mean of theirs."""
+    return [float(rank) for rank in rankdata([-m if column.higher_is_better else m for m in means])]
+
+
+def rank_correlation(ours: Sequence[float], paper: Sequence[float]) -> float | None:
+    """Spearman's ρ of two rankings; None where it has no meaning: few networks, or all equal."""
+    if len(ours) < 3 or len(set(ours)) == 1 or len(set(paper)) == 1:
+        return None
+    return float(spearmanr(ours, paper).statistic)
+
+
+def sentence_of_training(report: Mapping[str, Any]) -> str:
+    """Scale, encoder, data, steps, seeds and commit of a table in one line."""
+    return (
+        f"Scale {report['scale']} · encoder {report['encoder']} · data {report['data']} · "
+        f"{report['steps']} steps of {report['images_per_step']} pairs · "
+        f"seeds {', '.join(map(str, report['seeds']))} · commit {report['commit']}"
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -183,6 +183,7 @@ def write_network(config: TrainConfig, module: StyleTransferModule, folder: RunF
             "objective": plain["model"]["objective"],
             "learning_rate": config.model.recipe.learning_rate,
             "learning_rate_decay": config.model.recipe.learning_rate_decay,
+            "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
             "commit": provenance.commit(),
             "description": config.description,
@@ -198,6 +199,7 @@ def quieten() -> None:
         ".*does not have many workers.*",
         ".*isinstance.treespec, LeafSpec.*",
         ".*Checkpoint directory .* exists and is not empty.*",
+        ".*module.s. in eval mode.*",  # frozen encoders
         ".*`ModelCheckpoint.*",
         ".*lr_scheduler.step.*before `optimizer.step.*",
     ):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,33 +48,12 @@ def test_columns_are_aligned() -> None:
     assert len({len(line) for line in lines}) == 1
 
 
-def table3(tmp_path: Path, pictures: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "experiments.table3", "--output", str(tmp_path / "out")),
-            *("--eval-content", str(pictures / "one"), "--eval-style", str(pictures / "one")),
-            *arguments,
-        ],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-
-
 @pytest.mark.slow
-def test_table3(tmp_path: Path, pictures: Path, small_overrides: list[str]) -> None:
-    one = pictures / "one"
-    one.mkdir()
-    Image.open(pictures / "content" / "0.png").save(one / "picture.png")
+def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides: list[str]) -> None:
     tiny = [*small_overrides, "trainer.max_steps=1", "data.batch_size=1"]
-    result = table3(tmp_path, pictures, *tiny)
-    if "could not be fetched" in result.stderr:
-        pytest.skip(f"weights of the metrics cannot be had: {result.stderr}")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in result.stdout
-    assert "0.4697" in result.stdout
+    printed = experiment("table3", *tiny)
+    assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in printed
+    assert "0.4697" in printed
 
     report = json.loads((tmp_path / "out" / "table3.json").read_text())
     assert report["scale"] == "sample"
@@ -94,10 +74,9 @@ def test_table3(tmp_path: Path, pictures: Path, small_overrides: list[str]) -> N
     networks = sorted((tmp_path / "out").glob("*/seed_1/network.safetensors"))
     written = [path.stat().st_mtime_ns for path in networks]
     assert len(written) == 3
-    again = table3(tmp_path, pictures, *tiny)
-    assert again.returncode == 0
+    again = experiment("table3", *tiny)
     assert [path.stat().st_mtime_ns for path in networks] == written
-    assert again.stdout.partition("# Table 3")[2] == result.stdout.partition("# Table 3")[2]
+    assert again.partition("# Table 3")[2] == printed.partition("# Table 3")[2]
 
 
 def test_paper_scale_says_what_it_needs(tmp_path: Path) -> None:

@@ -1,0 +1,338 @@
+"""What tables and figures begin with: train what is missing, evaluate all on the same pairs.
+
+Everything of one scale lies in one folder, so that tables and figures share trainings and results::
+
+    runs/SCALE/MODEL/seed_N/   the trainings
+    runs/SCALE/evaluation/     a folder for each network and control, with its pictures
+    runs/SCALE/table1.md, figure5.png, …
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image
+
+from datnet.config import CONFIG_DIR, TrainConfig
+from datnet.data.images import find_images, fit_square, read_image
+from datnet.data.sample import sample_images
+from datnet.errors import DatNetError
+from datnet.evaluation.networks import evaluate_networks, results_folder
+from datnet.evaluation.protocol import Pair, every_pair, image_names
+from datnet.evaluation.summary import Estimate, Summary
+from datnet.published import network_file
+from datnet.saved_network import read_description
+from datnet.stylizer import choose_device
+from datnet.training.run_folder import RunFolder
+from experiments.tables import mean_over_seeds
+
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+PUBLISHED = ("microast",)
+"""Networks whose authors' own weights stand in where pretrained/ has none."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is trained and measured.
+
+    Args:
+        experiment: The training configuration; None trains nothing.
+        size: Side of the evaluated images.
+        contents: Content images to evaluate at most.
+        styles: Style images to evaluate at most.
+        caveat: What stands above every table.
+    """
+
+    experiment: str | None
+    size: int
+    contents: int
+    styles: int
+    caveat: str
+
+
+SCALES = {
+    "sample": Scale(
+        "miniature",
+        size=192,
+        contents=4,
+        styles=3,
+        caveat="MINIATURE, NOT THE PAPER'S PROTOCOL: a few steps on a few small pictures. It shows "
+        "that training, evaluation and table work; its numbers say nothing about the paper's.",
+    ),
+    "pretrained": Scale(
+        None,
+        size=512,
+        contents=50,
+        styles=20,
+        caveat="NOT THE PAPER'S PROTOCOL where encoder, data or steps below differ from VGG-19, "
+        "COCO with WikiArt, and the published number of steps.",
+    ),
+    "paper": Scale(
+        "paper",
+        size=512,
+        contents=50,
+        styles=20,
+        caveat="The paper's protocol as far as its text gives it; its 50 × 20 test images are not "
+        "published.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Networks measured on the same pairs.
+
+    Args:
+        scale: Key of :data:`SCALES`.
+        output: Folder of everything of this scale.
+        pairs: The pairs, content by content.
+        networks: Files of the networks by model, one for each seed.
+        summaries: The controls' and then the networks', in the order of the table.
+    """
+
+    scale: str
+    output: Path
+    pairs: list[Pair]
+    networks: dict[str, list[Path]]
+    summaries: list[Summary]
+
+    def evaluations(self, model: str) -> list[Path]:
+        """Folders of a model's evaluations, one for each seed."""
+        return [
+            results_folder(evaluation_folder(self.output), title, path)
+            for title, path in titled(self.networks).items()
+            if path in self.networks[model]
+        ]
+
+    def estimates(self, model: str) -> dict[str, Estimate]:
+        """A model's metrics, the mean over its seeds."""
+        return mean_over_seeds(self.evaluations(model))
+
+    def result(self, model: str, pair: Pair) -> Image.Image:
+        """What a model's first seed painted of a pair."""
+        name = image_names(self.pairs)[self.pairs.index(pair)]
+        with Image.open(self.evaluations(model)[0] / "images" / name) as image:
+            return image.convert("RGB")
+
+    def picture(self, path: Path) -> Image.Image:
+        """A content or style image as the networks saw it."""
+        return fit_square(read_image(path), SCALES[self.scale].size)
+
+    def rows(self, count: int) -> list[Pair]:
+        """Pairs for the rows of a figure: content i with style i, to show as many as possible."""
+        contents = list(dict.fromkeys(content for content, _ in self.pairs))[:count]
+        styles = list(dict.fromkeys(style for _, style in self.pairs))
+        chosen = [(content, styles[i % len(styles)]) for i, content in enumerate(contents)]
+        return [pair for pair in chosen if pair in self.pairs]
+
+
+def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that all tables and figures have."""
+    parser = argparse.ArgumentParser(
+        f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="sample",
+        help="sample: trainings of minutes on embedded pictures (default); pretrained: the "
+        "networks under pretrained/; paper: the paper's protocol, GPU-days",
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="default: 1")
+    parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
+    parser.add_argument("--style", type=Path, help="paintings to train on (scale paper)")
+    parser.add_argument(
+        "--eval-content", type=Path, help="photographs to evaluate on (default: sample set)"
+    )
+    parser.add_argument(
+        "--eval-style", type=Path, help="paintings to evaluate on (default: sample set)"
+    )
+    parser.add_argument("--output", type=Path, help="default: runs/SCALE")
+    parser.add_argument(
+        "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
+    )
+    return parser
+
+
+def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
+    """Make a table or figure; problems that a user can mend end in one line."""
+    try:
+        make(parser.parse_args())
+    except DatNetError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
+
+
+def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
+    """Train what is missing and evaluate what has not been evaluated.
+
+    Args:
+        arguments: Of :func:`argument_parser`.
+        models: Names in conf/model.
+
+    Returns:
+        The comparison; at scale pretrained it holds those of ``models`` that there are.
+
+    Raises:
+        DatNetError: If folders are missing, a training fails, or there is no network.
+    """
+    scale = SCALES[arguments.scale]
+    output = arguments.output or Path("runs") / arguments.scale
+    pairs = evaluation_pairs(arguments, scale)
+    if scale.experiment is None:
+        networks = pretrained_networks(models)
+    else:
+        networks = train_networks(arguments, scale.experiment, models, output)
+    summaries = evaluate_networks(
+        titled(networks),
+        pairs,
+        evaluation_folder(output),
+        size=scale.size,
+        save_images=True,
+        device=choose_device(),
+    )
+    return Comparison(arguments.scale, output, pairs, networks, summaries)
+
+
+def evaluation_folder(output: Path) -> Path:
+    """Where the evaluations of a scale lie."""
+    return output / "evaluation"
+
+
+def titled(networks: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
+    """Titles of rows: the model's name, with the seed where there are several."""
+    titles = {}
+    for model, paths in networks.items():
+        for path in paths:
+            seed = read_description(path).training.get("seed")
+            titles[model if len(paths) == 1 else f"{model} seed {seed}"] = path
+    return titles
+
+
+def evaluation_pairs(arguments: argparse.Namespace, scale: Scale) -> list[Pair]:
+    """The pairs to evaluate: every content with every style."""
+    if arguments.scale == "paper" and not (arguments.eval_content and arguments.eval_style):
+        raise DatNetError(
+            "scale paper needs --eval-content and --eval-style: folders of photographs and "
+            "paintings that are in no training folder (50 and 20 in the paper)"
+        )
+    if arguments.eval_content is None or arguments.eval_style is None:
+        sample = sample_images()
+        arguments.eval_content = arguments.eval_content or sample.eval_content
+        arguments.eval_style = arguments.eval_style or sample.eval_style
+    return every_pair(
+        find_images(arguments.eval_content)[: scale.contents],
+        find_images(arguments.eval_style)[: scale.styles],
+    )
+
+
+def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
+    """The networks under pretrained/, and those that their authors have published.
+
+    Raises:
+        DatNetError: If there is none.
+    """
+    networks, problems = {}, []
+    for model in models:
+        path = PRETRAINED / f"{model}.safetensors"
+        try:
+            if not path.exists() and model in PUBLISHED:
+                path = network_file(model)
+            read_description(path)
+            networks[model] = [path]
+        except DatNetError as error:
+            problems.append(str(error))
+    if not networks:
+        raise DatNetError(f"scale pretrained finds no network: {'; '.join(problems)}")
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    return networks
+
+
+def train_networks(
+    arguments: argparse.Namespace, experiment: str, models: Sequence[str], output: Path
+) -> dict[str, list[Path]]:
+    """Train every model with every seed, each in a process of its own, where it is missing.
+
+    Raises:
+        DatNetError: If a training stops.
+    """
+    overrides = list(arguments.overrides)
+    if arguments.scale == "paper":
+        if not (arguments.content and arguments.style):
+            raise DatNetError("scale paper needs --content COCO_DIR and --style WIKIART_DIR")
+        for key, folder in (("content_dir", arguments.content), ("style_dir", arguments.style)):
+            overrides.append(f"data.{key}='{folder}'")
+    networks: dict[str, list[Path]] = {model: [] for model in models}
+    for seed in arguments.seeds:
+        for model in models:
+            run = RunFolder(output / model / f"seed_{seed}")
+            settings = [
+                f"experiment={experiment}",
+                f"model={model}",
+                f"seed={seed}",
+                f"run_dir='{run.path}'",
+                "ckpt_path=last",
+                *overrides,
+            ]
+            if not is_finished(run, settings):
+                command = [sys.executable, "-m", "datnet.training.run", *settings]
+                if subprocess.run(command, check=False).returncode:
+                    raise DatNetError(
+                        f"the training of {model} with seed {seed} stopped, see above"
+                    )
+            networks[model].append(run.network)
+    return networks
+
+
+def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
+    """Whether a training is there already; sooner known than by starting one that finds it.
+
+    Raises:
+        DatNetError: If the folder holds a training with other settings.
+    """
+    if run.finished_steps() is None:
+        return False
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        config = compose("train", list(settings))
+    OmegaConf.resolve(config)
+    run.check_same_settings(cast(TrainConfig, config))
+    return (run.finished_steps() or 0) >= config.trainer.max_steps
+
+
+def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """Encoder, data, steps and seeds of the networks, one value where they agree."""
+    descriptions = [read_description(path) for path in titled(networks).values()]
+    trainings = [description.training for description in descriptions]
+    facts = {
+        "encoder": [description.encoder["arch"] for description in descriptions],
+        "data": [describe_data(training["data"]) for training in trainings],
+        "steps": [training["steps"] for training in trainings],
+        "images_per_step": [training["images_per_step"] for training in trainings],
+    }
+    return {
+        **{name: values[0] if len(set(values)) == 1 else values for name, values in facts.items()},
+        "seeds": sorted({training["seed"] for training in trainings if "seed" in training}),
+    }
+
+
+def describe_data(data: Mapping[str, Any] | str) -> str:
+    """Where training pictures came from, in words."""
+    if isinstance(data, str):
+        return data
+    if data.get("content_dir") is None:
+        source = "embedded sample set"
+    else:
+        source = f"{Path(data['content_dir']).name} and {Path(data['style_dir']).name}"
+    return f"{source}, {data['crop_size']}-pixel crops"

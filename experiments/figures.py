@@ -1,0 +1,116 @@
+"""Figures 5, 6 and 7 of the paper, from the evaluations of its tables, as PNG and PDF.
+
+    python -m experiments.figures --figure 5                # what every network paints
+    python -m experiments.figures --figure 6                # the edges that every network keeps
+    python -m experiments.figures --figure 7                # what each step of the ablation paints
+    python -m experiments.figures --figure 5 --scale pretrained   # as for experiments.table1
+
+Row i shows content i with style i, so that as many styles as possible are seen. Under each picture
+of Figure 6 stands the agreement of its edges with the content's, 0 to 1, so that the eye has a
+number beside it. What has not been trained and evaluated yet is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from datnet.data.images import to_tensor
+from datnet.evaluation.edges import canny_edges
+from datnet.evaluation.figures import comparison_grid
+from experiments.comparison import Comparison, argument_parser, compare, run
+from experiments.paper import TITLES
+
+ABLATION = {"datnet_spatial": "spatial", "datnet_dual": "dual", "datnet_full": "full"}
+ROWS = 4
+
+
+def draw_figure5(comparison: Comparison) -> list[Path]:
+    """Contents, styles and results of the networks of Table 1; the files that were written."""
+    return _draw(comparison, "figure5", _result_rows(comparison, TITLES), TITLES)
+
+
+def draw_figure6(comparison: Comparison) -> list[Path]:
+    """Canny edges of what Figure 5 shows, with their agreement; the files that were written."""
+    pictures = [
+        [draw_edges(picture) for picture in row] for row in _result_rows(comparison, TITLES)
+    ]
+    captions: list[list[str | None]] = [[None, None] for _ in comparison.rows(ROWS)]
+    for model in _present(comparison, TITLES):
+        agreements = edge_agreements(comparison.evaluations(model)[0])
+        for row, (content, style) in zip(captions, comparison.rows(ROWS), strict=True):
+            row.append(f"{agreements[content.name, style.name]:.2f}")
+    return _draw(comparison, "figure6", pictures, TITLES, captions)
+
+
+def draw_figure7(comparison: Comparison) -> list[Path]:
+    """Contents, styles and results of the ablation; the files that were written."""
+    return _draw(comparison, "figure7", _result_rows(comparison, ABLATION), ABLATION)
+
+
+def draw_edges(picture: Image.Image) -> Image.Image:
+    """The Canny edges of a picture, black on white."""
+    return Image.fromarray(~canny_edges(to_tensor(picture))).convert("L")
+
+
+def edge_agreements(evaluation: Path) -> dict[tuple[str, str], float]:
+    """Edge agreement of every pair of an evaluation, by the names of content and style."""
+    with (evaluation / "results.csv").open(newline="", encoding="utf-8") as file:
+        return {
+            (Path(row["content"]).name, Path(row["style"]).name): float(row["edge_agreement"])
+            for row in csv.DictReader(file)
+        }
+
+
+def _present(comparison: Comparison, titles: Mapping[str, str]) -> list[str]:
+    return [model for model in titles if model in comparison.networks]
+
+
+def _result_rows(comparison: Comparison, titles: Mapping[str, str]) -> list[list[Image.Image]]:
+    """Content, style and results, row by row."""
+    return [
+        [
+            *map(comparison.picture, pair),
+            *(comparison.result(model, pair) for model in _present(comparison, titles)),
+        ]
+        for pair in comparison.rows(ROWS)
+    ]
+
+
+def _draw(
+    comparison: Comparison,
+    name: str,
+    rows: Sequence[Sequence[Image.Image]],
+    titles: Mapping[str, str],
+    captions: Sequence[Sequence[str | None]] | None = None,
+) -> list[Path]:
+    columns = ["content", "style", *(titles[model] for model in _present(comparison, titles))]
+    files = [comparison.output / f"{name}.{suffix}" for suffix in ("png", "pdf")]
+    for path in files:
+        comparison_grid(rows, columns, captions=captions, path=path)
+    return files
+
+
+FIGURES = {
+    "5": (draw_figure5, tuple(TITLES)),
+    "6": (draw_figure6, tuple(TITLES)),
+    "7": (draw_figure7, tuple(ABLATION)),
+}
+"""How a figure is drawn, and the networks it needs."""
+
+
+def make_figure(arguments: argparse.Namespace) -> None:
+    """Train and evaluate what is missing, then draw."""
+    draw, models = FIGURES[arguments.figure]
+    for path in draw(compare(arguments, models)):
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    parser = argument_parser("experiments.figures", __doc__)
+    parser.add_argument("--figure", choices=FIGURES, required=True)
+    run(parser, make_figure)

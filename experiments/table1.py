@@ -1,0 +1,206 @@
+"""Table 1 of the paper: DatNet and six rivals, trained and measured under one protocol.
+
+    python -m experiments.table1                      # a miniature, a quarter of an hour, two cores
+    python -m experiments.table1 --scale pretrained   # the networks under pretrained/, and the
+                                                      # weights that MicroAST's authors publish
+    python -m experiments.table1 --scale paper --content COCO --style WIKIART
+        --eval-content COCO50 --eval-style WIKIART20  # the paper's protocol, GPU-days
+
+Trains what is missing, evaluates, and writes table1.md, table1.json and the figures 5 and 6.
+Interrupted, it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from datnet import provenance
+from datnet.config import build_with_encoder
+from datnet.evaluation.efficiency import multiply_adds, parameters
+from datnet.evaluation.metrics import METRICS, MetricColumn
+from datnet.evaluation.protocol import CONTROLS
+from datnet.evaluation.summary import Estimate, format_number, summary_table
+from datnet.files import write_text
+from datnet.networks.vgg import VggEncoder
+from datnet.saved_network import read_description
+from experiments.comparison import (
+    SCALES,
+    Comparison,
+    argument_parser,
+    compare,
+    facts_of_training,
+    run,
+)
+from experiments.figures import draw_figure5, draw_figure6
+from experiments.paper import TABLE_1, TABLE_2, TITLES
+from experiments.tables import aligned, as_json, rank_correlation, ranks, sentence_of_training
+
+COLUMNS = [column for column in METRICS if column.key in TABLE_1["datnet_full"]]
+"""The metrics that the paper's table has."""
+
+
+def make_table(arguments: argparse.Namespace) -> None:
+    """Train, evaluate, write and print.
+
+    Raises:
+        DatNetError: If folders or networks are missing or a training fails.
+    """
+    comparison = compare(arguments, list(TITLES))
+    networks = {model: comparison.estimates(model) for model in comparison.networks}
+    rankings = {column.key: ranking(column, networks) for column in COLUMNS}
+    efficiency = {
+        model: measure_efficiency(comparison.networks[model][0])
+        for model in TITLES
+        if model in networks
+    }
+    report = {
+        "scale": comparison.scale,
+        **facts_of_training(comparison.networks),
+        "commit": provenance.commit(),
+        "caveat": SCALES[comparison.scale].caveat,
+        "protocol": comparison.summaries[0].protocol,
+        "networks": {
+            model: {key: as_json(estimate) for key, estimate in metrics.items()}
+            for model, metrics in networks.items()
+        },
+        "controls": {
+            summary.description: {
+                key: as_json(estimate) for key, estimate in summary.metrics.items()
+            }
+            for summary in comparison.summaries[: len(CONTROLS)]
+        },
+        "rankings": rankings,
+        "efficiency": efficiency,
+        "paper": {
+            model: {key: {"mean": value} for key, value in metrics.items()}
+            for model, metrics in TABLE_1.items()
+        },
+        "paper_efficiency": TABLE_2,
+    }
+    text = describe(report, networks, comparison)
+    write_text(comparison.output / "table1.json", json.dumps(report, indent=2) + "\n")
+    write_text(comparison.output / "table1.md", text + "\n")
+    draw_figure5(comparison)
+    draw_figure6(comparison)
+    print(
+        f"\n{text}\n\nWritten: table1.md, table1.json, figure5 and figure6 (.png, .pdf) in "
+        f"{comparison.output}"
+    )
+
+
+def ranking(column: MetricColumn, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+    """Our ranks and the paper's among the networks that we have, and how alike they are."""
+    models = [model for model in TITLES if model in networks]
+    ours = ranks(column, [networks[model][column.key].mean for model in models])
+    paper = ranks(column, [TABLE_1[model][column.key] for model in models])
+    return {
+        "ours": dict(zip(models, ours, strict=True)),
+        "paper": dict(zip(models, paper, strict=True)),
+        "spearman": rank_correlation(ours, paper),
+    }
+
+
+def measure_efficiency(network_file: Path) -> dict[str, float]:
+    """Millions of parameters and billions of multiply-adds at 256 × 256, with VGG-19."""
+    network = build_with_encoder(
+        read_description(network_file).network, lambda: VggEncoder("vgg19", weights=None)
+    )
+    counts = parameters(network)
+    return {
+        "parameters": counts.total / 1e6,
+        "trainable": counts.trainable / 1e6,
+        "multiply_adds": multiply_adds(network, 256, 256) / 1e9,
+    }
+
+
+def describe(
+    report: Mapping[str, Any],
+    networks: Mapping[str, Mapping[str, Estimate]],
+    comparison: Comparison,
+) -> str:
+    """The tables as Markdown that reads well in a terminal too."""
+    return "\n".join(
+        [
+            "# Table 1: the networks compared",
+            "",
+            f"**{report['caveat']}**",
+            "",
+            sentence_of_training(report),
+            "",
+            aligned(comparison_rows(report, networks)),
+            "",
+            "Ranks are in brackets, the paper's among the networks that have a row of ours. "
+            "ρ is Spearman's correlation of the two rankings. LPIPS of the paper is compared with "
+            "AlexNet; the paper does not name its backbone, nor which of ArtFlow's transfers it "
+            "used (ours: AdaIN).",
+            "",
+            "## Size, beside Table 2",
+            "",
+            aligned(efficiency_rows(report["efficiency"])),
+            "",
+            "With VGG-19, as in the paper, whatever encoder was trained with. M: millions of "
+            "parameters, the frozen encoder included as far as painting needs it. G: billions of "
+            "multiply-adds of one stylisation at 256 × 256, attention included.",
+            "",
+            "## Rows with intervals and controls",
+            "",
+            "SSIM, PSNR and LPIPS reward doing nothing: `identity` wins them without painting, and "
+            "`style copy` wins the style distance. `histogram match` changes colours alone. A row "
+            "says something where it is good at both sides.",
+            "",
+            summary_table(comparison.summaries),
+        ]
+    )
+
+
+def comparison_rows(
+    report: Mapping[str, Any], networks: Mapping[str, Mapping[str, Estimate]]
+) -> list[list[str]]:
+    """A row for each network of the paper: ours and the paper's numbers with their ranks."""
+    header = [""]
+    for column in COLUMNS:
+        header += [f"{column.label} {column.arrow}", "paper"]
+    rows = [header]
+    for model, title in TITLES.items():
+        row = [title]
+        for column in COLUMNS:
+            ranking_of = report["rankings"][column.key]
+            published = f"{TABLE_1[model][column.key]:.{column.decimals}f}"
+            if model in networks:
+                ours = format_number(networks[model][column.key].mean, column.decimals)
+                row += [
+                    f"{ours} ({ranking_of['ours'][model]:g})",
+                    f"{published} ({ranking_of['paper'][model]:g})",
+                ]
+            else:
+                row += ["–", published]
+        rows.append(row)
+    last = ["ρ with the paper"]
+    for column in COLUMNS:
+        correlation = report["rankings"][column.key]["spearman"]
+        last += ["–" if correlation is None else f"{correlation:+.2f}", ""]
+    return [*rows, last]
+
+
+def efficiency_rows(efficiency: Mapping[str, Mapping[str, float]]) -> Sequence[Sequence[str]]:
+    """A row for each network: parameters and multiply-adds, ours and the paper's."""
+    rows = [["", "M", "of them trained", "paper M", "G", "paper G"]]
+    for model, title in TITLES.items():
+        paper = [f"{TABLE_2[model][key]:.2f}" for key in ("parameters", "multiply_adds")]
+        if model in efficiency:
+            ours = [
+                f"{efficiency[model][key]:.2f}"
+                for key in ("parameters", "trainable", "multiply_adds")
+            ]
+        else:
+            ours = ["–"] * 3
+        rows.append([title, *ours[:2], paper[0], ours[2], paper[1]])
+    return rows
+
+
+if __name__ == "__main__":
+    run(argument_parser("experiments.table1", __doc__), make_table)
