@@ -61,6 +61,10 @@ figure5 figure6 figure7:
 tradeoff: setup  ## plot SSIM against style distance for every network and alpha: SCALE=
 	$(BIN)/python -m experiments.tradeoff --scale $(SCALE) $(ARGS)
 
+.PHONY: gallery
+gallery: setup  ## the pictures of README: ARGS="--checkpoint NETWORK"
+	$(BIN)/python -m experiments.gallery $(ARGS)
+
 .PHONY: demo
 demo: setup  ## train for some minutes, then paint a photograph: demo.png
 	$(BIN)/python -m experiments.demo

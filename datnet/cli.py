@@ -7,7 +7,7 @@ import os
 import sys
 
 import datnet
-from datnet.commands import evaluate, stylize, weights
+from datnet.commands import evaluate, serve, stylize, weights
 from datnet.errors import DatNetError
 
 DESCRIPTION = """\
@@ -29,9 +29,14 @@ def main() -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
     evaluate.add_parser(commands)
+    serve.add_parser(commands)
     stylize.add_parser(commands)
     weights.add_parser(commands)
-    arguments = parser.parse_args()
+    arguments, rest = parser.parse_known_args()
+    if rest and "pictures" in arguments and not any(each.startswith("-") for each in rest):
+        arguments.pictures += rest  # argparse ends a list of files where an option stands
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         sys.exit(arguments.run(arguments))
     except DatNetError as error:

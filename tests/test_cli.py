@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from datnet import Stylizer
 from datnet.cli import main
 from datnet.commands.evaluate import name_networks
 from datnet.errors import DatNetError
@@ -95,62 +94,6 @@ def test_stylize_one(network_file: Path, pictures: Path, tmp_path: Path) -> None
     assert Image.open(tmp_path / "out" / "result.jpg").size == Image.open(photo).size
 
 
-def test_stylize_folders_goes_on_after_a_bad_file(
-    network_file: Path, pictures: Path, tmp_path: Path
-) -> None:
-    contents = tmp_path / "contents"
-    contents.mkdir()
-    for name in ("a", "b"):
-        Image.new("RGB", (40, 50), (name == "a" and "red") or "blue").save(contents / f"{name}.png")
-    (contents / "bad.jpg").write_bytes(b"nothing")
-    result = datnet(
-        *("stylize", contents, pictures / "style" / "0.png", "-o", "results"),
-        *("--checkpoint", network_file, "--size", "32"),
-        cwd=tmp_path,
-    )
-    assert result.returncode == 1
-    assert "bad.jpg" in result.stderr
-    assert "wrote 2 images" in result.stdout
-    names = sorted(path.name for path in (tmp_path / "results").iterdir())
-    assert names == ["a__0.png", "b__0.png"]
-    assert Image.open(tmp_path / "results" / "a__0.png").size == (32, 40)
-
-
-def test_stylize_mistakes(
-    network_file: Path,
-    pictures: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    photo, painting = pictures / "content" / "0.png", pictures / "style" / "0.png"
-    given = ("--checkpoint", network_file)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    (tmp_path / "tiny.png").write_bytes(b"")
-    Image.new("RGB", (1, 1)).save(tmp_path / "pixel.png")
-    for arguments, words in (
-        (("nowhere.jpg", painting, *given), ["nowhere.jpg"]),
-        (("tiny.png", painting, *given), ["tiny.png", "empty"]),
-        (("pixel.png", painting, *given), ["pixel.png", "at least 32"]),
-        ((photo, painting, *given, "--alpha", "2"), ["alpha", "between 0 and 1"]),
-        ((photo, painting, *given, "--size", "3"), ["size", "at least 32"]),
-        ((photo, painting, *given, "--device", "cuda:99"), ["cuda:99"]),
-        ((photo, painting, *given, "-o", "result.xyz"), ["result.xyz"]),
-        ((empty, painting, *given), ["empty"]),
-        ((photo, painting, "--checkpoint", photo), ["0.png", "no network file"]),
-        ((photo, painting, "--checkpoint", "none.safetensors"), ["none.safetensors"]),
-    ):
-        assert call(monkeypatch, "stylize", *arguments) == 1
-        message = capsys.readouterr().err
-        assert message.startswith("error: ")
-        assert len(message.splitlines()) == 1
-        assert all(word in message for word in words), message
-    missing = datnet("stylize", "nowhere.jpg", painting, *given, cwd=tmp_path)
-    assert_clear_failure(missing, "nowhere.jpg")
-
-
 @pytest.mark.slow
 def test_evaluate(network_file: Path, pictures: Path, tmp_path: Path) -> None:
     arguments = (
@@ -218,15 +161,3 @@ def test_half_precision_files_load(network_file: Path, tmp_path: Path, encoder_f
     save_network(network.half(), description, tmp_path / "half")
     half = load_network(tmp_path / "half", VggEncoder("vgg16", encoder_file, normalized=False))
     assert all(p.dtype == torch.float32 for p in half.parameters())
-
-
-def test_stylizer_in_python(network_file: Path, pictures: Path) -> None:
-    stylizer = Stylizer(network_file, device="cpu")
-    photo, painting = pictures / "content" / "0.png", pictures / "style" / "0.png"
-    result = stylizer(photo, painting)
-    assert result.size == (64, 48)
-    assert result == stylizer(Image.open(photo), Image.open(painting))
-    assert stylizer(photo, painting, size=32).size == (43, 32)
-    assert stylizer(photo, painting, alpha=0) == stylizer(photo, photo)
-    with pytest.raises(DatNetError, match="alpha"):
-        stylizer(photo, painting, alpha=-0.1)

@@ -1,20 +1,62 @@
-"""`datnet stylize`: paint photographs in the manner of paintings."""
+"""`datnet stylize`: paint photographs and clips in the manner of paintings."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from datnet.errors import DatNetError
 
+if TYPE_CHECKING:
+    from datnet.commands.stylize_jobs import Job
+    from datnet.stylizer import EncodedStyle, Stylizer
+
+USAGE = """\
+datnet stylize [options] CONTENT [CONTENT ...] STYLE
+       datnet stylize [options] CONTENT [CONTENT ...] --style A[:WEIGHT] [--style B[:WEIGHT] ...]"""
+
+DESCRIPTION = """\
+Paint photographs in the manner of paintings.
+
+CONTENT is a photograph, a video, a folder of photographs (with its subfolders) or a quoted pattern
+such as 'photos/**/*.jpg'. STYLE is a painting, or a folder or pattern of paintings: every content
+is painted in the manner of each. --style mixes paintings instead.
+"""
+
 EXAMPLES = """\
 examples:
-  datnet stylize photo.jpg painting.jpg -o result.png
-  datnet stylize photos/ paintings/ -o results/ --size 512
-  datnet stylize photo.jpg painting.jpg --checkpoint microast
+  one photograph, half as strong, at the size of a screen
+    datnet stylize photo.jpg painting.jpg -o result.png
+    datnet stylize photo.jpg painting.jpg -o result.jpg --alpha 0.5 --size 1080
+
+  two paintings mixed, three parts to one
+    datnet stylize photo.jpg --style monet.jpg:3 --style hokusai.jpg:1
+
+  the photograph keeps its colours; only what the mask shows white is painted
+    datnet stylize photo.jpg painting.jpg --keep-colors
+    datnet stylize photo.jpg painting.jpg --mask sky.png
+
+  one painting in the sky, another one below
+    datnet stylize photo.jpg --style sky.jpg --style land.jpg --mask sky.png
+
+  many photographs; a second run paints only what is missing
+    datnet stylize photos/ painting.jpg -o results/ --size 1024
+    datnet stylize photos/ paintings/ -o 'out/{style}/{content}.jpg' --quality 90
+
+  a video, with less flicker
+    datnet stylize clip.mp4 painting.jpg -o painted.mp4 --size 480 --smoothing 0.7
+
+Nothing is random: the same command gives the same picture, so there is no --seed. Results are
+upright and keep the photograph's colour profile, resolution (DPI) and transparency, where the
+format can hold them, but not the camera's notes (EXIF), which may tell where it was taken.
+
+exit status: 0 all is painted; 1 a file was left out or nothing could be done, with one line that
+says why; 2 a mistyped command line.
 """
 
 
@@ -22,20 +64,31 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "stylize",
-        help="paint photographs in the manner of paintings",
-        description="Paint every content image in the manner of every style image.",
+        help="paint photographs and clips in the manner of paintings",
+        usage=USAGE,
+        description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("content", type=Path, help="a photograph, or a folder of them")
-    parser.add_argument("style", type=Path, help="a painting, or a folder of them")
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="CONTENT ... STYLE",
+        help="photographs or clips and then, unless --style is given, a painting",
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
-        default=Path("stylized.png"),
-        help="the result's file; with a folder of contents or styles, the results' folder, where "
-        "they are called CONTENT__STYLE.png (default: stylized.png, or the folder stylized)",
+        help="the result's file; a folder, where results are called CONTENT__STYLE.png; or a "
+        "pattern with {content} and {style}, such as 'out/{content}_{style}.jpg' (default: "
+        "stylized.png, or the folder stylized). .png, .jpg, .webp, .tif, .bmp, .avif; clips: "
+        ".mp4, .mov, .mkv, .webm",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="paint again what is there; a run of several results skips it otherwise. A single "
+        "result is always painted",
     )
     parser.add_argument(
         "--checkpoint",
@@ -43,77 +96,263 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a network.safetensors of `datnet train`, or a network that its authors published: "
         "microast, or a folder with its files (default: the one that comes with DatNet)",
     )
-    parser.add_argument(
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    look = parser.add_argument_group("how it looks")
+    look.add_argument(
+        "--style",
+        action="append",
+        metavar="FILE[:WEIGHT]",
+        help="a painting and how much it counts (default: 1); several are mixed",
+    )
+    look.add_argument(
         "--alpha", type=float, default=1.0, help="strength of the style, 0 to 1 (default: 1)"
     )
-    parser.add_argument(
+    look.add_argument(
+        "--keep-colors",
+        nargs="?",
+        const="luminance",
+        type=keep_colors,
+        metavar="WAY",
+        help="luminance (if WAY is left out): the photograph's colours, brightness as painted; "
+        "histogram: the painting takes the photograph's colours first. Before a file write "
+        "--keep-colors=luminance",
+    )
+    look.add_argument(
+        "--mask",
+        type=Path,
+        help="picture of any size that says where to paint: white takes the first style, black the "
+        "second one, or with one style leaves the photograph as it is; gray gives soft edges",
+    )
+    look.add_argument(
         "--size", type=int, help="shorter side of the result (default: as the content)"
     )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    look.add_argument(
+        "--style-size",
+        type=int,
+        help="shorter side of the painting; larger gives larger strokes (default: its own, but not "
+        "larger than the content's)",
+    )
+    look.add_argument(
+        "--quality", type=int, help="1 to 100, for JPEG and WebP (default: 95) and AVIF (75)"
+    )
+    look.add_argument(
+        "--smoothing",
+        type=float,
+        default=0.0,
+        help="for clips, 0 to less than 1: how much of the frames before stays where the clip does "
+        "not change, against flicker (default: 0)",
+    )
     parser.set_defaults(run=run)
 
 
+def keep_colors(text: str) -> str:
+    """Read the way to keep colours, which is easily confused with a file behind the option."""
+    if text not in ("luminance", "histogram"):
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is neither luminance nor histogram; before a file write '
+            "--keep-colors=luminance"
+        )
+    return text
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Paint all pairs; a file that cannot be read is reported and left out.
+    """Paint every content in every style; in a run of several, go on after what fails.
 
     Returns:
         1 if a file was left out, else 0.
     """
-    from datnet.data.images import UnreadableImageError, save_image, saving_format  # imports torch
-    from datnet.stylizer import Stylizer
+    from datnet.commands.stylize_jobs import find_inputs, parse_style, plan  # imports torch
+    from datnet.stylizer import Stylizer, check_settings, open_mask
 
-    single = not (arguments.content.is_dir() or arguments.style.is_dir())
-    pairs = [
-        (content, style)
-        for style in images(arguments.style)
-        for content in images(arguments.content)
-    ]
-    outputs = [arguments.output] if single else output_files(pairs, arguments.output)
-    if single:
-        saving_format(arguments.output)
-    stylizer = Stylizer(arguments.checkpoint, arguments.device)
-    left_out: dict[Path, str] = {}
-    work = tqdm(zip(pairs, outputs, strict=True), total=len(pairs), unit="image", disable=single)
-    for (content, style), output in work:
-        if left_out.keys() & {content, style}:
-            continue
-        try:
-            save_image(stylizer(content, style, arguments.alpha, arguments.size), output)
-        except UnreadableImageError as error:
-            if single:
-                raise
-            left_out[error.path] = error.reason
-    for path, reason in left_out.items():
-        print(f"left out {path}: {reason}", file=sys.stderr)
-    if single:
-        print(f"wrote {arguments.output}")
+    weights: list[float] | None = None
+    if arguments.style:
+        names, searched = arguments.pictures, False
+        paintings = [parse_style(text) for text in arguments.style]
+        styles = [tuple(path for path, _ in paintings)]
+        if any(weight is not None for _, weight in paintings):
+            weights = [1.0 if weight is None else weight for _, weight in paintings]
+    elif len(arguments.pictures) < 2:
+        raise DatNetError(
+            f"{arguments.pictures[0]} is all that is named; a photograph and a painting are "
+            "needed: datnet stylize photo.jpg painting.jpg"
+        )
     else:
-        print(f"wrote {sum(path.exists() for path in outputs)} images to {outputs[0].parent}")
-    return 1 if left_out else 0
+        *names, last = arguments.pictures
+        found = find_inputs(last, clips=False)
+        styles, searched = [(path,) for path in found.paths], found.searched
+    settings: dict[str, Any] = {
+        "alpha": arguments.alpha,
+        "size": arguments.size,
+        "weights": weights,
+        "style_size": arguments.style_size,
+        "keep_colors": arguments.keep_colors,
+        "mask": None if arguments.mask is None else open_mask(arguments.mask),
+    }
+    check_settings(len(styles[0]), **settings)
+    contents = [find_inputs(name, clips=True) for name in names]
+    planned = plan(contents, styles, arguments.output, searched=searched, mask=arguments.mask)
+    check_options(planned.jobs, arguments)
+    skip_existing = planned.several and not arguments.overwrite
+    to_do = [job for job in planned.jobs if not (skip_existing and job.output.exists())]
+    if not to_do:
+        print(f"nothing to do: {count(planned.jobs)} there already (--overwrite paints again)")
+        return 0
+    painter = Painter(
+        Stylizer(arguments.checkpoint, arguments.device),
+        settings,
+        len(styles[0]),
+        arguments.quality,
+        arguments.smoothing,
+    )
+    if not planned.several:
+        print(painter.paint(to_do[0], progress=True))
+        return 0
+    return paint_all(painter, to_do, skipped=len(planned.jobs) - len(to_do))
 
 
-def images(path: Path) -> list[Path]:
-    """The file itself, or the images in a folder."""
-    from datnet.data.images import find_images
-
-    return find_images(path) if path.is_dir() else [path]
-
-
-def output_files(pairs: list[tuple[Path, Path]], folder: Path) -> list[Path]:
-    """A file for every pair, CONTENT__STYLE.png in ``folder``.
+def check_options(jobs: list[Job], arguments: argparse.Namespace) -> None:
+    """Refuse options that do not fit what is to be painted.
 
     Raises:
-        DatNetError: If two pairs would have the same file.
+        DatNetError: If there are any.
     """
-    if folder == Path("stylized.png"):
-        folder = Path("stylized")
-    files = [folder / f"{content.stem}__{style.stem}.png" for content, style in pairs]
-    seen: dict[Path, tuple[Path, Path]] = {}
-    for file, pair in zip(files, pairs, strict=True):
-        if file in seen:
-            raise DatNetError(
-                f"{' and '.join(map(str, seen[file]))} would have the same result file {file} as "
-                f"{' and '.join(map(str, pair))}; rename one of them"
-            )
-        seen[file] = pair
-    return files
+    from datnet.data.pictures import check_quality
+
+    for job in jobs:
+        if not job.is_clip:
+            check_quality(job.output, arguments.quality)
+    clips = any(job.is_clip for job in jobs)
+    if arguments.smoothing and not clips:
+        raise DatNetError("--smoothing is for clips, and no content is one")
+    if arguments.quality is not None and all(job.is_clip for job in jobs):
+        raise DatNetError("--quality is for pictures; clips are written at high quality")
+
+
+def count(jobs: list[Job]) -> str:
+    """Say how many results there are."""
+    return f"{len(jobs)} result{'s are' if len(jobs) != 1 else ' is'}"
+
+
+class Painter:
+    """Paints one job after the other with the same settings.
+
+    Args:
+        stylizer: The network.
+        settings: What :class:`datnet.Stylizer` and :func:`datnet.video.stylize_video` take alike.
+        styles: How many paintings every job mixes.
+        quality: Of pictures in a lossy format.
+        smoothing: Of clips.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        settings: dict[str, Any],
+        styles: int,
+        quality: int | None,
+        smoothing: float,
+    ) -> None:
+        self.stylizer = stylizer
+        self.settings = settings
+        self.quality = quality
+        self.smoothing = smoothing
+        # A batch goes style by style, and photographs of one camera have one size.
+        self.encode = lru_cache(maxsize=styles)(self.encode_for)
+
+    def encode_for(self, painting: Path, content_side: int) -> EncodedStyle:
+        """Encode a painting for contents of one size."""
+        return self.stylizer.encode_style(
+            painting, self.settings["style_size"], content_side=content_side
+        )
+
+    def paint(self, job: Job, progress: bool) -> str:
+        """Paint and write one result.
+
+        Args:
+            job: What to paint.
+            progress: Whether to show the progress of a clip.
+
+        Returns:
+            One line about it.
+
+        Raises:
+            DatNetError: If a file cannot be read or written, or there is not enough memory.
+        """
+        if job.is_clip:
+            return self.paint_clip(job, progress)
+        from datnet.data.pictures import save_picture
+        from datnet.stylizer import open_picture
+
+        photograph, origin = open_picture(job.content, "content", self.settings["size"])
+        content_side = self.settings["size"] or min(photograph.size)
+        styles: list[Path | EncodedStyle] = list(job.styles)
+        if self.settings["keep_colors"] != "histogram":  # else recoloured for every content
+            styles = [self.encode(path, content_side) for path in job.styles]
+        result = self.stylizer(photograph, styles, **self.settings)
+        save_picture(result, job.output, origin, self.quality)
+        return f"wrote {job.output}"
+
+    def paint_clip(self, job: Job, progress: bool) -> str:
+        """Paint and write one clip, see :meth:`paint`."""
+        from datnet.video import stylize_video
+
+        report = stylize_video(
+            self.stylizer,
+            job.content,
+            list(job.styles),
+            job.output,
+            smoothing=self.smoothing,
+            progress=progress,
+            **self.settings,
+        )
+        return f"wrote {job.output}: {report}"
+
+
+def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
+    """Paint many results; tell at once what fails, go on, and sum up.
+
+    Args:
+        painter: Paints.
+        jobs: What to paint.
+        skipped: How many results were there already.
+
+    Returns:
+        1 if a file was left out, else 0.
+
+    Raises:
+        UnwritableFileError: If files cannot be written, which ends the run.
+    """
+    from datnet.data.images import UnreadableImageError, UnwritableFileError
+
+    left_out: set[Path] = set()
+    written = 0
+    bar = tqdm(jobs, unit="image", disable=None)  # None: where no one watches, no bar
+    try:
+        for job in bar:
+            if left_out & {job.content, *job.styles}:
+                continue
+            try:
+                report = painter.paint(job, progress=False)
+            except UnwritableFileError:
+                raise
+            except DatNetError as error:
+                wrong = error.path if isinstance(error, UnreadableImageError) else job.content
+                left_out.add(wrong)
+                named = str(error) if str(wrong) in str(error) else f"{wrong}: {error}"
+                tqdm.write(f"left out {named}", file=sys.stderr)
+            else:
+                written += 1
+                if job.is_clip:
+                    tqdm.write(report)
+    finally:
+        bar.close()
+        parts = [f"wrote {written} of {len(jobs) + skipped} results"]
+        folders = {job.output.parent for job in jobs}
+        if len(folders) == 1:
+            parts[0] += f" to {folders.pop()}"
+        if skipped:
+            parts.append(f"skipped {skipped} that were there (--overwrite paints them again)")
+        if left_out:
+            parts.append(f"left out {len(left_out)} file{'s' if len(left_out) != 1 else ''}")
+        print(", ".join(parts))
+    return 1 if left_out else 0

@@ -7,19 +7,22 @@ damaged and unusual files are treated in one way:
 * Transparency is composited over white.
 * 16-bit, 32-bit and floating point gray is scaled to 8 bits, never clipped. CMYK, palette and gray
   images become RGB.
-* Values are taken as sRGB; embedded colour profiles are ignored.
+* Values are taken as sRGB; embedded colour profiles are ignored. :mod:`datnet.data.pictures`, which
+  reads what is to be stylised, honours them and keeps transparency.
+* Of 16 bits per channel in colour, Pillow keeps the upper 8.
 * Of an animation the first frame is used.
 * A file that cannot be decoded raises :class:`UnreadableImageError`, whatever is wrong with it.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -62,6 +65,8 @@ TURNS = {
 
 _size_limit_lock = threading.Lock()
 
+Result = TypeVar("Result")
+
 
 class UnreadableImageError(DatNetError):
     """An image file that cannot be used.
@@ -78,6 +83,10 @@ class UnreadableImageError(DatNetError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class UnwritableFileError(DatNetError):
+    """A file that the machine does not let be written: the disk is full, or it is forbidden."""
 
 
 # ------------------------------------------------------------------------------------- reading
@@ -103,6 +112,31 @@ def read_image(
     Raises:
         UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
     """
+    return decode(path, upright_rgb, at_least=at_least, max_pixels=max_pixels)
+
+
+def decode(
+    path: str | Path,
+    convert: Callable[[Image.Image], Result],
+    *,
+    at_least: int | None = None,
+    max_pixels: int = 180_000_000,
+) -> Result:
+    """Decode an image file and make something of it, see :func:`read_image`.
+
+    Args:
+        path: The file.
+        convert: Is given the decoded image, as it lies in the file, with its metadata. What it
+            raises counts as damage of the file.
+        at_least: As for :func:`read_image`.
+        max_pixels: Likewise.
+
+    Returns:
+        What ``convert`` returns.
+
+    Raises:
+        UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
+    """
     if at_least is not None and at_least < 1:
         raise ValueError(f"at_least must be 1 or more pixels, not {at_least}")
     path = Path(path)
@@ -111,14 +145,19 @@ def read_image(
         with _opened(path) as image:
             _check_and_reduce_size(path, image, at_least, max_pixels)
             image.load()
-            turn = _turn_to_upright(image)
-            result = _to_rgb(image)
-            if turn is not None:
-                result = result.transpose(turn)
+            return convert(image)
     except UnreadableImageError:
         raise
     except Exception as error:  # hostile data makes Pillow raise almost any exception
         raise UnreadableImageError(path, _reason(error)) from error
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Turn a decoded image into upright 8-bit RGB without metadata, see the top of this file."""
+    turn = turn_to_upright(image)
+    result = _to_rgb(image)
+    if turn is not None:
+        result = result.transpose(turn)
     result.info = {}
     return result
 
@@ -169,7 +208,8 @@ def _check_and_reduce_size(
         )
 
 
-def _turn_to_upright(image: Image.Image) -> Image.Transpose | None:
+def turn_to_upright(image: Image.Image) -> Image.Transpose | None:
+    """The turn that puts a decoded image upright, None if it is, by its EXIF orientation."""
     # Pillow turns a TIFF by itself while loading and then forgets the orientation.
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -179,16 +219,20 @@ def _turn_to_upright(image: Image.Image) -> Image.Transpose | None:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        return _to_eight_bits(image).convert("RGB")
+        return to_eight_bits(image).convert("RGB")
     if image.has_transparency_data:
-        with_alpha = image.convert("RGBA")
-        over_white = Image.new("RGB", image.size, "white")
-        over_white.paste(with_alpha, mask=with_alpha.getchannel("A"))
-        return over_white
+        return over(image.convert("RGBA"), "white")
     return image.convert("RGB")
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
+def over(image: Image.Image, background: str) -> Image.Image:
+    """Lay an image of mode RGBA over a colour: mode RGB."""
+    result = Image.new("RGB", image.size, background)
+    result.paste(image, mask=image.getchannel("A"))
+    return result
+
+
+def to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale gray of modes I;16, I and F to mode L.
 
     Mode I;16 means 0 to 65535. Modes I (32-bit integers) and F (floats) do not say what white is:
@@ -385,14 +429,21 @@ def save_image(image: Image.Image, path: str | Path, **options: Any) -> None:
             95 unless told otherwise.
 
     Raises:
-        DatNetError: If the suffix is unknown or the file cannot be written.
+        DatNetError: If the suffix is unknown or the image does not fit the format.
+        UnwritableFileError: If the file cannot be written.
     """
     path = Path(path)
     image_format = saving_format(path)
     options = SAVING_OPTIONS.get(image_format, {}) | options
+    encoded = io.BytesIO()
+    try:
+        image.save(encoded, image_format, **options)
+    except (OSError, ValueError, RuntimeError) as error:  # too large for the format
+        raise DatNetError(f"{path}: cannot write this image: {error}") from error
     try:
         with complete_or_absent(path) as unfinished:
-            image.save(unfinished, image_format, **options)
-    except (OSError, ValueError, RuntimeError) as error:  # the last two: too large for the format
-        reason = getattr(error, "strerror", None) or error
-        raise DatNetError(f"{path}: cannot write this image: {reason}") from error
+            unfinished.write_bytes(encoded.getbuffer())
+    except OSError as error:
+        raise UnwritableFileError(
+            f"{path}: cannot write this image: {error.strerror or error}"
+        ) from error

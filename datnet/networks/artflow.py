@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datnet.networks.adain import adaptive_instance_norm
-from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.base import StyleTransferNetwork, weighted_sum
 from datnet.networks.flow import Flow
 from datnet.networks.statistics import full_precision
 from datnet.networks.whitening import whiten_and_colour
@@ -52,14 +52,10 @@ class ArtFlow(StyleTransferNetwork):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """The maps of images ``(B, 3, H, W)``: ``[(B, 48, ⌈H/4⌉, ⌈W/4⌉)]``."""
-        height, width = images.shape[2:]
         multiple = self.flow.reduction
+        below, right = ((multiple - side % multiple) % multiple for side in images.shape[2:])
         with torch.autocast(images.device.type, enabled=False):
-            padded = F.pad(
-                full_precision(images),
-                (0, -width % multiple, 0, -height % multiple),
-                mode="reflect",
-            )
+            padded = F.pad(full_precision(images), (0, right, 0, below), mode="reflect")
             return [self.flow(padded)]
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
@@ -75,21 +71,23 @@ class ArtFlow(StyleTransferNetwork):
         with torch.autocast(latent.device.type, enabled=False):
             return self.flow.inverse(latent)[:, :, : size[0], : size[1]]
 
-    def generate(
+    def generate_mixed(
         self,
         content_features: Sequence[Tensor],
-        style_features: Sequence[Tensor],
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
         size: Sequence[int],
-        alpha: float = 1.0,
+        alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate`.
+        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        Below an ``alpha`` of 1 the maps are blended with those of the content transferred to
-        itself. By AdaIN that is the content; WCT leaves out directions of next to no variance.
+        The transferred maps of all styles are averaged. Below an ``alpha`` of 1 they are blended
+        with those of the content transferred to itself. By AdaIN that is the content; WCT leaves
+        out directions of next to no variance.
         """
-        (content,), (style,) = content_features, style_features
-        latent = self.transfer(content, style)
-        if alpha < 1:
+        (content,) = content_features
+        latent = weighted_sum([self.transfer(content, style) for (style,) in styles], weights)
+        if isinstance(alpha, Tensor) or alpha < 1:
             latent = torch.lerp(self.transfer(content, content), latent, alpha)
         return self.decode(latent, size)
 

@@ -23,6 +23,9 @@ Resize = Literal["bilinear", "nearest"]
 # against 16384 keys ran fastest on two CPU cores.
 MAX_ATTENTION_WEIGHTS = 2**24
 
+# An exported network takes pictures of any size, so its blocks are of a fixed number of queries.
+EXPORTED_BLOCK = 512
+
 # The root of the attention-weighted variance has an infinite gradient at 0, where attention sees
 # a single position or a constant style.
 ATTENTION_VARIANCE_EPSILON = 1e-10
@@ -91,6 +94,8 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Returns:
         The weighted mean for every query position, ``(B, V, Nc)``.
     """
+    if torch.compiler.is_exporting():
+        return _exported_attention_mean(query, key, value)
     with torch.autocast(query.device.type, enabled=False):
         query, key, value = full_precision(query), full_precision(key), full_precision(value)
         block = max(1, MAX_ATTENTION_WEIGHTS // (key.shape[0] * key.shape[2]))
@@ -106,6 +111,23 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def _attention_mean_of_block(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     weights = torch.softmax(query.mT @ key, dim=-1)  # (B, Nc, Ns), eq. (4)
     return value @ weights.mT  # (B, V, Nc), eq. (5)
+
+
+def _exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """The same as a loop that the exported graph contains, without Python's sizes and branches."""
+    from torch._higher_order_ops.scan import scan
+
+    positions = query.shape[2]
+    # A loop of one turn would be unrolled while exporting, and then be wrong for larger pictures.
+    count = positions // EXPORTED_BLOCK + 2
+    padded = F.pad(query, (0, count * EXPORTED_BLOCK - positions))
+    blocks = padded.unflatten(2, (count, EXPORTED_BLOCK)).movedim(2, 0)
+
+    def step(turn: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+        return turn + 1, _attention_mean_of_block(queries, key, value)
+
+    _, means = scan(step, torch.zeros(()), blocks)
+    return means.movedim(0, 2).flatten(2)[:, :, :positions]
 
 
 def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

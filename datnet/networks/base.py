@@ -13,6 +13,14 @@ from datnet.networks.vgg import VggEncoder
 SMALLEST_SIDE = 32
 
 
+def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Add maps of one shape, each times its weight; one map of weight 1 stays as it is."""
+    total = weights[0] * maps[0]
+    for each, weight in zip(maps[1:], weights[1:], strict=True):
+        total = total + weight * each
+    return total
+
+
 class StyleTransferNetwork(nn.Module, ABC):
     """Any network that paints a content image in the manner of a style image.
 
@@ -29,24 +37,40 @@ class StyleTransferNetwork(nn.Module, ABC):
         """What the network needs to know of style images ``(B, 3, Hs, Ws)`` in [0, 1]."""
 
     @abstractmethod
+    def generate_mixed(
+        self,
+        content_features: Sequence[Tensor],
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
+        size: Sequence[int],
+        alpha: float | Tensor = 1.0,
+    ) -> Tensor:
+        """Paint from encoded images, in a mixture of styles.
+
+        What is mixed are the maps that the network paints from, never finished images. A style
+        that is mixed with itself is that style.
+
+        Args:
+            content_features: From :meth:`encode_content`.
+            styles: One or more of :meth:`encode_style`, of images of any size.
+            weights: The share of every style; their sum is 1.
+            size: Height and width of the content images.
+            alpha: Strength of the style, 0 to 1; a tensor of one number if it shall be an input
+                of an exported network, which then always blends.
+
+        Returns:
+            Images ``(B, 3, *size)``, not clamped, so that training sees every gradient.
+        """
+
     def generate(
         self,
         content_features: Sequence[Tensor],
         style_features: Sequence[Tensor],
         size: Sequence[int],
-        alpha: float = 1.0,
+        alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images.
-
-        Args:
-            content_features: From :meth:`encode_content`.
-            style_features: From :meth:`encode_style`, of images of any size.
-            size: Height and width of the content images.
-            alpha: Strength of the style, 0 to 1.
-
-        Returns:
-            Images ``(B, 3, *size)``, not clamped, so that training sees every gradient.
-        """
+        """Paint from encoded images, in one style, see :meth:`generate_mixed`."""
+        return self.generate_mixed(content_features, [style_features], [1.0], size, alpha)
 
     def forward(self, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
         """Paint content images in the manner of style images.
@@ -117,20 +141,22 @@ class EncoderDecoderNetwork(StyleTransferNetwork):
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         """Paint images from fused maps; they may be up to 15 pixels larger than the content."""
 
-    def generate(
+    def generate_mixed(
         self,
         content_features: Sequence[Tensor],
-        style_features: Sequence[Tensor],
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
         size: Sequence[int],
-        alpha: float = 1.0,
+        alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate`.
+        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        Below an ``alpha`` of 1 the fused maps are blended with those of the content transferred to
-        itself.
+        The fused maps of all styles are averaged, as in AdaIN's eq. (15). Below an ``alpha`` of 1
+        they are blended with those of the content transferred to itself.
         """
-        fused = self.transfer(content_features, style_features)
-        if alpha < 1:
+        of_each_style = [self.transfer(content_features, style) for style in styles]
+        fused = [weighted_sum(maps, weights) for maps in zip(*of_each_style, strict=True)]
+        if isinstance(alpha, Tensor) or alpha < 1:
             plain = self.transfer(content_features, content_features)
             fused = [torch.lerp(p, f, alpha) for p, f in zip(plain, fused, strict=True)]
         # Ceil-mode pooling counts pixel (0, 0) as the corner of every level, so the surplus of

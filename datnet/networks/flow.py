@@ -106,21 +106,55 @@ class InvertibleMixing(nn.Module):
             self.upper.triu(1) + (self.sign * self.log_diagonal.exp()).diag(),
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Mix the channels of ``(B, C, H, W)``."""
+    def matrix(self) -> Tensor:
+        """The matrix ``(C, C)``."""
         lower, upper = self.factors()
-        matrix = self.permutation @ lower @ upper
-        return (matrix @ features.flatten(2)).view(features.shape)
+        return self.permutation @ lower @ upper
 
-    def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+    def inverse_matrix(self) -> Tensor:
+        """Its inverse: two triangular systems of C equations, solved once for all positions."""
         lower, upper = self.factors()
-        # Two triangular systems of C equations each, solved once for all positions.
         half = torch.linalg.solve_triangular(
             lower, self.permutation.mT, upper=False, unitriangular=True
         )
-        matrix = torch.linalg.solve_triangular(upper, half, upper=True)
-        return (matrix @ features.flatten(2)).view(features.shape)
+        return torch.linalg.solve_triangular(upper, half, upper=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix the channels of ``(B, C, H, W)``."""
+        return mix_channels(self.matrix(), features)
+
+    def inverse(self, features: Tensor) -> Tensor:
+        """Undo :meth:`forward`."""
+        return mix_channels(self.inverse_matrix(), features)
+
+
+def mix_channels(matrix: Tensor, features: Tensor) -> Tensor:
+    """Multiply the channels of every position of ``(B, C, H, W)`` by a matrix ``(C, C)``."""
+    return (matrix @ features.flatten(2)).view(features.shape)
+
+
+class FixedMixing(nn.Module):
+    """A trained :class:`InvertibleMixing` with both of its matrices computed once, for export.
+
+    Args:
+        mixing: The trained layer.
+    """
+
+    matrix: Tensor
+    inverse_matrix: Tensor
+
+    def __init__(self, mixing: InvertibleMixing) -> None:
+        super().__init__()
+        self.register_buffer("matrix", mixing.matrix().detach())
+        self.register_buffer("inverse_matrix", mixing.inverse_matrix().detach())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix the channels of ``(B, C, H, W)``."""
+        return mix_channels(self.matrix, features)
+
+    def inverse(self, features: Tensor) -> Tensor:
+        """Undo :meth:`forward`."""
+        return mix_channels(self.inverse_matrix, features)
 
 
 class ZeroConvolution(nn.Module):

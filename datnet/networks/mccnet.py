@@ -34,7 +34,8 @@ def channel_gains(style: Tensor) -> Tensor:
     """
     style = full_precision(style)
     mean = style.mean(dim=(2, 3))
-    divisor = torch.copysign(mean.abs().clamp(min=SMALLEST_MEAN), mean)
+    magnitude = mean.abs().clamp(min=SMALLEST_MEAN)
+    divisor = torch.where(mean < 0, -magnitude, magnitude)  # ONNX has no copysign
     return style.square().mean(dim=(2, 3)) / divisor
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from datnet.networks.adain import adaptive_instance_norm
-from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.base import StyleTransferNetwork, weighted_sum
 from datnet.networks.statistics import full_precision
 
 CHANNELS = 64
@@ -124,26 +124,41 @@ class MicroDecoder(nn.Module):
             convolution(16, 3, kernel_size=9),
         )  # fmt: skip
 
-    def forward(self, content: Tensor, style_features: Sequence[Tensor], alpha: float) -> Tensor:
+    def forward(
+        self,
+        content: Tensor,
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
+        alpha: float | Tensor,
+    ) -> Tensor:
         """Paint images.
 
         Args:
             content: Level 2 of the content images, ``(B, 64, H/4, W/4)``.
-            style_features: From :meth:`MicroAST.encode_style`.
-            alpha: Share of the style's channel statistics in both AdaIN steps.
+            styles: One or more of :meth:`MicroAST.encode_style`.
+            weights: The share of every style; their sum is 1.
+            alpha: Share of the styles' channel statistics in both AdaIN steps.
 
         Returns:
             Images with sides of four times those of the features, not clamped.
         """
-        level1, level2, weight1, bias1, weight2, bias2 = style_features
-        features = self.modulated2(toward_style(content, level2, alpha), weight2, bias2)
-        features = self.modulated1(toward_style(features, level1, alpha), weight1, bias1)
-        return self.to_image(features)
+        levels1, levels2, *signals = zip(*styles, strict=True)
+        weight1, bias1, weight2, bias2 = (weighted_sum(each, weights) for each in signals)
+        features = toward_styles(content, levels2, weights, alpha)
+        features = self.modulated2(features, weight2, bias2)
+        features = toward_styles(features, levels1, weights, alpha)
+        return self.to_image(self.modulated1(features, weight1, bias1))
 
 
-def toward_style(content: Tensor, style: Tensor, alpha: float) -> Tensor:
-    """Blend content features with their adaptive instance normalisation to the style."""
-    return alpha * adaptive_instance_norm(content, style) + (1 - alpha) * content
+def toward_styles(
+    content: Tensor, styles: Sequence[Tensor], weights: Sequence[float], alpha: float | Tensor
+) -> Tensor:
+    """Blend content features with their adaptive instance normalisation to the styles.
+
+    AdaIN is linear in the style's mean and deviation, so this averages the styles' statistics.
+    """
+    normalized = [adaptive_instance_norm(content, style) for style in styles]
+    return alpha * weighted_sum(normalized, weights) + (1 - alpha) * content
 
 
 class MicroAST(StyleTransferNetwork):
@@ -176,17 +191,20 @@ class MicroAST(StyleTransferNetwork):
         level1, level2 = self.style_encoder(images)
         return [level1, level2, *self.modulator(level1, level2)]
 
-    def generate(
+    def generate_mixed(
         self,
         content_features: Sequence[Tensor],
-        style_features: Sequence[Tensor],
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
         size: Sequence[int],
-        alpha: float = 1.0,
+        alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate`.
+        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+
+        The styles' channel statistics and their modulation signals are averaged.
 
         Pixel (0, 0) is the corner of every level, so what the crop cuts off lies at the right and
         at the bottom.
         """
         _, level2 = content_features
-        return self.decoder(level2, style_features, alpha)[:, :, : size[0], : size[1]]
+        return self.decoder(level2, styles, weights, alpha)[:, :, : size[0], : size[1]]

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, ImageFile, features
 from datnet.data.images import (
     FORMATS,
     UnreadableImageError,
+    UnwritableFileError,
     find_images,
     fit_square,
     read_image,
@@ -606,13 +607,15 @@ def test_failed_writing_names_the_file_and_leaves_the_old_one(
     save_image(picture(8, 8), path)
     before = path.read_bytes()
 
-    def full(self: Image.Image, file: Path, *args: object, **options: object) -> None:
-        file.write_bytes(b"half of a pict")
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:14])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(DatNetError, match=r"image\.png: cannot write .* No space left on device"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UnwritableFileError, match=r"image\.png: .* No space left on device"):
         save_image(picture(9, 9), path)
+    monkeypatch.undo()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,0 +1,111 @@
+"""`datnet serve`: a page in the browser, for artists."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+
+from datnet.errors import DatNetError
+
+DESCRIPTION = """\
+Show a page in the browser on which one drops a photo and a painting, moves sliders and downloads
+the result. It needs Gradio (pip install 'datnet[serve]') and no internet; nothing that is uploaded
+leaves this machine, and uploads are removed after half an hour.
+"""
+
+EXAMPLES = """\
+examples:
+  datnet serve --checkpoint runs/datnet_full/seed_1/network.safetensors --open-browser
+  datnet serve --checkpoint microast runs/*/seed_1/network.safetensors
+  datnet serve --checkpoint microast --host 0.0.0.0 --port 8000   # for everybody in this network
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "serve",
+        help="show a page in the browser to paint photographs on",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--checkpoint",
+        nargs="+",
+        metavar="NETWORK",
+        help="network.safetensors of `datnet train`, or a published network: microast; of several "
+        "the page offers the choice (default: the one that comes with DatNet)",
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; 0.0.0.0 lets other machines in, without a password "
+        "(default: 127.0.0.1, this machine alone)",
+    )
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--open-browser", action="store_true", help="show the page right away")
+    parser.add_argument(
+        "--queue",
+        type=int,
+        default=16,
+        metavar="N",
+        help="how many may wait for their turn; more are told to try again (default: 16)",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="pictures painted at once (default: 1)"
+    )
+    parser.add_argument(
+        "--max-upload", type=float, default=20, metavar="MB", help="largest file (default: 20)"
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=float,
+        default=4,
+        metavar="MILLIONS",
+        help="largest result, in millions of pixels (default: 4)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the page until it is stopped."""
+    if find_spec("gradio") is None:
+        raise DatNetError("`datnet serve` needs Gradio; install it: pip install 'datnet[serve]'")
+    for option in ("queue", "jobs", "max_upload", "max_pixels"):
+        if not getattr(arguments, option) > 0:
+            raise DatNetError(f"--{option.replace('_', '-')} must be more than 0")
+    if not 1 <= arguments.port <= 65535:
+        raise DatNetError(f"--port is {arguments.port}; it must be between 1 and 65535")
+    from datnet.commands.evaluate import name_networks  # these import torch
+    from datnet.data.sample import sample_images
+    from datnet.published import network_file
+    from datnet.saved_network import read_description
+    from datnet.serve.limits import Limits
+    from datnet.serve.server import check_address, serve
+    from datnet.stylizer import Stylizer
+
+    check_address(arguments.host, arguments.port)
+    if arguments.checkpoint is None:
+        shipped = Stylizer(device=arguments.device)
+        stylizers = {shipped.description.name: shipped}
+    else:
+        files = [network_file(network) for network in arguments.checkpoint]
+        names = name_networks([(read_description(path).name, path) for path in files])
+        stylizers = {name: Stylizer(path, arguments.device) for name, path in names.items()}
+    limits = Limits(
+        waiting=arguments.queue,
+        jobs=arguments.jobs,
+        upload_megabytes=arguments.max_upload,
+        megapixels=arguments.max_pixels,
+    )
+    serve(
+        stylizers,
+        limits,
+        sample_images(),
+        host=arguments.host,
+        port=arguments.port,
+        open_browser=arguments.open_browser,
+    )
+    return 0

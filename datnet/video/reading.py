@@ -1,0 +1,287 @@
+"""Frames and sound of a video clip, in the order in which the file holds them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.codec.context import ThreadType
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from datnet.errors import DatNetError
+
+SUFFIXES = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
+)
+"""Names that end so are taken for clips."""
+
+EXACT_CONVERSION = (
+    Interpolation.BILINEAR
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+"""Without these flags, colours come back up to several levels off."""
+
+AVCOL_SPC_UNSPECIFIED = 2
+"""FFmpeg's number for a clip that does not say how its colours are coded."""
+
+HD_WIDTH, HD_HEIGHT = 1280, 720
+"""From here on players take a clip that does not say otherwise for Rec. 709, below for Rec. 601."""
+
+STATED_DURATION = frozenset(["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv"])
+"""FFmpeg's names of containers whose head says how long the clip is. FFmpeg estimates the duration
+of the others from their last part or from the bit rate, which says nothing about missing parts."""
+
+EARLY_END = 0.25
+"""Seconds that a clip may be shorter than its head says; durations of streams are rounded."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame.
+
+    Attributes:
+        pixels: ``(H, W, 3)`` uint8 RGB, upright.
+        start: When it is shown, in the clip's :attr:`ClipReader.time_base`, from the clip's start.
+        duration: For how long, likewise.
+    """
+
+    pixels: np.ndarray
+    start: int
+    duration: int
+
+
+class ClipReader:
+    """An open clip: its first video stream and all of its sound.
+
+    Rotation and mirroring that the file asks for are applied to the pixels. Interlaced frames are
+    left as they are; transparency is dropped.
+
+    Args:
+        path: The clip.
+
+    Attributes:
+        time_base: Seconds of one unit of :attr:`Frame.start`.
+        rate: Frames per second, on average.
+        sounds: The sound streams that can be decoded.
+
+    Raises:
+        DatNetError: If the file is missing, is no clip or holds sound only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.is_dir():
+            raise DatNetError(f"{path}: this is a folder, not a video")
+        if not path.exists():
+            raise DatNetError(f"{path}: there is no such file")
+        if not path.is_file():  # to open a named pipe would wait for ever
+            raise DatNetError(f"{path}: this is not a regular file")
+        if path.stat().st_size == 0:
+            raise DatNetError(f"{path}: the file is empty")
+        try:
+            self._container = av.open(str(path), metadata_errors="replace")
+        except FFmpegError as error:
+            raise DatNetError(
+                f"{path}: this is no video, or too damaged to be read: {error.strerror}"
+            ) from error
+        # Songs often hold their cover as a video stream of one picture.
+        videos = [
+            stream
+            for stream in self._container.streams.video
+            if stream.codec_context and not stream.disposition & Disposition.attached_pic
+        ]
+        if not videos:
+            self._container.close()
+            raise DatNetError(f"{path}: there is no video in this file")
+        self.video: VideoStream = videos[0]
+        self.video.thread_type = ThreadType.AUTO
+        self.sounds: list[AudioStream] = [
+            stream for stream in self._container.streams.audio if stream.codec_context
+        ]
+        self.time_base: Fraction = self.video.time_base or Fraction(1, 90_000)
+        self.rate: Fraction = self.video.average_rate or self.video.guessed_rate or Fraction(25)
+        # Broadcast recordings start at any time. A start below 0 is sound that primes its decoder.
+        self._first_time = max(self._container.start_time or 0, 0)  # microseconds
+        duration = self._container.duration  # microseconds
+        self._duration = None if duration is None else duration / av.time_base
+        self._duration_is_stated = self._container.format.name in STATED_DURATION
+        self._to_rgb = VideoReformatter()
+        self._size: tuple[int, int] | None = None  # width and height as they are stored
+        self._turned = False
+        self._last_start = -1
+        self._end = 0.0  # seconds
+        self._damaged = 0
+
+    def __enter__(self) -> ClipReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    @property
+    def expected_frames(self) -> int | None:
+        """Number of frames as far as the file's head tells; None if it does not."""
+        if self.video.frames:
+            return self.video.frames
+        if self._duration is None:
+            return None
+        return max(1, round(self._duration * self.rate))
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width over height of an upright pixel; to be asked after the first frame."""
+        aspect = self.video.sample_aspect_ratio or Fraction(1)
+        return 1 / aspect if self._turned else aspect
+
+    @property
+    def color_matrix(self) -> int:
+        """The clip's matrix of luma and colour differences, as a number of PyAV's Colorspace.
+
+        To be asked after the first frame.
+        """
+        matrix = {1: Colorspace.ITU709, 4: Colorspace.FCC, 5: Colorspace.ITU601}
+        matrix |= {6: Colorspace.ITU601, 7: Colorspace.SMPTE240M}
+        matrix |= {9: Colorspace.BT2020, 10: Colorspace.BT2020}
+        stated = self.video.codec_context.colorspace
+        if stated in matrix:
+            return matrix[stated]
+        width, height = self._size or (0, 0)
+        is_hd = width >= HD_WIDTH or height >= HD_HEIGHT
+        return Colorspace.ITU709 if is_hd else Colorspace.ITU601
+
+    @property
+    def problem(self) -> str | None:
+        """What was missing or damaged in what has been read, in plain words; None if nothing."""
+        if (
+            self._duration is not None
+            and self._duration_is_stated
+            and self._end < self._duration - EARLY_END
+        ):
+            return f"the clip ends early, after {self._end:.1f} of {self._duration:.1f} s"
+        if self._damaged:
+            places = "one place" if self._damaged == 1 else f"{self._damaged} places"
+            return f"the clip is damaged in {places}"
+        return None
+
+    def ticks_to_start(self, time_base: Fraction) -> int:
+        """The clip's first moment in units of ``time_base`` seconds."""
+        return int(Fraction(self._first_time, av.time_base) / time_base)
+
+    def __iter__(self) -> Iterator[Frame | Packet[AudioStream]]:
+        """Give the frames, and between them the packets of sound; once only.
+
+        Packets have their times moved so that the clip starts at 0. What is damaged is left out,
+        and a clip that is cut short ends early, see :attr:`problem`.
+
+        Raises:
+            DatNetError: If not one frame can be decoded, or the colours are coded in a way that
+                cannot be converted.
+        """
+        for packet in self._packets():
+            if packet.stream is self.video:
+                yield from self._frames(packet)
+            elif packet.stream in self.sounds and packet.size:
+                offset = self.ticks_to_start(packet.time_base)
+                if packet.dts is not None and packet.pts is not None:
+                    packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
+                    yield packet
+        yield from self._frames(None)
+        if self._size is None:
+            raise DatNetError(f"{self.path}: not one frame of this video can be decoded")
+
+    def _packets(self) -> Iterator[Packet]:
+        """Give all packets with content, up to the first place that cannot be read."""
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except FFmpegError:
+                self._damaged += 1
+                return
+            if packet.size == 0:  # the decoder is emptied at the end in any case
+                continue
+            if packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self._end = max(self._end, float(end) - self._first_time / av.time_base)
+            yield packet
+
+    def _frames(self, packet: Packet[VideoStream] | None) -> Iterator[Frame]:
+        try:
+            frames = self.video.decode(packet)
+        except EOFError:  # emptied before
+            return
+        except FFmpegError:
+            self._damaged += 1
+            return
+        for frame in frames:
+            self._damaged += frame.is_corrupt
+            if self._size is None:
+                self._size = frame.width, frame.height
+            start = self._last_start + 1
+            if frame.pts is not None:
+                start = max(start, frame.pts - self.ticks_to_start(self.time_base))
+            self._last_start = start
+            duration = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
+            yield Frame(self._upright(self._rgb(frame), frame), start, duration)
+
+    def _rgb(self, frame: VideoFrame) -> np.ndarray:
+        """All frames have the size of the first one."""
+        assert self._size is not None
+        unspecified = frame.colorspace == AVCOL_SPC_UNSPECIFIED and not frame.format.is_rgb
+        try:
+            return self._to_rgb.reformat(
+                frame,
+                *self._size,
+                "rgb24",
+                src_colorspace=self.color_matrix if unspecified else None,
+                dst_color_range=ColorRange.JPEG,
+                interpolation=EXACT_CONVERSION,
+            ).to_ndarray()
+        except FFmpegError as error:
+            raise DatNetError(
+                f"{self.path}: its colours ({frame.format.name}) cannot be converted to RGB: "
+                f"{error.strerror}"
+            ) from error
+
+    def _upright(self, pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
+        """Turn and mirror as the frame's display matrix says.
+
+        Its first entries are (a, b, ·, c, d): a pixel (x, y) is to be shown at
+        (a·x + c·y, b·x + d·y), up to a shift.
+        """
+        side_data = cast(Mapping[str, bytes], frame.side_data)
+        if "DISPLAYMATRIX" not in side_data:
+            return pixels
+        a, b, _, c, d = struct.unpack_from("=5i", side_data["DISPLAYMATRIX"])
+        self._turned = abs(b) > abs(a)
+        if self._turned:
+            pixels = pixels.transpose(1, 0, 2)
+        flip_x, flip_y = (c < 0, b < 0) if self._turned else (a < 0, d < 0)
+        if flip_x:
+            pixels = pixels[:, ::-1]
+        if flip_y:
+            pixels = pixels[::-1]
+        return np.ascontiguousarray(pixels)

@@ -1,0 +1,275 @@
+"""A video file: frames encoded, sound copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+
+from datnet.data.images import UnwritableFileError
+from datnet.errors import DatNetError
+from datnet.video.reading import EXACT_CONVERSION, ClipReader, Frame
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """What a kind of file holds.
+
+    Attributes:
+        muxer: FFmpeg's name of the container.
+        sounds: Codecs of sound that the container holds and that players expect in it.
+        sound_encoder: FFmpeg's name of the encoder for sound of other codecs.
+        encoder: That of the frames.
+        options: Its options.
+        crf: Its constant rate factor unless told otherwise: painted texture without visible loss.
+        worst_crf: The largest one that the encoder takes.
+    """
+
+    muxer: str
+    sounds: frozenset[str]
+    sound_encoder: str = "aac"
+    encoder: str = "libx264"
+    options: dict[str, str] = field(default_factory=dict)
+    crf: int = 18
+    worst_crf: int = 51
+
+
+COMMON_SOUNDS = frozenset(["aac", "ac3", "alac", "eac3", "mp3"])
+PCM = frozenset(["pcm_f32be", "pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le"])
+FORMATS = {
+    ".mp4": VideoFormat("mp4", COMMON_SOUNDS | {"flac", "opus"}),
+    ".mov": VideoFormat("mov", COMMON_SOUNDS | PCM),
+    ".mkv": VideoFormat(
+        "matroska", COMMON_SOUNDS | PCM | {"dts", "flac", "mp2", "opus", "truehd", "vorbis"}
+    ),
+    ".webm": VideoFormat(
+        "webm",
+        frozenset(["opus", "vorbis"]),
+        sound_encoder="libopus",
+        encoder="libvpx-vp9",
+        options={"deadline": "good", "cpu-used": "4", "row-mt": "1", "b:v": "0"},
+        crf=24,
+        worst_crf=63,
+    ),
+}
+"""Suffix of a file name (lower case) to what is written to it."""
+
+SOUND_RATES = {"aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)}
+"""Samples per second that an encoder takes; all others become 48000."""
+
+BITS_PER_CHANNEL = 96_000
+"""Per second, of sound that is encoded anew."""
+
+CODED_MATRIX = {
+    Colorspace.ITU709: 1,
+    Colorspace.FCC: 4,
+    Colorspace.ITU601: 6,
+    Colorspace.SMPTE240M: 7,
+    Colorspace.BT2020: 9,
+}
+"""PyAV's Colorspace, which conversions take, to the number of H.264 and VP9, which files state."""
+
+
+def video_format(path: Path) -> VideoFormat:
+    """What is written to a file of this name.
+
+    Raises:
+        DatNetError: If the suffix is none that can be written.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise DatNetError(
+            f"{path}: cannot write videos of this kind; the name must end in one of "
+            f"{', '.join(FORMATS)}"
+        )
+    return FORMATS[path.suffix.lower()]
+
+
+class ClipWriter:
+    """A video file that is being written; times, shape of pixels and sound are those of a clip.
+
+    Frames are 8-bit 4:2:0 of limited range, which plays everywhere, in the matrix of the clip; the
+    file states matrix and range. 4:2:0 takes even sizes only, so the last row or column of a frame
+    of odd size is cut off.
+
+    Args:
+        path: The file as it is called in messages, whose suffix chooses the format.
+        unfinished: The file to write.
+        reader: The clip.
+        crf: Constant rate factor: smaller is better and larger in bytes. None takes the format's.
+
+    Attributes:
+        size: Width and height of the frames as they are written; None before the first.
+
+    Raises:
+        UnwritableFileError: Here or in any method, if the machine does not let the file be written.
+        DatNetError: If crf is out of range, or the encoder refuses the frames.
+    """
+
+    def __init__(self, path: Path, unfinished: Path, reader: ClipReader, crf: int | None) -> None:
+        self.path = path
+        self.size: tuple[int, int] | None = None
+        self._format = video_format(path)
+        self._reader = reader
+        self._crf = self._format.crf if crf is None else crf
+        if not 0 <= self._crf <= self._format.worst_crf:
+            raise DatNetError(
+                f"crf is {crf}; for {path.suffix} it must be between 0 and {self._format.worst_crf}"
+            )
+        self._to_yuv = VideoReformatter()
+        self._video: VideoStream | None = None
+        self._sounds: dict[int, AudioStream] = {}  # by the index of the clip's stream
+        self._last_times: dict[int, int] = {}
+        self._waiting: list[Packet[AudioStream]] = []
+        with self._named_failures():
+            # faststart: players on the web can begin before the whole file has arrived.
+            options = {"movflags": "faststart"} if self._format.muxer in ("mp4", "mov") else {}
+            self._container = av.open(
+                str(unfinished), "w", format=self._format.muxer, options=options
+            )
+
+    def __enter__(self) -> ClipWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            with suppress(FFmpegError, OSError):  # the file is to be removed
+                self._container.close()
+            return
+        with self._named_failures():
+            for stream in [self._video, *self._sounds.values()]:
+                if stream is not None and not self._is_copied(stream):
+                    self._container.mux(stream.encode(None))
+            self._container.close()
+
+    @property
+    def sound(self) -> str:
+        """What became of the sound, in plain words."""
+        if not self._reader.sounds:
+            return "no sound"
+        if all(self._is_copied(stream) for stream in self._sounds.values()):
+            return "sound copied"
+        return f"sound encoded as {'AAC' if self._format.sound_encoder == 'aac' else 'Opus'}"
+
+    def write_frame(self, pixels: np.ndarray, frame: Frame) -> None:
+        """Encode a frame.
+
+        Args:
+            pixels: ``(H, W, 3)`` uint8 RGB.
+            frame: The clip's frame in whose place it is shown.
+        """
+        height, width = (side - side % 2 for side in pixels.shape[:2])
+        with self._named_failures():
+            if self._video is None:
+                self._video = self._start(width, height)
+            rgb = VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]))
+            yuv = self._to_yuv.reformat(
+                rgb,
+                format="yuv420p",
+                dst_colorspace=self._reader.color_matrix,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT_CONVERSION,
+            )
+            yuv.pts, yuv.time_base = frame.start, self._reader.time_base
+            yuv.duration = frame.duration
+            self._container.mux(self._video.encode(yuv))
+
+    def write_sound(self, packet: Packet[AudioStream]) -> None:
+        """Copy a packet of the clip's sound, or encode it anew."""
+        if self._video is None:  # the file's head, which names all streams, needs the frames' size
+            self._waiting.append(packet)
+            return
+        stream = self._sounds[packet.stream.index]
+        with self._named_failures():
+            if self._is_copied(stream):
+                time = packet.dts
+                # Files with times that go back cannot be written; damaged clips have them.
+                if time is None or time <= self._last_times.get(stream.index, time - 1):
+                    return
+                self._last_times[stream.index] = time
+                packet.stream = stream
+                self._container.mux(packet)
+                return
+            try:
+                frames = packet.decode()
+            except FFmpegError:  # damaged
+                return
+            for frame in frames:
+                self._container.mux(stream.encode(frame))
+
+    def _start(self, width: int, height: int) -> VideoStream:
+        """Describe all streams, then write the sound that came before the first frame."""
+        reader = self._reader
+        video = self._container.add_stream(
+            self._format.encoder,
+            rate=reader.rate,
+            options={**self._format.options, "crf": str(self._crf)},
+            width=width,
+            height=height,
+            pix_fmt="yuv420p",
+            time_base=reader.time_base,
+            sample_aspect_ratio=reader.pixel_aspect,
+            color_range=ColorRange.MPEG,
+            colorspace=CODED_MATRIX[Colorspace(reader.color_matrix)],
+            color_primaries=reader.video.codec_context.color_primaries,
+            color_trc=reader.video.codec_context.color_trc,
+        )
+        assert isinstance(video, VideoStream)
+        for source in reader.sounds:
+            self._sounds[source.index] = self._add_sound(source)
+        self.size = width, height
+        self._video = video
+        for packet in self._waiting:
+            self.write_sound(packet)
+        self._waiting.clear()
+        return video
+
+    def _add_sound(self, source: AudioStream) -> AudioStream:
+        sound: AudioStream
+        if source.codec_context.codec.canonical_name in self._format.sounds:
+            sound = self._container.add_stream_from_template(source)
+        else:
+            encoder = self._format.sound_encoder
+            rate = source.rate if source.rate in SOUND_RATES.get(encoder, ()) else 48_000
+            channels = min(source.channels, 2)
+            added = self._container.add_stream(
+                encoder,
+                rate=rate,
+                layout="stereo" if channels == 2 else "mono",
+                bit_rate=BITS_PER_CHANNEL * channels,
+                time_base=Fraction(1, rate),
+            )
+            assert isinstance(added, AudioStream)
+            sound = added
+        if source.language:
+            sound.metadata["language"] = source.language
+        return sound
+
+    def _is_copied(self, stream: VideoStream | AudioStream) -> bool:
+        return not stream.codec_context.is_encoder
+
+    @contextmanager
+    def _named_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except FFmpegError as error:
+            # FFmpeg's errors of the machine, such as a full disk, are OSErrors, too.
+            kind = UnwritableFileError if isinstance(error, OSError) else DatNetError
+            raise kind(f"{self.path}: cannot write this video: {error.strerror}") from error

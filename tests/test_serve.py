@@ -1,0 +1,424 @@
+"""The page: its limits and messages over HTTP, and a visit with a real browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datnet import Stylizer
+from datnet.cli import main
+from datnet.commands import serve as command
+from datnet.data.sample import SampleImages
+from datnet.errors import DatNetError
+from datnet.networks.microast import MicroAST
+from datnet.saved_network import NetworkDescription, save_network
+from datnet.serve.limits import Limits
+from datnet.serve.painting import Wish, paint, read_upload
+from datnet.serve.server import check_address, is_loopback, served
+
+GRADIO = pytest.mark.skipif(find_spec("gradio") is None, reason="Gradio is not installed")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of random weights, large enough for photo and painting to show in its results."""
+    torch.manual_seed(0)
+    microast = MicroAST()
+    with torch.no_grad():
+        for parameter in microast.parameters():
+            parameter.mul_(2)
+    path = tmp_path_factory.mktemp("network") / "network.safetensors"
+    training = {"steps": 3, "images_per_step": 2, "data": {"content_dir": "/secret/birds"}}
+    target = {"_target_": "datnet.networks.microast.MicroAST"}
+    save_network(microast, NetworkDescription("tiny", target, {}, training), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stylizer(network: Path) -> Stylizer:
+    return Stylizer(network, "cpu")
+
+
+@pytest.fixture(scope="module")
+def examples(pictures: Path) -> SampleImages:
+    content, style = pictures / "content", pictures / "style"
+    return SampleImages(content, style, content, style)
+
+
+def image_bytes(width: int, height: int, image_format: str = "PNG") -> bytes:
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, image_format)
+    return file.getvalue()
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return trial.getsockname()[1]
+
+
+# ------------------------------------------------------------------------ without Gradio
+
+
+def test_paint_writes_two_files_of_the_asked_size(stylizer, pictures, tmp_path):
+    photo = pictures / "content" / "0.png"  # 64 × 48
+    wish = Wish(photo, [pictures / "style" / "0.png"], [1.0], size=96)
+    painted = paint(stylizer, wish, 1e6, tmp_path)
+    before, after = Image.open(painted.before), Image.open(painted.after)
+    assert before.size == after.size == (128, 96)
+    assert after.format == "PNG"
+    enlarged = Image.open(photo).convert("RGB").resize((128, 96), Image.Resampling.BICUBIC)
+    assert np.abs(np.asarray(before, float) - np.asarray(enlarged, float)).mean() < 10
+    assert np.abs(np.asarray(after, float) - np.asarray(enlarged, float)).mean() > 10
+
+
+def test_weights_of_the_paintings_count(stylizer, pictures, tmp_path):
+    def result(weights: list[float]) -> np.ndarray:
+        folder = tmp_path / str(weights)
+        folder.mkdir()
+        paintings = [pictures / "style" / f"{number}.png" for number in (0, 1)]
+        wish = Wish(pictures / "content" / "0.png", paintings, weights)
+        return np.asarray(Image.open(paint(stylizer, wish, 1e6, folder).after), float)
+
+    assert np.abs(result([0.9, 0.1]) - result([0.1, 0.9])).mean() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"only text" * 50, "not an image in a known format"),
+        (b"", "the file is empty"),
+        (image_bytes(1, 1), "too small: it has 1 × 1 pixels"),
+        (image_bytes(200, 100, "JPEG")[:2000], "damaged"),
+    ],
+)
+def test_useless_upload_is_named_without_the_servers_path(content, message, tmp_path):
+    path = tmp_path / "upload.jpg"
+    path.write_bytes(content)
+    with pytest.raises(DatNetError, match=message) as error:
+        read_upload(path, "photo", None)
+    assert str(error.value).startswith("The photo ")
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_removed_upload_asks_for_it_again(tmp_path):
+    with pytest.raises(DatNetError, match="Please add it again"):
+        read_upload(tmp_path / "gone.jpg", "painting", None)
+
+
+def test_too_many_pixels_are_refused_before_they_are_painted(stylizer, pictures, tmp_path):
+    long = tmp_path / "long.png"
+    Image.new("RGB", (3200, 32)).save(long)
+    painting = pictures / "style" / "0.png"
+    with pytest.raises(DatNetError, match=r"photo would have 6\.6 million pixels.*at most 1 "):
+        paint(stylizer, Wish(long, [painting], [1.0], size=256), 1e6, tmp_path)
+    photo = pictures / "content" / "0.png"
+    with pytest.raises(DatNetError, match=r"painting would have 0\.1 million pixels"):
+        paint(stylizer, Wish(photo, [long], [1.0], size=96), 9e4, tmp_path)
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["datnet", "serve", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--queue", 0), "--queue must be more than 0"),
+        (("--max-upload", -1), "--max-upload must be more than 0"),
+        (("--port", 70000), "--port is 70000"),
+        (("--host", "nowhere.invalid"), "cannot listen on --host nowhere.invalid"),
+        (("--checkpoint", "nothing.safetensors"), "nothing.safetensors does not exist"),
+    ],
+)
+def test_bad_options_get_one_line(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr(command, "find_spec", lambda name: object())
+    assert call(monkeypatch, "--port", free_port(), *arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_missing_gradio_is_named_with_the_cure(monkeypatch, capsys):
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    assert call(monkeypatch) == 1
+    assert "pip install 'datnet[serve]'" in capsys.readouterr().err
+
+
+def test_port_in_use_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(DatNetError, match=f"port {port} is in use"):
+            check_address("127.0.0.1", port)
+    check_address("127.0.0.1", port)
+
+
+def test_only_loopback_addresses_go_without_warning():
+    assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org")))
+
+
+# ------------------------------------------------------------------------ over HTTP
+
+
+class Visitor:
+    """What a browser says to the page, without a browser."""
+
+    def __init__(self, address: str) -> None:
+        import httpx
+
+        self.client = httpx.Client(base_url=address, trust_env=False, timeout=60)
+        self.page = self.client.get("config").json()
+        functions = {each["api_name"]: each["id"] for each in self.page["dependencies"]}
+        self.function = functions["paint"]
+        self.sessions = 0
+
+    def upload(self, name: str, content: bytes) -> dict[str, Any]:
+        answer = self.client.post("gradio_api/upload", files={"files": (name, content)})
+        answer.raise_for_status()
+        return self.file(answer.json()[0])
+
+    @staticmethod
+    def file(path: str | Path) -> dict[str, Any]:
+        return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+    def join(self, photo: Any, painting: Any) -> tuple[int, str]:
+        """Press the button; the status and the name of the session."""
+        self.sessions += 1
+        session = f"session-{self.sessions}"
+        controls = [None, 0.5, 1, "The painting's", "256 (quick)", "tiny"]
+        body = {
+            "data": [photo, painting, *controls],
+            "fn_index": self.function,
+            "session_hash": session,
+        }
+        return self.client.post("gradio_api/queue/join", json=body).status_code, session
+
+    def outcome(self, session: str) -> dict[str, Any]:
+        """Wait for a picture, {"url": …}, or a message, {"error": …}."""
+        result: dict[str, Any] = {}
+        with self.client.stream(
+            "GET", "gradio_api/queue/data", params={"session_hash": session}
+        ) as events:
+            for line in events.iter_lines():
+                message = json.loads(line.removeprefix("data:")) if line else {}
+                if message.get("msg") == "process_generating":
+                    result = message["output"]["data"][1]["value"]
+                if message.get("msg") == "process_completed":
+                    return result if message["success"] else message["output"]
+        raise AssertionError("the page ended the connection")
+
+    def paint(self, photo: Any, painting: Any) -> dict[str, Any]:
+        status, session = self.join(photo, painting)
+        assert status == 200
+        return self.outcome(session)
+
+
+@pytest.fixture(scope="module")
+def address(stylizer: Stylizer, examples: SampleImages) -> Iterator[str]:
+    pytest.importorskip("gradio")
+    limits = Limits(upload_megabytes=0.5)
+    with served({"tiny": stylizer}, limits, examples, "127.0.0.1", free_port()) as address:
+        yield address
+
+
+@pytest.fixture
+def visitor(address: str) -> Visitor:
+    return Visitor(address)
+
+
+def test_a_picture_goes_in_and_another_one_comes_out(visitor):
+    photo = visitor.upload("photo.png", image_bytes(80, 64))
+    result = visitor.paint(photo, visitor.upload("painting.jpg", image_bytes(90, 70, "JPEG")))
+    assert result["orig_name"] == "photo__painting.png"
+    painted = Image.open(io.BytesIO(visitor.client.get(result["url"]).content))
+    assert painted.format == "PNG"
+    assert painted.size == (320, 256)
+
+
+def test_mistakes_get_a_message_and_no_stack_trace(visitor):
+    picture = visitor.upload("picture.png", image_bytes(80, 64))
+    text = visitor.upload("text.jpg", b"only text" * 50)
+    assert "photo cannot be used: this is not" in visitor.paint(text, picture)["error"]
+    dot = visitor.upload("dot.png", image_bytes(1, 1))
+    assert "painting is too small" in visitor.paint(picture, dot)["error"]
+    assert "no photo yet" in visitor.paint(None, picture)["error"]
+    assert "no painting yet" in visitor.paint(picture, None)["error"]
+
+
+def test_files_that_were_not_uploaded_cannot_be_used(visitor, pictures):
+    picture = visitor.upload("picture.png", image_bytes(80, 64))
+    outcome = visitor.paint(visitor.file(Path(__file__).parents[1] / "README.md"), picture)
+    assert outcome == {"error": None}  # no word about what is there
+    assert visitor.client.get(f"gradio_api/file={Path(__file__)}").status_code == 403
+
+
+def test_too_large_a_file_is_refused(visitor):
+    answer = visitor.client.post("gradio_api/upload", files={"files": ("a.png", bytes(600_000))})
+    assert answer.status_code == 413
+    assert "exceeded maximum allowed size" in answer.text
+
+
+def test_page_tells_of_the_network_but_not_of_the_servers_folders(visitor):
+    page = json.dumps(visitor.page)
+    assert "3 steps of 2 pairs, on the folders birds" in page
+    assert "secret" not in page
+
+
+class Patient:
+    """A Stylizer that waits until it may go on."""
+
+    def __init__(self, stylizer: Stylizer) -> None:
+        self.description = stylizer.description
+        self.stylizer = stylizer
+        self.may_go_on = threading.Event()
+        self.running = threading.Semaphore(0)
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Image.Image:
+        self.running.release()
+        assert self.may_go_on.wait(60)
+        return self.stylizer(*arguments, **settings)
+
+
+@GRADIO
+def test_full_queue_says_busy_and_files_go_when_the_page_does(stylizer, examples):
+    patient = Patient(stylizer)
+    limits = Limits(waiting=2)
+    with served({"tiny": patient}, limits, examples, "127.0.0.1", free_port()) as address:  # type: ignore[dict-item]
+        visitor = Visitor(address)
+        picture = visitor.upload("picture.png", image_bytes(80, 64))
+        accepted = [visitor.join(picture, picture)]
+        assert patient.running.acquire(timeout=60)  # one is painted, the next two wait
+        accepted += [visitor.join(picture, picture) for _ in range(2)]
+        assert [status for status, _ in accepted] == [200] * 3
+        assert visitor.join(picture, picture)[0] == 503
+        assert not patient.running.acquire(blocking=False)
+        patient.may_go_on.set()
+        assert all("url" in visitor.outcome(session) for _, session in accepted)
+        assert Path(picture["path"]).exists()
+    assert not Path(picture["path"]).exists()
+    assert not Path(picture["path"]).parents[1].exists()
+
+
+@GRADIO
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_cleanly(network, tmp_path):
+    command_line = [sys.executable, "-m", "datnet", "serve", "--checkpoint", str(network)]
+    with subprocess.Popen(
+        [*command_line, "--port", str(free_port()), "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as server:
+        assert server.stdout is not None
+        assert "The page is at http://127.0.0.1:" in server.stdout.readline()
+        server.send_signal(signal.SIGINT)
+        output, errors = server.communicate(timeout=60)
+    assert (server.returncode, output) == (0, "stopped\n"), errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------------ in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    pytest.importorskip("selenium")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("Chromium or its driver is not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--no-proxy-server")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    service = webdriver.ChromeService(driver)
+    with webdriver.Chrome(options=options, service=service) as browser:
+        yield browser
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+PIXELS = """
+const image = document.querySelectorAll("#result img")[arguments[0]];
+const canvas = document.createElement("canvas");
+[canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+canvas.getContext("2d").drawImage(image, 0, 0);
+return [image.naturalWidth, image.naturalHeight,
+        Array.from(canvas.getContext("2d").getImageData(0, 0, 32, 32).data)];
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_visit_with_a_browser(width, height, browser, address, tmp_path):
+    find = browser.find_elements
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(address)
+    button = wait_for(lambda: find("id", "paint"))[0]
+
+    text = tmp_path / "text.jpg"
+    text.write_text("only text")
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(text))
+    wait_for(lambda: "not an image in a known format" in browser.page_source)
+
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(image_bytes(80, 64))
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
+    wait_for(lambda: find("css selector", "#photo img"))
+    find("css selector", "#painting-examples button")[0].click()
+    wait_for(lambda: find("css selector", "#painting img"))
+    button.click()
+    loaded = "return [...document.querySelectorAll('#result img')].filter(i => i.naturalWidth)"
+    wait_for(lambda: len(browser.execute_script(loaded)) == 2)
+    *before_size, before = browser.execute_script(PIXELS, 0)
+    *after_size, after = browser.execute_script(PIXELS, 1)
+    assert before_size == after_size == [640, 512]
+    assert np.abs(np.array(before) - np.array(after)).mean() > 5
+    assert find("id", "download")[0].is_enabled()
+
+    place = "return document.getElementById('result').getBoundingClientRect().toJSON()"
+    wait_for(lambda: browser.execute_script(place)["bottom"] <= height + 1)
+    assert browser.execute_script(place)["top"] >= 0
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    assert wide <= width
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert any(url.startswith(address) for url in asked)
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
