@@ -143,7 +143,8 @@ def main() -> int:
             for number in range(5):
                 visitors.visit(-number - 1 + 10**6)
             alone = statistics.median(visitors.seconds)
-            visitors.seconds.clear(), visitors.memory.clear()
+            visitors.seconds.clear()
+            visitors.memory.clear()
             with ThreadPoolExecutor(arguments.visitors) as pool:
                 list(pool.map(visitors.visit, range(arguments.visits)))
             report(visitors, alone)

@@ -37,6 +37,17 @@ EXACT_CONVERSION = (
 )
 """Without these flags, colours come back up to several levels off."""
 
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""The number in a file, FFmpeg's AVCOL_SPC, to PyAV's Colorspace, which conversions take."""
+
 AVCOL_SPC_UNSPECIFIED = 2
 """FFmpeg's number for a clip that does not say how its colours are coded."""
 
@@ -160,12 +171,9 @@ class ClipReader:
 
         To be asked after the first frame.
         """
-        matrix = {1: Colorspace.ITU709, 4: Colorspace.FCC, 5: Colorspace.ITU601}
-        matrix |= {6: Colorspace.ITU601, 7: Colorspace.SMPTE240M}
-        matrix |= {9: Colorspace.BT2020, 10: Colorspace.BT2020}
         stated = self.video.codec_context.colorspace
-        if stated in matrix:
-            return matrix[stated]
+        if stated in MATRICES:
+            return MATRICES[stated]
         width, height = self._size or (0, 0)
         is_hd = width >= HD_WIDTH or height >= HD_HEIGHT
         return Colorspace.ITU709 if is_hd else Colorspace.ITU601
@@ -201,7 +209,7 @@ class ClipReader:
         for packet in self._packets():
             if packet.stream is self.video:
                 yield from self._frames(packet)
-            elif packet.stream in self.sounds and packet.size:
+            elif packet.stream in self.sounds:
                 offset = self.ticks_to_start(packet.time_base)
                 if packet.dts is not None and packet.pts is not None:
                     packet.pts, packet.dts = packet.pts - offset, packet.dts - offset

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from datnet.data.images import UnwritableFileError
@@ -134,7 +135,9 @@ def stylize_video(
         mask=mask,
     )
     mask_image = None if mask is None else open_mask(mask)
-    blend = TemporalSmoothing(smoothing, stylizer.device) if smoothing else None
+    # Apple's GPUs lack bicubic sampling.
+    blending_device = stylizer.device if stylizer.device.type == "cuda" else torch.device("cpu")
+    blend = TemporalSmoothing(smoothing, blending_device) if smoothing else None
     meter = FlickerMeter()
     encoded: list[EncodedStyle] = []
     frames, end = 0, 0
