@@ -7,7 +7,7 @@ import os
 import sys
 
 import datnet
-from datnet.commands import evaluate, serve, stylize, weights
+from datnet.commands import doctor, evaluate, export, info, serve, stylize, weights
 from datnet.errors import DatNetError
 
 DESCRIPTION = """\
@@ -28,7 +28,10 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
+    doctor.add_parser(commands)
     evaluate.add_parser(commands)
+    export.add_parser(commands)
+    info.add_parser(commands)
     serve.add_parser(commands)
     stylize.add_parser(commands)
     weights.add_parser(commands)

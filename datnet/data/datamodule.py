@@ -42,6 +42,7 @@ class ContentStyleDataModule(LightningDataModule):
         num_workers: Processes that read images; 0 reads in the main process.
         validation_pairs: Number of fixed pairs to validate on. Every process validates on all.
         seed: Seed of the sequence of pairs, 0 or more.
+        licence: What the pictures' licences allow, in words, for the model card.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ContentStyleDataModule(LightningDataModule):
         num_workers: int = 2,
         validation_pairs: int = 8,
         seed: int = 1,
+        licence: str | None = None,
     ) -> None:
         super().__init__()
         if content_dir is None:
@@ -77,6 +79,7 @@ class ContentStyleDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.validation_pairs = validation_pairs
         self.seed = seed
+        self.licence = licence
         self._files: dict[Path, list[Path]] = {}
 
     def check(self) -> None:
@@ -108,6 +111,14 @@ class ContentStyleDataModule(LightningDataModule):
         ):
             if folder not in self._files:
                 self._files[folder] = find_images(folder)
+
+    def image_counts(self) -> dict[str, int]:
+        """How many content and style images there are to train on."""
+        self.check()
+        return {
+            "content": len(self._files[self.content_dir]),
+            "style": len(self._files[self.style_dir]),
+        }
 
     def setup(self, stage: str) -> None:
         """List the folders, unless :meth:`check` has done so."""

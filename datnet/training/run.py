@@ -26,6 +26,7 @@ from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
 from datnet.files import write_text
+from datnet.model_card import NetworkFile, model_card
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, save_network
 from datnet.training import sweep
@@ -98,7 +99,7 @@ def train(config: TrainConfig) -> float | None:
     loss = trainer.callback_metrics.get("validation/loss")
     validation_loss = None if loss is None else float(loss)
     if trainer.is_global_zero:
-        write_network(config, module, folder)
+        write_network(config, module, data, folder, validation_loss)
         facts = {
             "steps": trainer.global_step,
             "validation_loss": validation_loss,
@@ -166,8 +167,14 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
         raise DatNetError(f"these trainer settings cannot work here: {error}") from error
 
 
-def write_network(config: TrainConfig, module: StyleTransferModule, folder: RunFolder) -> None:
-    """Write the trained network with the facts of its training."""
+def write_network(
+    config: TrainConfig,
+    module: StyleTransferModule,
+    data: ContentStyleDataModule,
+    folder: RunFolder,
+    validation_loss: float | None,
+) -> None:
+    """Write the trained network with the facts of its training, and its model card."""
     plain = plain_values(config)
     description = NetworkDescription(
         name=config.name,
@@ -180,16 +187,19 @@ def write_network(config: TrainConfig, module: StyleTransferModule, folder: RunF
             * module.trainer.accumulate_grad_batches,
             "seed": config.seed,
             "data": plain["data"],
+            "images": data.image_counts(),
             "objective": plain["model"]["objective"],
             "learning_rate": config.model.recipe.learning_rate,
             "learning_rate_decay": config.model.recipe.learning_rate_decay,
             "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
+            "validation_loss": validation_loss,
             "commit": provenance.commit(),
             "description": config.description,
         },
     )
     save_network(module.network, description, folder.network)
+    write_text(folder.model_card, model_card(NetworkFile.read(folder.network)))
 
 
 def quieten() -> None:

@@ -5,6 +5,7 @@ checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_ev
 metrics.csv             all logged numbers
 images/                 content | style | result at every validation
 network.safetensors     the trained network, written at the end
+model_card.md           what it is, for people
 finished.json           steps, seconds and last metrics, written last of all
 """
 
@@ -38,6 +39,7 @@ OPERATIONAL = (
     "data.style_dir",
     "data.validation_content_dir",
     "data.validation_style_dir",
+    "data.licence",
     "model.recipe.steps",
 )
 
@@ -55,6 +57,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.network = path / "network.safetensors"
+        self.model_card = path / "model_card.md"
         self.finished = path / "finished.json"
 
     def finished_steps(self) -> int | None:

@@ -1,0 +1,79 @@
+"""`datnet doctor`: what DatNet needs, and whether this machine has it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+
+DESCRIPTION = """\
+Look at packages, devices, weights, trained networks, data, wandb and disk space, and say what is
+broken and what to do about it. Fetches nothing and asks no server.
+Exits with 0 if DatNet can train and stylise here, with 1 if something that it needs is broken.
+"""
+
+EXAMPLES = """\
+examples:
+  datnet doctor
+  datnet doctor --content /data/coco --style /data/wikiart
+  datnet doctor --json > machine.json
+"""
+
+MARKS = {"ok": "ok", "note": "note", "broken": "BROKEN"}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "doctor",
+        help="check packages, devices, weights and data",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--content", type=Path, help="a folder of photographs to look at too")
+    parser.add_argument("--style", type=Path, help="a folder of paintings to look at too")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was found."""
+    from datnet.doctor import examine
+
+    findings = examine(arguments.content, arguments.style)
+    broken = [finding for finding in findings if finding.state == "broken"]
+    if arguments.json:
+        report = {"ok": not broken, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+        return 1 if broken else 0
+    topic = ""
+    for finding in findings:
+        if finding.topic != topic:
+            topic = finding.topic
+            print(f"\n{topic}" if finding is not findings[0] else topic)
+        print_paragraph(f"  {MARKS[finding.state]:7}", f"{finding.name}: {finding.text}")
+        if finding.cure:
+            print_paragraph(" " * 9, f"→ {finding.cure}")
+    if broken:
+        names = ", ".join(finding.name for finding in broken)
+        print(f"\nBroken: {names}. DatNet cannot do all of its work here.")
+        return 1
+    print("\nDatNet can train and stylise here.")
+    return 0
+
+
+def print_paragraph(start: str, text: str) -> None:
+    """Print wrapped text behind ``start``; paths and commands stay whole."""
+    print(
+        textwrap.fill(
+            text,
+            width=100,
+            initial_indent=start,
+            subsequent_indent=" " * 9,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )

@@ -1,0 +1,76 @@
+"""`datnet export`: write a trained network as ONNX or for torch.export, and check the file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DESCRIPTION = """\
+Write a trained network, its encoder included, as one file that runs without DatNet: ONNX, or the
+PT2 archive of torch.export. Pictures may have any size from 32 pixels, content and style their own.
+The file is compared with the network at three sizes and kept only if no pixel differs by more than
+0.001. Its inputs: content and style, float32 (1, 3, H, W), RGB in [0, 1], and alpha, one number in
+[0, 1]. Its output: result, like content.
+"""
+
+EXAMPLES = """\
+examples:
+  datnet export microast                                # microast.onnx
+  datnet export runs/datnet_full/seed_1/network.safetensors -o datnet.onnx --no-alpha
+  datnet export runs/artflow_wct/seed_1/network.safetensors -o artflow.pt2
+
+to use it without DatNet: python experiments/onnx_stylize.py microast.onnx photo.jpg painting.jpg
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "export",
+        help="write a trained network as ONNX or for torch.export",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="a file that `datnet train` wrote, or a published network: microast",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="the file to write, *.onnx or *.pt2 (default: NAME.onnx in this folder)",
+    )
+    parser.add_argument(
+        "--no-alpha",
+        action="store_true",
+        help="paint in full strength always; networks with attention are then twice as fast",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, and print how far the file is from the network."""
+    from datnet.export import TOLERANCE, export_network  # imports torch
+    from datnet.published import network_file
+    from datnet.saved_network import load_network, read_description
+
+    path = network_file(arguments.network)
+    description = read_description(path)
+    output = arguments.output or Path(f"{description.name}.onnx")
+    comparisons = export_network(
+        load_network(path), description, output, alpha_input=not arguments.no_alpha
+    )
+    for each in comparisons:
+        content, style = (f"{h} × {w}" for h, w in (each.content_size, each.style_size))
+        print(
+            f"content {content:9}  style {style:9}  alpha {each.alpha:<3g}  "
+            f"largest difference {each.difference:.1e}"
+        )
+    largest = max(each.difference for each in comparisons)
+    print(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB")
+    print(f"largest difference from the network {largest:.1e}, {TOLERANCE:g} is allowed")
+    return 0

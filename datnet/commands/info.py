@@ -1,0 +1,84 @@
+"""`datnet info`: what a trained network is and where it comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+
+DESCRIPTION = """\
+Tell what a trained network is: its method, encoder, training data and settings, commit, size and
+SHA-256, from the file alone. --card prints the page that `datnet train` writes beside a network, as
+Markdown, with the numbers of an evaluation of this very file if there is one.
+"""
+
+EXAMPLES = """\
+examples:
+  datnet info runs/datnet_full/seed_1/network.safetensors
+  datnet info microast --card > model_card.md
+  datnet info network.safetensors --card --evaluations evaluations/50x20
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "info",
+        help="tell what a trained network is",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "network",
+        type=Path,
+        metavar="NETWORK",
+        help="a file that `datnet train` wrote, or a published network: microast",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--card", action="store_true", help="print the model card, Markdown")
+    form.add_argument("--json", action="store_true", help="print the file's header as JSON")
+    parser.add_argument(
+        "--evaluations",
+        type=Path,
+        default=Path("evaluations"),
+        help="folder of results of `datnet evaluate` for the card (default: evaluations)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the facts, the card or the header."""
+    from datnet.model_card import NetworkFile, facts, find_summaries, model_card  # imports torch
+    from datnet.published import network_file
+
+    file = NetworkFile.read(network_file(arguments.network))
+    if arguments.card:
+        print(model_card(file, find_summaries(file, arguments.evaluations)), end="")
+    elif arguments.json:
+        report = {
+            "file": str(file.path),
+            "bytes": file.size,
+            "sha256": file.sha256,
+            "parameters": file.parameters and asdict(file.parameters),
+            **asdict(file.description),
+        }
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        sections = facts(file)
+        width = 2 + max(len(title) for rows in sections.values() for title, _ in rows)
+        for rows in sections.values():
+            for title, value in rows:
+                print(
+                    textwrap.fill(
+                        str(value),
+                        width=100,
+                        initial_indent=f"{title:{width}}",
+                        subsequent_indent=" " * width,
+                        break_long_words=False,
+                        break_on_hyphens=False,
+                    )
+                )
+    return 0
