@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from omegaconf import MISSING, OmegaConf
 import datnet
 from datnet.errors import DatNetError
 from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK
+
+# What it would say of a class that cannot be imported stands in the DatNetError.
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)
 
 PACKAGED_CONFIGS = Path(datnet.__file__).parent / "conf"
 CONFIG_DIR = (
@@ -34,9 +38,13 @@ class RecipeConfig:
 
     learning_rate: float = MISSING
     learning_rate_decay: float = MISSING
-    """Learning rate of step t: learning_rate / (1 + learning_rate_decay · t)."""
+    """Learning rate t steps after the warm-up: learning_rate / (1 + learning_rate_decay · t)."""
     batch_size: int = MISSING
     steps: int = MISSING
+    warmup_steps: int | None = None
+    """Before that, the learning rate rises linearly to learning_rate in so many steps."""
+    warmup_learning_rate: float | None = None
+    """Where it rises from: the learning rate of step 0; null for 0."""
     gradient_clip: float | None = None
     """Gradients of a larger norm are scaled down to it; null scales none."""
 
@@ -228,6 +236,8 @@ def check(config: TrainConfig) -> None:
             raise DatNetError(f"{key} is {value}; it must be positive")
     for key, number in {
         "model.recipe.learning_rate_decay": config.model.recipe.learning_rate_decay,
+        "model.recipe.warmup_steps": config.model.recipe.warmup_steps,
+        "model.recipe.warmup_learning_rate": config.model.recipe.warmup_learning_rate,
         "model.recipe.gradient_clip": config.model.recipe.gradient_clip,
         "trainer.gradient_clip_val": config.trainer.gradient_clip_val,
         "seed": config.seed,

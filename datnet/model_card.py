@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,9 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     decay = training.get("learning_rate_decay")
     rate = training.get("learning_rate")
     yield "learning rate", f"{rate:g} / (1 + {decay:g} · step)" if rate and decay else rate
+    if training.get("warmup_steps"):
+        start = training.get("warmup_learning_rate") or 0
+        yield "warm-up", f"{training['warmup_steps']:,} steps before that, rising from {start:g}"
     yield "largest gradient", training.get("gradient_clip")
     yield "precision", training.get("precision")
     yield "seed", training.get("seed")
@@ -246,15 +249,16 @@ def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
         folder: Results of `datnet evaluate`, with folders of evaluations or with folders of them.
 
     Returns:
-        Of the newest evaluation of exactly this file: the controls, then the network; empty if
-        there is none.
+        Of the newest evaluation of exactly this file: the controls, then the network under its own
+        name; empty if there is none.
     """
     # `datnet evaluate` names a network's folder by the first 8 digits of its file's SHA-256.
     found = folder.rglob(f"*-{file.sha256[:8]}/summary.json")
     newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return []
-    own = Summary.load(newest)
+    # Its title there may name folders, where that evaluation had several networks of one name.
+    own = replace(Summary.load(newest), description=file.description.name)
     controls = (Summary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json")))
     return [
         *(

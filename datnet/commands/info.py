@@ -8,6 +8,8 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+from datnet.errors import DatNetError
+
 DESCRIPTION = """\
 Tell what a trained network is: its method, encoder, training data and settings, commit, size and
 SHA-256, from the file alone. --card prints the page that `datnet train` writes beside a network, as
@@ -43,7 +45,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--evaluations",
         type=Path,
-        default=Path("evaluations"),
         help="folder of results of `datnet evaluate` for the card (default: evaluations)",
     )
     parser.set_defaults(run=run)
@@ -54,9 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.model_card import NetworkFile, facts, find_summaries, model_card  # imports torch
     from datnet.published import network_file
 
+    folder = arguments.evaluations
+    if folder is not None and not folder.is_dir():
+        raise DatNetError(f"--evaluations {folder}: there is no folder of this name")
     file = NetworkFile.read(network_file(arguments.network))
     if arguments.card:
-        print(model_card(file, find_summaries(file, arguments.evaluations)), end="")
+        print(model_card(file, find_summaries(file, folder or Path("evaluations"))), end="")
     elif arguments.json:
         report = {
             "file": str(file.path),

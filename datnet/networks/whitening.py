@@ -1,7 +1,7 @@
 """Whitening and colouring: features take the channel covariance of others.
 
 Li, Fang, Yang, Wang, Lu and Yang: Universal Style Transfer via Feature Transforms, NeurIPS 2017,
-arXiv 1705.08086, with gradients that stay finite.
+arXiv 1705.08086, by symmetric roots and by Cholesky factors, with gradients that stay finite.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from torch import Tensor
 
 SMALLEST_EIGENVALUE = 1e-5
 """Directions of less variance count as empty, as in the published implementations."""
+
+SMALLEST_VARIANCE = 1e-10
+"""Where a direction has less, :func:`cholesky_factor` adds to the covariance.
+
+It is a deviation of 1e-5, some hundred times the rounding of float32 features."""
+
+RIDGE = 2e-5
+"""What it adds, times one plus the mean variance of the channels; the published amount."""
 
 
 def square_root(matrices: Tensor, inverse: bool = False) -> Tensor:
@@ -67,6 +75,63 @@ def whiten_and_colour(content: Tensor, style: Tensor) -> Tensor:
     style_mean, _, style_covariance = _moments(style)
     transform = square_root(style_covariance) @ square_root(content_covariance, inverse=True)
     coloured = transform @ content_centred + style_mean
+    return coloured.view(content.shape).to(content.dtype)
+
+
+def cholesky_moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Channel means and the Cholesky factor of the channel covariance, of every image by itself.
+
+    Args:
+        features: ``(B, C, H, W)`` with at least two positions.
+
+    Returns:
+        Means ``(B, C, 1)`` and lower triangular factors ``(B, C, C)``, float64.
+    """
+    mean, _, covariance = _moments(features)
+    return mean, cholesky_factor(covariance)
+
+
+def cholesky_factor(covariance: Tensor) -> Tensor:
+    """The lower triangular L with ``L Lᵀ = covariance``.
+
+    Directions with next to no variance, as constant images or small regions have, have no such
+    factor, or one whose inverse magnifies rounding. A covariance with a variance below
+    ``SMALLEST_VARIANCE`` gets ``RIDGE`` on its diagonal, which is enough whatever the rounding: the
+    published code adds it again and again until a factor is found, and leaves out such batches in
+    training.
+
+    Args:
+        covariance: ``(B, C, C)``, symmetric without negative eigenvalues but for rounding.
+
+    Returns:
+        ``(B, C, C)``.
+    """
+    identity = torch.eye(covariance.shape[-1]).to(covariance)
+    with torch.no_grad():
+        # It has a factor if and only if all variances are larger than what is subtracted.
+        regular = torch.linalg.cholesky_ex(covariance - SMALLEST_VARIANCE * identity).info == 0
+        ridge = RIDGE * (1 + covariance.diagonal(dim1=-2, dim2=-1).mean(dim=-1))
+        ridge = ridge.where(~regular, 0)
+    return torch.linalg.cholesky_ex(covariance + ridge[:, None, None] * identity).L
+
+
+def recolour(content: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
+    """Give content features other channel means and another channel covariance.
+
+    Linear in both, so that a mixture of styles needs one call, with mixed means and factors.
+
+    Args:
+        content: Features ``(B, C, H, W)``.
+        mean: Means ``(B, C, 1)`` from :func:`cholesky_moments`.
+        factor: Factors ``(B, C, C)`` from there.
+
+    Returns:
+        Features ``(B, C, H, W)`` in the precision of ``content``.
+    """
+    _, centred, covariance = _moments(content)
+    own_factor = cholesky_factor(covariance)
+    transform = torch.linalg.solve_triangular(own_factor, factor, upper=False, left=False)
+    coloured = transform @ centred + mean
     return coloured.view(content.shape).to(content.dtype)
 
 

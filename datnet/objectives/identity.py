@@ -1,14 +1,19 @@
-"""What the objectives of SANet, MANet and MCCNet share: content, style and identity losses."""
+"""What the objectives of SANet, MANet, MCCNet and StyTr² share.
+
+Content and style losses, and identity losses between an image and what the network makes of it as
+its own style.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from datnet.networks.base import EncoderDecoderNetwork
+from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 
 ALL_LEVELS = (1, 2, 3, 4, 5)
@@ -60,10 +65,38 @@ def paint_and_compare(
     if "identity_pixels" in wanted or "identity_features" in wanted:
         same_content = network.generate(content_features, content_features, content.shape[2:])
         same_style = network.generate(style_features, style_features, style.shape[2:])
-        result["identity_pixels"] = terms.squared_error(
-            same_content, content
-        ) + terms.squared_error(same_style, style)
-        result["identity_features"] = terms.content_restoration(
-            network.encoder(same_content), content_features
-        ) + terms.content_restoration(network.encoder(same_style), style_features)
+        result |= identity_losses(
+            network.encoder,
+            images=(content, style),
+            features=(content_features, style_features),
+            painted=(same_content, same_style),
+        )
     return ComparedPainting(output, content_features, style_features, result)
+
+
+def identity_losses(
+    encoder: VggEncoder,
+    images: Sequence[Tensor],
+    features: Sequence[Sequence[Tensor]],
+    painted: Sequence[Tensor],
+) -> dict[str, Tensor]:
+    """What painting an image with itself as style changes.
+
+    Args:
+        encoder: The frozen encoder.
+        images: Content images and style images, each ``(B, 3, H, W)``; the losses of both are
+            added.
+        features: The same as maps of relu1_1 … relu5_1.
+        painted: The same painted with themselves, not clamped.
+
+    Returns:
+        ``identity_pixels`` and ``identity_features``, unweighted scalars.
+    """
+    pixels, deep = [], []
+    for original, maps, same in zip(images, features, painted, strict=True):
+        pixels.append(terms.squared_error(same, original))
+        deep.append(terms.content_restoration(encoder(same), maps))
+    return {
+        "identity_pixels": torch.stack(pixels).sum(),
+        "identity_features": torch.stack(deep).sum(),
+    }

@@ -19,13 +19,16 @@ FROZEN_PREFIXES = ("network.encoder.", "objective.")
 
 
 class StyleTransferModule(LightningModule):
-    """Trains a network with Adam and an inverse-time learning-rate decay.
+    """Trains a network with Adam, whose learning rate warms up and then decays.
 
     Args:
         network: The network; its encoder is frozen and stays out of checkpoints.
         objective: The loss terms and their weights.
-        learning_rate: Learning rate of step 0.
-        learning_rate_decay: Step t has ``learning_rate / (1 + learning_rate_decay · t)``.
+        learning_rate: Learning rate of the first step after the warm-up, the largest.
+        learning_rate_decay: Step t after the warm-up has
+            ``learning_rate / (1 + learning_rate_decay · t)``.
+        warmup_steps: In so many steps the learning rate rises linearly to ``learning_rate``.
+        warmup_learning_rate: Learning rate of step 0, if there is a warm-up.
         seed: Random numbers drawn in step t depend on this, t and the process alone, so that a
             resumed run draws what an uninterrupted one does.
         channels_last: Whether tensors lie in memory with channels last, which is faster in 16 bits.
@@ -38,6 +41,8 @@ class StyleTransferModule(LightningModule):
         *,
         learning_rate: float,
         learning_rate_decay: float,
+        warmup_steps: int = 0,
+        warmup_learning_rate: float = 0.0,
         seed: int,
         channels_last: bool = False,
     ) -> None:
@@ -48,6 +53,8 @@ class StyleTransferModule(LightningModule):
         self.objective = objective.to(memory_format=self.memory_format)
         self.learning_rate = learning_rate
         self.learning_rate_decay = learning_rate_decay
+        self.warmup_steps = warmup_steps
+        self.warmup_learning_rate = warmup_learning_rate
         self.seed = seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -109,13 +116,18 @@ class StyleTransferModule(LightningModule):
             sync_dist=True,
         )
 
+    def learning_rate_factor(self, step: int) -> float:
+        """What share of ``learning_rate`` a step has."""
+        if step < self.warmup_steps:
+            start = self.warmup_learning_rate / self.learning_rate
+            return start + (1 - start) * step / self.warmup_steps
+        return 1 / (1 + self.learning_rate_decay * (step - self.warmup_steps))
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam on the trainable parameters, its learning rate set anew before every step."""
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(trainable, lr=self.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: 1 / (1 + self.learning_rate_decay * step)
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.learning_rate_factor)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

@@ -71,6 +71,8 @@ def train(config: TrainConfig) -> float | None:
         build_with_encoder(config.model.objective, lambda: encoder),
         learning_rate=config.model.recipe.learning_rate,
         learning_rate_decay=config.model.recipe.learning_rate_decay,
+        warmup_steps=config.model.recipe.warmup_steps or 0,
+        warmup_learning_rate=config.model.recipe.warmup_learning_rate or 0.0,
         seed=config.seed,
         channels_last=config.channels_last,
     )
@@ -191,6 +193,8 @@ def write_network(
             "objective": plain["model"]["objective"],
             "learning_rate": config.model.recipe.learning_rate,
             "learning_rate_decay": config.model.recipe.learning_rate_decay,
+            "warmup_steps": config.model.recipe.warmup_steps,
+            "warmup_learning_rate": config.model.recipe.warmup_learning_rate,
             "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
             "validation_loss": validation_loss,

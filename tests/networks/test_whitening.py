@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from datnet.networks.whitening import square_root, whiten_and_colour
+from datnet.networks.whitening import (
+    RIDGE,
+    cholesky_factor,
+    cholesky_moments,
+    recolour,
+    square_root,
+    whiten_and_colour,
+)
 
 
 def features(count: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
@@ -113,3 +120,86 @@ def test_not_a_number_is_handed_on() -> None:
     output = whiten_and_colour(content, style)
     assert output[0].isnan().any()
     assert output[1].isfinite().all()
+
+
+def test_cholesky_factor_is_exact_where_there_is_one() -> None:
+    """Down to deviations of 1e-5, each matrix by itself."""
+    for eigenvalues in ([0.01, 0.3, 1.0, 7.0], [1.1e-10, 1e-6, 1.0, 2.0]):
+        matrix = factor(eigenvalues) @ factor(eigenvalues).mT
+        broken = torch.zeros(4, 4, dtype=torch.float64)
+        result = cholesky_factor(torch.stack([matrix, broken]))
+        assert torch.equal(result, result.tril())
+        torch.testing.assert_close(result[0] @ result[0].mT, matrix, rtol=0, atol=1e-15)
+        torch.testing.assert_close(result[1] @ result[1].mT, RIDGE * torch.eye(4).double())
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e6])
+@pytest.mark.parametrize("empty", [0.0, 0.9e-10, -1e-16])
+def test_cholesky_factor_where_there_is_none(empty: float, size: float) -> None:
+    """Empty directions, and those that rounding made less than empty, whatever the others have."""
+    rotation = factor([1.0, 1.0, 1.0, 1.0])
+    variances = torch.tensor([empty, empty, size, 2 * size], dtype=torch.float64)
+    matrix = rotation @ variances.diag() @ rotation.mT
+    result = cholesky_factor(matrix[None])[0]
+    ridge = RIDGE * (1 + variances.mean().item())
+    difference = result @ result.mT - matrix - ridge * torch.eye(4)
+    assert difference.abs().max() < 1e-12 * (1 + size)
+    assert torch.linalg.inv(result).abs().max() < 1.1 / ridge**0.5
+
+
+def test_recolouring_transfers_mean_and_covariance() -> None:
+    content, style = features(2, 5, 12, 10), features(2, 5, 9, 11, seed=1)
+    result = recolour(content, *cholesky_moments(style))
+    assert result.dtype == content.dtype
+    torch.testing.assert_close(covariance(result), covariance(style), rtol=1e-4, atol=1e-4)
+    expected = style.mean(dim=(2, 3))
+    torch.testing.assert_close(result.mean(dim=(2, 3)), expected, rtol=1e-4, atol=1e-4)
+    same = recolour(content, *cholesky_moments(content))
+    torch.testing.assert_close(same, content, rtol=1e-5, atol=1e-5)
+
+
+def test_recolouring_is_by_the_triangular_factors() -> None:
+    """Not by the symmetric roots: the two differ by a rotation."""
+    content, style = features(1, 4, 8, 8).double(), features(1, 4, 8, 8, seed=1).double()
+    content_factor, style_factor = (
+        torch.linalg.cholesky(covariance(each)[0]) for each in (content, style)
+    )
+    centred = (content - content.mean(dim=(2, 3), keepdim=True)).flatten(2)[0]
+    expected = style_factor @ torch.linalg.inv(content_factor) @ centred
+    result = recolour(content, *cholesky_moments(style)).flatten(2)[0]
+    result = result - result.mean(dim=1, keepdim=True)
+    torch.testing.assert_close(result, expected)
+    other = whiten_and_colour(content, style).flatten(2)[0]
+    assert (other - other.mean(dim=1, keepdim=True) - expected).abs().max() > 0.1
+
+
+def test_gradients_of_recolouring() -> None:
+    content, style = features(1, 3, 3, 4).double(), features(1, 3, 4, 3, seed=1).double()
+
+    def apply(content: Tensor, style: Tensor) -> Tensor:
+        return recolour(content, *cholesky_moments(style))
+
+    torch.autograd.gradcheck(apply, (content.requires_grad_(), style.requires_grad_()))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5])
+def test_gradients_of_recolouring_constants_are_finite(level: float) -> None:
+    constant = torch.full((1, 4, 6, 6), level)
+    for content, style in (
+        (constant, features(1, 4, 6, 6)),
+        (features(1, 4, 6, 6), constant),
+        (constant, constant),
+    ):
+        content, style = content.clone().requires_grad_(), style.clone().requires_grad_()
+        result = recolour(content, *cholesky_moments(style))
+        assert result.isfinite().all()
+        for gradient in torch.autograd.grad(result.square().sum(), (content, style)):
+            assert gradient.isfinite().all()
+
+
+def test_what_is_not_finite_is_handed_on() -> None:
+    """So that the check of the loss tells the user, instead of an exception from inside torch."""
+    broken = features(1, 4, 6, 6)
+    broken[0, 0, 0, 0] = torch.nan
+    assert recolour(broken, *cholesky_moments(features(1, 4, 6, 6))).isnan().any()
+    assert recolour(features(1, 4, 6, 6), *cholesky_moments(broken)).isnan().any()

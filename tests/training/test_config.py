@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
-from datnet.config import CONFIG_DIR, build, build_with_encoder, check
+from datnet.config import CONFIG_DIR, build, build_with_encoder, check, find_target
 from datnet.errors import DatNetError
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
@@ -28,7 +28,8 @@ def load(*overrides: str, config_dir: Path = CONFIG_DIR):
 def test_the_groups_are_complete() -> None:
     assert set(choices("model")) >= {
         *("datnet_spatial", "datnet_dual", "datnet_full", "adain", "sanet", "manet", "mccnet"),
-        *("microast", "artflow_adain", "artflow_wct"),
+        *("microast", "artflow_adain", "artflow_wct", "stytr2"),
+        *("cap_vstnet_photorealistic", "cap_vstnet_artistic"),
     }
     assert set(choices("experiment")) >= {"miniature", "paper", "ablation"}
     assert set(choices("trainer")) >= {"cpu", "gpu", "ddp"}
@@ -72,6 +73,7 @@ def test_ablation_variants() -> None:
     assert full["recipe"] == {
         **{"learning_rate": 1e-4, "learning_rate_decay": 1e-5},
         **{"batch_size": 8, "steps": 50_000, "gradient_clip": None},
+        **{"warmup_steps": None, "warmup_learning_rate": None},
     }
 
 
@@ -110,3 +112,9 @@ def test_errors_of_constructors_name_the_class() -> None:
     node = {"_target_": "datnet.networks.vgg.VggEncoder", "arch": "vgg11", "weights": None}
     with pytest.raises(DatNetError, match=r"datnet\.networks\.vgg\.VggEncoder.*vgg19"):
         build(node)
+
+
+def test_a_missing_class_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(DatNetError, match=r"datnet\.nothing\.Net cannot be imported"):
+        find_target({"_target_": "datnet.nothing.Net"})
+    assert not caplog.records  # Hydra would say it as well, in three lines

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from datnet.config import check
+from datnet.errors import DatNetError
+from datnet.networks.adain import AdaIN
+from datnet.objectives.adain import AdaINObjective
+from datnet.training.module import StyleTransferModule
+
+
+def rates(encoder, steps: int, **settings: float) -> list[float]:
+    """The learning rates that the optimiser is given."""
+    module = StyleTransferModule(AdaIN(encoder), AdaINObjective(), seed=1, **settings)  # type: ignore[arg-type]
+    configured = module.configure_optimizers()
+    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    result = []
+    for _ in range(steps):
+        result.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return result
+
+
+def test_decay_starts_at_once_without_a_warm_up(encoder) -> None:
+    got = rates(encoder, 4, learning_rate=1e-4, learning_rate_decay=0.5)
+    assert got == pytest.approx([1e-4, 1e-4 / 1.5, 1e-4 / 2, 1e-4 / 2.5])
+
+
+def test_warm_up_rises_linearly_and_then_decays(encoder) -> None:
+    got = rates(
+        encoder,
+        7,
+        learning_rate=2e-4,
+        learning_rate_decay=0.5,
+        warmup_steps=4,
+        warmup_learning_rate=1e-4,
+    )
+    expected = [1e-4, 1.25e-4, 1.5e-4, 1.75e-4, 2e-4, 2e-4 / 1.5, 2e-4 / 2]
+    assert got == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("step", [0, 1, 5000, 9999, 10_000, 10_001, 159_999])
+def test_stytr2_has_the_published_schedule(settings, encoder, step: int) -> None:
+    """5e-4 · 0.1 · (1 + 3e-4 t) before step 10 000, then 2e-4 / (1 + 1e-5 (t - 1e4))."""
+    recipe = settings("model=stytr2").model.recipe
+    module = StyleTransferModule(
+        AdaIN(encoder),
+        AdaINObjective(),
+        learning_rate=recipe.learning_rate,
+        learning_rate_decay=recipe.learning_rate_decay,
+        warmup_steps=recipe.warmup_steps,
+        warmup_learning_rate=recipe.warmup_learning_rate,
+        seed=1,
+    )
+    early = 5e-4 * 0.1 * (1 + 3e-4 * step)
+    late = 2e-4 / (1 + 1e-5 * (step - 10_000))
+    expected = early if step < 10_000 else late
+    assert module.learning_rate * module.learning_rate_factor(step) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("key", ["warmup_steps", "warmup_learning_rate"])
+def test_a_negative_warm_up_is_refused(settings, key: str) -> None:
+    with pytest.raises(DatNetError, match=f"model.recipe.{key} is -1.*must not be negative"):
+        check(settings(f"model.recipe.{key}=-1"))
