@@ -46,6 +46,10 @@ sweep-ablation: setup  ## train the three ablation variants with three seeds: AR
 reproduce-table1: setup  ## Table 1, all networks, beside the paper's: SCALE=sample, pretrained or paper
 	$(BIN)/python -m experiments.table1 --scale $(SCALE) $(ARGS)
 
+.PHONY: reproduce-table2
+reproduce-table2: setup  ## Table 2, size, time and memory, beside the paper's: ARGS="--device cuda --sizes ..."
+	$(BIN)/python -m experiments.table2 $(ARGS)
+
 .PHONY: reproduce-table3
 reproduce-table3: setup  ## Table 3, the ablation, beside the paper's: SCALE=sample, pretrained or paper
 	$(BIN)/python -m experiments.table3 --scale $(SCALE) $(ARGS)

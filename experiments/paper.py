@@ -25,16 +25,51 @@ TABLE_1 = {
     "microast": {"ssim": 0.5842, "lpips_alex": 0.4938, "psnr": 14.46},
 }
 
-# Millions of parameters and "FLOPs" in billions at 256 × 256, which are multiply-adds: the row of
-# MicroAST is what the package thop prints.
+# Millions of parameters, "FLOPs" in billions at 256 × 256, which are multiply-adds: the row of
+# MicroAST is what the package thop prints; and seconds at 256 × 256 and 512 × 512 on a GTX 1060.
 TABLE_2 = {
-    "datnet_full": {"parameters": 26.71, "multiply_adds": 82.97},
-    "sanet": {"parameters": 21.12, "multiply_adds": 66.24},
-    "mccnet": {"parameters": 17.76, "multiply_adds": 61.72},
-    "manet": {"parameters": 13.74, "multiply_adds": 45.99},
-    "artflow_adain": {"parameters": 26.46, "multiply_adds": 88.09},
-    "adain": {"parameters": 7.11, "multiply_adds": 45.99},
-    "microast": {"parameters": 0.47, "multiply_adds": 2.76},
+    "datnet_full": {
+        "parameters": 26.71,
+        "multiply_adds": 82.97,
+        "seconds_256": 0.101,
+        "seconds_512": 0.767,
+    },
+    "sanet": {
+        "parameters": 21.12,
+        "multiply_adds": 66.24,
+        "seconds_256": 0.051,
+        "seconds_512": 0.193,
+    },
+    "mccnet": {
+        "parameters": 17.76,
+        "multiply_adds": 61.72,
+        "seconds_256": 0.075,
+        "seconds_512": 0.281,
+    },
+    "manet": {
+        "parameters": 13.74,
+        "multiply_adds": 45.99,
+        "seconds_256": 0.059,
+        "seconds_512": 0.203,
+    },
+    "artflow_adain": {
+        "parameters": 26.46,
+        "multiply_adds": 88.09,
+        "seconds_256": 0.261,
+        "seconds_512": 0.893,
+    },
+    "adain": {
+        "parameters": 7.11,
+        "multiply_adds": 45.99,
+        "seconds_256": 0.039,
+        "seconds_512": 0.141,
+    },
+    "microast": {
+        "parameters": 0.47,
+        "multiply_adds": 2.76,
+        "seconds_256": 0.014,
+        "seconds_512": 0.045,
+    },
 }
 
 TABLE_3 = {

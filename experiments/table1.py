@@ -21,6 +21,7 @@ from typing import Any
 from datnet import provenance
 from datnet.config import build_with_encoder
 from datnet.evaluation.efficiency import multiply_adds, parameters
+from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, MetricColumn
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Estimate, format_number, summary_table
@@ -37,7 +38,7 @@ from experiments.comparison import (
 )
 from experiments.figures import draw_figure5, draw_figure6
 from experiments.paper import TABLE_1, TABLE_2, TITLES
-from experiments.tables import aligned, as_json, rank_correlation, ranks, sentence_of_training
+from experiments.tables import as_json, rank_correlation, ranks, sentence_of_training
 
 COLUMNS = [column for column in METRICS if column.key in TABLE_1["datnet_full"]]
 """The metrics that the paper's table has."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from datnet import provenance
 from datnet.errors import DatNetError
+from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Estimate, format_number, summary_table
@@ -32,7 +33,7 @@ from experiments.comparison import (
 )
 from experiments.figures import draw_figure7
 from experiments.paper import TABLE_3
-from experiments.tables import aligned, as_json, order, sentence_of_training
+from experiments.tables import as_json, order, sentence_of_training
 
 VARIANTS = ("datnet_spatial", "datnet_dual", "datnet_full")
 

@@ -68,14 +68,3 @@ def sentence_of_training(report: Mapping[str, Any]) -> str:
         f"{report['steps']} steps of {report['images_per_step']} pairs · "
         f"seeds {', '.join(map(str, report['seeds']))} · commit {report['commit']}"
     )
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with columns padded to one width."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
 from experiments.table3 import VARIANTS
-from experiments.tables import aligned, mean_over_seeds, order
+from experiments.tables import mean_over_seeds, order
 
 CHECKOUT = Path(__file__).parents[2]
 

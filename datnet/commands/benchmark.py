@@ -1,0 +1,161 @@
+"""`datnet benchmark`: what painting costs, in time and memory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from datnet.errors import DatNetError
+
+DESCRIPTION = """\
+Measure what painting costs: parameters, multiply-adds, time and peak memory, of content and style
+of the same size, one picture at a time.
+
+NETWORK is a name in conf/model (datnet_full, adain, …) or a trained file; by default all of
+conf/model are measured. Weights are random and nothing is fetched: cost does not depend on them.
+
+Networks take turns, each painting once before any paints again, so that whatever else the machine
+does hits all alike; "× AdaIN" is the median over the turns of the time divided by AdaIN's in the
+same turn. Seconds belong to one machine, such ratios carry over better. On the CPU peak memory is
+measured in a new process for each network and size. A network that runs out of memory is a row
+that says so, and the rest goes on.
+"""
+
+EXAMPLES = """\
+examples:
+  all networks at 256 × 256 and 512 × 512; minutes on a few cores
+    datnet benchmark
+
+  two of them, quickly
+    datnet benchmark adain datnet_full --sizes 128 256 --runs 3
+
+  a trained network beside AdaIN, on a GPU in 16 bits
+    datnet benchmark runs/datnet_full/seed_1/network.safetensors adain \\
+        --device cuda --dtype bfloat16
+
+  everything to files, with a plot of time and memory against resolution
+    datnet benchmark --sizes 128 256 512 1024 --json cost.json --csv cost.csv --plot cost.png
+
+exit status: 0 all is measured; 1 a network could not be measured at some size, or nothing could be
+done, with one line that says why; 2 a mistyped command line.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "benchmark",
+        help="measure time, memory and size of networks",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "networks",
+        nargs="*",
+        metavar="NETWORK",
+        help="names in conf/model, files that `datnet train` wrote, published networks "
+        "(default: all of conf/model)",
+    )
+    add_settings(parser, sizes="default: 256 512", runs=5)
+    parser.add_argument(
+        "--encoder",
+        choices=["vgg19", "vgg16"],
+        help="of all networks that have one (default: that of a file's training, else vgg19)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write a row for each network and size"
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw time and memory against resolution, .png or .pdf",
+    )
+    parser.set_defaults(run=run)
+
+
+def add_settings(parser: argparse.ArgumentParser, sizes: str, runs: int) -> None:
+    """Add the options that say how to measure.
+
+    Args:
+        parser: Gets the options.
+        sizes: Which sizes are measured if none are given, for the help.
+        runs: How many runs if no number is given.
+    """
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        metavar="PIXELS",
+        help=f"sides of the square pictures, 32 to 4096 ({sizes})",
+    )
+    parser.add_argument(
+        "--warmup", type=int, default=1, help="runs that are not timed (default: 1)"
+    )
+    parser.add_argument("--runs", type=int, default=runs, help=f"timed runs (default: {runs})")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16", "float16"],
+        default="float32",
+        help="16 bits are by autocast (default: float32)",
+    )
+    parser.add_argument("--threads", type=int, help="of the CPU (default: torch's choice)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print the tables and write the files.
+
+    Returns:
+        1 if a network could not be measured at some size, else 0.
+    """
+    from datnet.evaluation.benchmark import Benchmark, Settings  # these import torch
+    from datnet.evaluation.benchmark_report import csv_text, plot, tables
+    from datnet.evaluation.candidates import find_candidates, model_names
+    from datnet.files import write_text
+    from datnet.stylizer import choose_device
+
+    check_outputs(arguments)
+    settings = Settings(
+        arguments.sizes or (256, 512),
+        arguments.warmup,
+        arguments.runs,
+        choose_device(arguments.device),
+        arguments.dtype,
+        arguments.threads,
+    )
+    candidates = find_candidates(arguments.networks or model_names(), arguments.encoder)
+    benchmark = Benchmark(candidates, settings)
+    measurements = [each for size in settings.sizes for each in benchmark.measure(size)]
+    report = benchmark.report(measurements)
+    print(tables(report))
+    try:
+        if arguments.json:
+            write_text(arguments.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        if arguments.csv:
+            write_text(arguments.csv, csv_text(report))
+        if arguments.plot:
+            plot(report, arguments.plot)
+    except OSError as error:
+        raise DatNetError(f"{error.filename or 'a file'} cannot be written: {error}") from error
+    return int(any(measurement.problem for measurement in measurements))
+
+
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuse files that cannot be written before anything is measured.
+
+    Raises:
+        DatNetError: If there is one.
+    """
+    for path in (arguments.json, arguments.csv, arguments.plot):
+        if path is not None and path.is_dir():
+            raise DatNetError(f"{path} is a folder; name a file")
+        if path is not None:
+            existing = next(each for each in path.absolute().parents if each.exists())
+            if not existing.is_dir():
+                raise DatNetError(f"{path} cannot be written: {existing} is no folder")
+    if arguments.plot is not None and arguments.plot.suffix not in (".png", ".pdf"):
+        raise DatNetError(f"--plot {arguments.plot} must end with .png or .pdf")

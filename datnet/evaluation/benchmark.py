@@ -1,0 +1,332 @@
+"""What painting costs: parameters, multiply-adds, time and peak memory of networks side by side.
+
+Networks take turns: each paints once, then each paints a second time, and so on. What else happens
+on the machine then hits all alike, and ratios are taken within a turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from datnet.errors import DatNetError
+from datnet.evaluation.candidates import (
+    Candidate,
+    precision,
+    ran_out_of_memory,
+    random_pictures,
+)
+from datnet.evaluation.efficiency import ParameterCounts, multiply_adds, parameters
+from datnet.evaluation.machine import describe_machine
+from datnet.evaluation.peak_memory import (
+    OUT_OF_MEMORY,
+    Peak,
+    peak_in_new_process,
+    peak_of_painting,
+)
+from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
+from datnet.networks.vgg import VggEncoder
+
+COUNTED_SIZE = 256
+"""Side of the images for which multiply-adds are counted."""
+LARGEST_SIZE = 4096
+DTYPES = ("float32", "bfloat16", "float16")
+REFERENCE = "adain"
+"""Title of the network that ratios are taken to."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How is measured.
+
+    Attributes:
+        sizes: Sides of the square images, ascending; content and style are of one size.
+        warmup: Paintings of each network that are not timed.
+        runs: Paintings of each network that are.
+        device: Where to compute.
+        dtype: One of :data:`DTYPES`; other than float32 by autocast.
+        threads: Of the CPU; by default as many as torch takes by itself.
+
+    Raises:
+        DatNetError: If a value is out of range.
+    """
+
+    sizes: Sequence[int] = (256, 512)
+    warmup: int = 1
+    runs: int = 5
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: str = "float32"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", sorted(set(self.sizes)))
+        for size in self.sizes:
+            if not SMALLEST_SIDE <= size <= LARGEST_SIZE:
+                raise DatNetError(
+                    f"size {size} is not possible; sizes go from {SMALLEST_SIDE} to {LARGEST_SIZE}"
+                )
+        for name, value, least in (
+            ("warmup", self.warmup, 0),
+            ("runs", self.runs, 1),
+            ("threads", self.threads, 1),
+        ):
+            if value is not None and value < least:
+                raise DatNetError(f"{name} is {value}; it must be at least {least}")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What does not depend on the machine.
+
+    Attributes:
+        parameters: Counts.
+        multiply_adds: Of one painting at 256 × 256, both images encoded; each counts as one. None
+            if the network cannot paint at this size.
+    """
+
+    parameters: ParameterCounts
+    multiply_adds: int | None
+
+
+@dataclass
+class Measurement:
+    """One network at one size.
+
+    Attributes:
+        network: The candidate's title.
+        size: Side of content and style.
+        seconds: Of every run: a whole painting, both images encoded.
+        seconds_style_encoded: Of every run: a painting whose style is encoded already.
+        peak_bytes: The most memory that a painting takes beyond the weights.
+        peak_source: What told it, see :class:`~datnet.evaluation.peak_memory.Peak`.
+        problem: Why numbers are missing, in a few words.
+    """
+
+    network: str
+    size: int
+    seconds: list[float] = field(default_factory=list)
+    seconds_style_encoded: list[float] = field(default_factory=list)
+    peak_bytes: int | None = None
+    peak_source: str | None = None
+    problem: str | None = None
+
+
+class Benchmark:
+    """Networks of which the costs are counted, ready to be timed.
+
+    All of them stay in memory, with one encoder of each architecture between them.
+
+    Args:
+        candidates: The networks; titles are distinct.
+        settings: How to measure.
+
+    Attributes:
+        costs: By title.
+
+    Raises:
+        DatNetError: If a network cannot be built.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], settings: Settings) -> None:
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.candidates = candidates
+        self.settings = settings
+        self.costs: dict[str, Cost] = {}
+        self.networks: dict[str, StyleTransferNetwork] = {}
+        self._hopeless: dict[str, str] = {}
+        encoders: dict[str, VggEncoder] = {}
+        for candidate in tqdm(candidates, "counting", disable=None, leave=False):
+            if candidate.encoder not in encoders:
+                encoders[candidate.encoder] = VggEncoder(candidate.encoder, weights=None)
+            network = candidate.build(encoders[candidate.encoder])
+            try:
+                count = multiply_adds(network, COUNTED_SIZE, COUNTED_SIZE)
+            except Exception:  # whatever it raises will be told of the size at which it does
+                count = None
+            self.costs[candidate.title] = Cost(parameters(network), count)
+            self.networks[candidate.title] = network
+        # Not before all are counted on the CPU: the first one takes the shared encoder along.
+        for network in self.networks.values():
+            network.to(settings.device)
+
+    def measure(self, size: int) -> list[Measurement]:
+        """Measure all networks at one size: the peaks of memory first, then times, in turns.
+
+        A network that runs out of memory or fails has a problem instead of times, is not tried at
+        larger sizes, and hinders no other.
+        """
+        measurements = []
+        steps = len(self.candidates) * (1 + self.settings.warmup + self.settings.runs)
+        with tqdm(total=steps, unit="run", disable=None, leave=False) as bar:
+            for candidate in self.candidates:
+                bar.set_description(f"{size}² memory {candidate.title}")
+                measurements.append(self._measure_memory(candidate, size))
+                bar.update()
+            for turn in range(self.settings.warmup + self.settings.runs):
+                for measurement in measurements:
+                    if measurement.problem is None:
+                        bar.set_description(f"{size}² time {measurement.network}")
+                        self._take_turn(measurement, timed=turn >= self.settings.warmup)
+                    bar.update()
+        return measurements
+
+    def _measure_memory(self, candidate: Candidate, size: int) -> Measurement:
+        title, settings = candidate.title, self.settings
+        if title in self._hopeless:
+            return Measurement(title, size, problem=f"not tried: {self._hopeless[title]}")
+        try:
+            # On the CPU the networks of this process stay in memory beside the new process, so a
+            # painting that fits there fits here.
+            peak = (
+                peak_in_new_process(candidate, size, settings.dtype, settings.threads)
+                if settings.device.type == "cpu"
+                else peak_of_painting(self.networks[title], size, settings.device, settings.dtype)
+            )
+        except Exception as error:  # whatever a network of the user's own raises
+            peak = Peak(problem=describe_failure(error))
+        if peak.problem:
+            self._hopeless[title] = f"{peak.problem} at {size}²"
+        return Measurement(
+            title, size, peak_bytes=peak.bytes, peak_source=peak.source, problem=peak.problem
+        )
+
+    def _take_turn(self, measurement: Measurement, timed: bool) -> None:
+        network = self.networks[measurement.network]
+        try:
+            if timed:
+                whole, style_encoded = self._time(network, measurement.size)
+                measurement.seconds.append(whole)
+                measurement.seconds_style_encoded.append(style_encoded)
+            else:
+                self._warm_up(network, measurement.size)
+        except Exception as error:  # whatever a network of the user's own raises
+            measurement.problem = describe_failure(error)
+            measurement.seconds.clear()
+            measurement.seconds_style_encoded.clear()
+            self._hopeless[measurement.network] = f"{measurement.problem} at {measurement.size}²"
+
+    @torch.inference_mode()
+    def _warm_up(self, network: StyleTransferNetwork, size: int) -> None:
+        with precision(self.settings.device, self.settings.dtype):
+            network(*random_pictures(size, self.settings.device))
+
+    @torch.inference_mode()
+    def _time(self, network: StyleTransferNetwork, size: int) -> tuple[float, float]:
+        """Seconds of a whole painting and of one whose style is encoded already."""
+        device = self.settings.device
+        content, style = random_pictures(size, device)
+
+        def paint_in_encoded_style() -> Tensor:
+            return network.generate(network.encode_content(content), features, (size, size))
+
+        with precision(device, self.settings.dtype):
+            whole = seconds_of(lambda: network(content, style), device)
+            features = network.encode_style(style)
+            return whole, seconds_of(paint_in_encoded_style, device)
+
+    def report(self, measurements: Sequence[Measurement]) -> dict[str, Any]:
+        """Everything that is known, for JSON."""
+        settings = self.settings
+        return {
+            "machine": describe_machine(settings.device),
+            "settings": {
+                "sizes": list(settings.sizes),
+                "warmup": settings.warmup,
+                "runs": settings.runs,
+                "dtype": settings.dtype,
+                "batch": 1,
+            },
+            "units": {
+                "multiply_adds": f"of one painting at {COUNTED_SIZE} × {COUNTED_SIZE}; a "
+                "multiply-add is one, torch's FLOPs are twice that",
+                "peak_bytes": "beyond the weights",
+                "ratio_to_adain": "median over the turns of the ratio within a turn",
+            },
+            "networks": {
+                candidate.title: {
+                    "class": candidate.network["_target_"],
+                    "encoder": candidate.encoder
+                    if "encoder" in self.costs[candidate.title].parameters.by_part
+                    else None,
+                    "parameters": self.costs[candidate.title].parameters.total,
+                    "trainable": self.costs[candidate.title].parameters.trainable,
+                    "by_part": self.costs[candidate.title].parameters.by_part,
+                    "multiply_adds": self.costs[candidate.title].multiply_adds,
+                }
+                for candidate in self.candidates
+            },
+            "measurements": [
+                {
+                    "network": measurement.network,
+                    "size": measurement.size,
+                    "seconds": summary(measurement.seconds),
+                    "seconds_style_encoded": summary(measurement.seconds_style_encoded),
+                    "peak_bytes": measurement.peak_bytes,
+                    "peak_source": measurement.peak_source,
+                    "ratio_to_adain": ratio(measurement, measurements),
+                    "problem": measurement.problem,
+                }
+                for measurement in measurements
+            ],
+        }
+
+
+def describe_failure(error: Exception) -> str:
+    """An error in a few words, on one line."""
+    if ran_out_of_memory(error):
+        return OUT_OF_MEMORY
+    return f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def seconds_of(paint: Callable[[], object], device: torch.device) -> float:
+    """How long a call takes until the device has finished it."""
+    _finish(device)
+    start = time.perf_counter()
+    paint()
+    _finish(device)
+    return time.perf_counter() - start
+
+
+def _finish(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def summary(seconds: Sequence[float]) -> dict[str, Any] | None:
+    """Median, quartiles and every run; None if there is none."""
+    if not seconds:
+        return None
+    lower, middle, upper = np.percentile(seconds, [25, 50, 75]).tolist()
+    return {
+        "median": middle,
+        "lower_quartile": lower,
+        "upper_quartile": upper,
+        "runs": list(seconds),
+    }
+
+
+def ratio(
+    measurement: Measurement, measurements: Sequence[Measurement], reference: str = REFERENCE
+) -> float | None:
+    """How many times as long a network takes as another one at the same size.
+
+    Returns:
+        The median over the turns of the ratio within a turn; None if either has no times.
+    """
+    of_reference = next(
+        (m for m in measurements if m.network == reference and m.size == measurement.size), None
+    )
+    if of_reference is None or not (of_reference.seconds and measurement.seconds):
+        return None
+    return median(
+        own / other for own, other in zip(measurement.seconds, of_reference.seconds, strict=True)
+    )

@@ -1,0 +1,125 @@
+"""Networks whose cost is measured: found by name or file, built with random weights.
+
+What a network computes does not depend on its weights, so nothing has to be trained or fetched.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor
+
+from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
+from datnet.errors import DatNetError
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.vgg import Architecture, VggEncoder
+from datnet.published import PUBLISHED, network_file
+from datnet.saved_network import read_description
+
+PAPERS_ENCODER: Architecture = "vgg19"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network as it can be built in any process.
+
+    Attributes:
+        title: What tables call it.
+        network: ``_target_`` and settings of its class.
+        encoder: Architecture of its encoder, "vgg19" or "vgg16", if it takes one.
+    """
+
+    title: str
+    network: dict[str, Any]
+    encoder: Architecture = PAPERS_ENCODER
+
+    def build(self, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
+        """Build it on the CPU with random weights, always the same, in evaluation mode.
+
+        Args:
+            encoder: One to share between networks; by default a new one with random weights.
+
+        Raises:
+            DatNetError: If its class cannot be found or refuses its settings.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network: StyleTransferNetwork = build_with_encoder(
+                self.network, lambda: encoder or VggEncoder(self.encoder, weights=None)
+            )
+        return network.eval().to(memory_format=torch.channels_last)  # as load_network does
+
+
+def model_names() -> list[str]:
+    """Names of all networks in conf/model."""
+    return sorted(path.stem for path in (CONFIG_DIR / "model").glob("*.yaml"))
+
+
+def find_candidates(names: Sequence[str], encoder: Architecture | None = None) -> list[Candidate]:
+    """Find networks.
+
+    Args:
+        names: Names in conf/model, names of published networks, and files that `datnet train`
+            wrote.
+        encoder: Encoder of all; by default that of a file's training, else the papers' VGG-19.
+
+    Raises:
+        DatNetError: If a name is unknown or given twice, or a file is no network.
+    """
+    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if repeated:
+        raise DatNetError(f"{repeated[0]} is given twice")
+    found = [_find(name, encoder) for name in names]
+    titles = [candidate.title for candidate in found]
+    return [
+        candidate
+        if titles.count(candidate.title) == 1
+        else Candidate(name, candidate.network, candidate.encoder)
+        for name, candidate in zip(names, found, strict=True)
+    ]
+
+
+def _find(name: str, encoder: Architecture | None) -> Candidate:
+    if name in model_names():
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            model = compose("train", [f"model={name}"]).model
+        return Candidate(name, plain_values(model.network), encoder or PAPERS_ENCODER)
+    if name in PUBLISHED and not Path(name).exists():
+        description = PUBLISHED[name].description
+    elif Path(name).exists():
+        description = read_description(network_file(name))
+    else:
+        choices = sorted({*model_names(), *PUBLISHED})
+        near = difflib.get_close_matches(name, choices, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"names are: {', '.join(choices)}"
+        raise DatNetError(f"{name} is neither a network of conf/model nor a file; {hint}")
+    own = description.encoder.get("arch", PAPERS_ENCODER)
+    return Candidate(description.name, description.network, encoder or own)
+
+
+def random_pictures(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A content and a style image of noise, each ``(1, 3, size, size)``."""
+    generator = torch.Generator().manual_seed(0)
+    content, style = torch.rand(2, 1, 3, size, size, generator=generator).to(device)
+    return content, style
+
+
+def precision(device: torch.device, dtype: str) -> AbstractContextManager[None]:
+    """Autocast to "bfloat16" or "float16"; for "float32" nothing is changed."""
+    return torch.autocast(device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, on whatever device."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("out of memory" in words or "can't allocate memory" in words)
+    )

@@ -1,0 +1,67 @@
+"""What a measurement was made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import datnet
+from datnet import provenance
+from datnet.doctor import usable_cores
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Processor, GPU, versions, commit and date; nothing that tells whose machine it is.
+
+    Args:
+        device: Where is computed. Its GPU is named if it is one.
+    """
+    gpu = torch.cuda.get_device_properties(device) if device.type == "cuda" else None
+    return {
+        "device": str(device),
+        "cpu": cpu_name(),
+        "cores": len(usable_cores()),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": memory_bytes(),
+        "gpu": gpu and gpu.name,
+        "gpu_memory_bytes": gpu and gpu.total_memory,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "datnet": datnet.__version__,
+        "commit": provenance.commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def cpu_name() -> str:
+    """What the processor calls itself, as far as the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def memory_bytes() -> int | None:
+    """Size of the machine's memory, None if the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def sentence_of_machine(machine: dict[str, Any]) -> str:
+    """The machine in one line."""
+    where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} threads"
+    return (
+        f"{where} · torch {machine['torch']} · DatNet {machine['datnet']}, commit "
+        f"{machine['commit']} · {machine['date'][:10]}"
+    )

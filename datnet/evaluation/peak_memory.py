@@ -1,0 +1,159 @@
+"""How much memory painting takes at most, beyond what the network's weights take.
+
+On the CPU that is the growth of the resident set, and only a process that has painted nothing yet
+can tell it: memory that an earlier, larger picture left behind would be used again unseen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from datnet.evaluation.candidates import (
+    Candidate,
+    precision,
+    ran_out_of_memory,
+    random_pictures,
+)
+from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
+
+OUT_OF_MEMORY = "out of memory"
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most memory that one painting took.
+
+    Attributes:
+        bytes: Beyond the level before it; None if that could not be measured.
+        source: What was read: "VmHWM", "ru_maxrss" or "torch.cuda.max_memory_allocated".
+        problem: Why there was no painting, in a few words.
+    """
+
+    bytes: int | None = None
+    source: str | None = None
+    problem: str | None = None
+
+
+def peak_in_new_process(
+    candidate: Candidate, size: int, dtype: str = "float32", threads: int | None = None
+) -> Peak:
+    """Paint one picture on the CPU in a process of its own and see how far its memory grows.
+
+    Args:
+        candidate: The network.
+        size: Side of content and style.
+        dtype: See :func:`~datnet.evaluation.candidates.precision`.
+        threads: Of the process; by default as many as torch takes by itself.
+
+    Returns:
+        The peak. A process that is killed or fails is a peak with a problem.
+    """
+    task = {"candidate": asdict(candidate), "size": size, "dtype": dtype, "threads": threads}
+    finished = subprocess.run(
+        [sys.executable, "-P", "-m", "datnet.evaluation.peak_memory", json.dumps(task)],
+        capture_output=True,
+        text=True,
+        # What this process can import, such as a network of the user's own, that one can too.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+    )
+    if finished.returncode == 0:
+        return Peak(**json.loads(finished.stdout.splitlines()[-1]))
+    if finished.returncode == -signal.SIGKILL:
+        return Peak(problem=f"{OUT_OF_MEMORY} (killed)")
+    if finished.returncode < 0:
+        return Peak(problem=f"ended by {signal.Signals(-finished.returncode).name}")
+    return Peak(problem=f"failed: {(finished.stderr.strip().splitlines() or ['?'])[-1]}")
+
+
+def main() -> None:
+    """Be the new process."""
+    with suppress(OSError):
+        # If memory runs out, the kernel shall end this process and no other.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    task = json.loads(sys.argv[1])
+    if task["threads"]:
+        torch.set_num_threads(task["threads"])
+    try:
+        network = Candidate(**task["candidate"]).build()
+        peak = peak_of_painting(network, task["size"], torch.device("cpu"), task["dtype"])
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        peak = Peak(problem=OUT_OF_MEMORY)
+    print(json.dumps(asdict(peak)))
+
+
+@torch.inference_mode()
+def peak_of_painting(
+    network: StyleTransferNetwork, size: int, device: torch.device, dtype: str = "float32"
+) -> Peak:
+    """Paint one picture in this process and see how far its memory grows.
+
+    Args:
+        network: In evaluation mode, on the device.
+        size: Side of content and style.
+        device: Where the network is; the peak on an Apple GPU is unknown.
+        dtype: See :func:`~datnet.evaluation.candidates.precision`.
+    """
+    with precision(device, dtype):
+        # The smallest picture first, so that code and libraries are in memory already.
+        network(*random_pictures(SMALLEST_SIDE, device))
+        content, style = random_pictures(size, device)
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            level = torch.cuda.memory_allocated(device)
+            network(content, style)
+            growth = torch.cuda.max_memory_allocated(device) - level
+            return Peak(growth, "torch.cuda.max_memory_allocated")
+        if device.type != "cpu":
+            network(content, style)
+            return Peak()
+        resident = ResidentPeak()
+        network(content, style)
+        return Peak(resident.growth(), resident.source)
+
+
+class ResidentPeak:
+    """Watches the most memory of this process that was in RAM at once.
+
+    Where the kernel does not let its mark be set back (only Linux does), the peak counts from the
+    process's start, and growth is told as far as it exceeds that.
+
+    Attributes:
+        source: "VmHWM" or "ru_maxrss".
+    """
+
+    def __init__(self) -> None:
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+            self.source = "VmHWM"
+        except OSError:
+            self.source = "ru_maxrss"
+        self._level = self._peak()
+
+    def growth(self) -> int:
+        """How many bytes the peak is above the level at the beginning."""
+        return self._peak() - self._level
+
+    def _peak(self) -> int:
+        if self.source == "VmHWM":
+            lines = Path("/proc/self/status").read_text().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+        import resource  # not on every system
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""Table 2 of the paper: size, time and memory of DatNet and six rivals, and of our other networks.
+
+    python -m experiments.table2                              # sizes 128 to 512 on the CPU
+    python -m experiments.table2 --device cuda                # 128 to 2048
+    python -m experiments.table2 --sizes 256 512 1024 --runs 5
+
+Weights are random: cost does not depend on them, so nothing is trained or fetched. Networks take
+turns, see `datnet benchmark --help`. Writes table2.md, table2.json and table2.png and .pdf, the
+plot of time and memory against resolution. Interrupted, the same command goes on with the sizes
+that are missing, if the code is that of a commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from datnet.commands.benchmark import add_settings
+from datnet.evaluation.benchmark import Benchmark, Measurement, Settings
+from datnet.evaluation.benchmark_report import (
+    format_giga,
+    format_mebibytes,
+    format_median,
+    format_ratio,
+    measurement_rows,
+    plot,
+    sentence_of_settings,
+)
+from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, find_candidates, model_names
+from datnet.evaluation.markdown import aligned
+from datnet.files import write_text
+from datnet.stylizer import choose_device
+from experiments.comparison import run
+from experiments.paper import TABLE_2, TITLES
+from experiments.tables import rank_correlation
+
+SIZES = {"cpu": (128, 256, 512), "cuda": (128, 256, 512, 1024, 2048)}
+"""What is measured if no sizes are given; on other devices as on the CPU."""
+
+NOTES = """\
+Seconds belong to a machine (the paper's: a GTX 1060). The growth from 256² to 512² and the ratio to
+AdaIN carry across machines, if roughly, and are what to compare. × AdaIN is the median over turns
+in which every network paints once. M: millions of parameters, the frozen encoder included as far as
+painting needs it. G: billions of multiply-adds of one painting at 256 × 256; a multiply-add is one,
+torch's FLOPs are twice that. Memory is the most that a painting takes beyond the weights.
+
+Two of the paper's counts cannot be compared. MANet's 13.74 M are exactly what is not frozen when
+the network is built on a whole VGG-19: its own layers and the three of VGG behind relu5_1, which
+painting never uses; the encoder that it sees with is left out. ArtFlow's 26.46 M add the 20.02 M of
+its training loss's VGG-19 to the flow, which paints alone. No counting gives MANet's 45.99 G, the
+same number as AdaIN's, nor ArtFlow's 88.09 G: three passes through its flow, of which two encode
+and one paints, are twice as many."""
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        "python -m experiments.table2",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_settings(parser, sizes="default: 128 256 512, with a GPU to 2048", runs=3)
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/table2"), help="default: runs/table2"
+    )
+    return parser
+
+
+def make_table(arguments: argparse.Namespace) -> None:
+    """Measure, write and print.
+
+    Raises:
+        DatNetError: If a size or the device is not possible.
+    """
+    device = choose_device(arguments.device)
+    settings = Settings(
+        arguments.sizes or SIZES.get(device.type, SIZES["cpu"]),
+        arguments.warmup,
+        arguments.runs,
+        device,
+        arguments.dtype,
+        arguments.threads,
+    )
+    candidates, same = distinct_networks(find_candidates(table_names(), PAPERS_ENCODER))
+    benchmark = Benchmark(candidates, settings)
+    measurements = measure_missing(benchmark, arguments.output / "unfinished.json")
+    report = {**benchmark.report(measurements), "same_network": same, "paper": TABLE_2}
+    text = describe(report)
+    write_text(arguments.output / "table2.json", json.dumps(report, indent=2) + "\n")
+    write_text(arguments.output / "table2.md", text + "\n")
+    for suffix in ("png", "pdf"):
+        plot(report, arguments.output / f"table2.{suffix}", TITLES)
+    (arguments.output / "unfinished.json").unlink(missing_ok=True)
+    print(f"\n{text}\n\nWritten: table2.md, .json, .png and .pdf in {arguments.output}")
+
+
+def table_names() -> list[str]:
+    """The paper's networks in its order, then all others of conf/model."""
+    return [*TITLES, *(name for name in model_names() if name not in TITLES)]
+
+
+def distinct_networks(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, str]]:
+    """Leave out networks that differ from an earlier one by their training alone.
+
+    Returns:
+        The others, and for each that is left out the title of the one that it is the same as.
+    """
+    distinct: list[Candidate] = []
+    same: dict[str, str] = {}
+    for candidate in candidates:
+        twin = next((each for each in distinct if each.network == candidate.network), None)
+        if twin is None:
+            distinct.append(candidate)
+        else:
+            same[candidate.title] = twin.title
+    return distinct, same
+
+
+def measure_missing(benchmark: Benchmark, unfinished: Path) -> list[Measurement]:
+    """Measure all sizes but those that an interrupted run of the same kind has measured.
+
+    Args:
+        benchmark: The networks.
+        unfinished: File that keeps measurements until the table is written.
+    """
+    conditions = benchmark.report([])
+    del conditions["machine"]["date"], conditions["settings"]["sizes"]
+    kept: list[Measurement] = []
+    commit = conditions["machine"]["commit"] or "-dirty"
+    if unfinished.exists() and not commit.endswith("-dirty"):  # else the code may be another
+        earlier = json.loads(unfinished.read_text(encoding="utf-8"))
+        if earlier["conditions"] == conditions:
+            kept = [Measurement(**each) for each in earlier["measurements"]]
+    done = {measurement.size for measurement in kept}
+    if done:
+        print(f"measured before the interruption: {', '.join(map(str, sorted(done)))}")
+    for size in benchmark.settings.sizes:
+        if size not in done:
+            kept += benchmark.measure(size)
+            state = {"conditions": conditions, "measurements": [asdict(each) for each in kept]}
+            write_text(unfinished, json.dumps(state, indent=2) + "\n")
+    wanted = [each for each in kept if each.size in benchmark.settings.sizes]
+    return sorted(wanted, key=lambda each: each.size)
+
+
+def describe(report: Mapping[str, Any]) -> str:
+    """The tables as Markdown that reads well in a terminal too."""
+    twins = [
+        f"`{name}` has no row: it is trained otherwise, but its network is that of {title(twin)}."
+        for name, twin in report["same_network"].items()
+    ]
+    return "\n\n".join(
+        [
+            "# Table 2: size, time and memory",
+            sentence_of_settings(report) + " · encoder VGG-19, random weights",
+            "## Size",
+            aligned(size_rows(report)),
+            "## Time",
+            aligned(time_rows(report)),
+            "## Memory, and time with a style that is encoded already",
+            aligned(memory_rows(report)),
+            *twins,
+            NOTES,
+            "## Every size",
+            *(
+                f"{size} × {size} pixels:\n\n{aligned(measurement_rows(report, size, TITLES))}"
+                for size in report["settings"]["sizes"]
+            ),
+        ]
+    )
+
+
+def title(network: str) -> str:
+    """What the paper calls a network, else its name in conf/model."""
+    return TITLES.get(network, network)
+
+
+def size_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each network: parameters and multiply-adds, ours and the paper's."""
+    rows = [["", "M", "of them trained", "paper M", "G", "paper G"]]
+    for name, network in report["networks"].items():
+        rows.append(
+            [
+                title(name),
+                f"{network['parameters'] / 1e6:.2f}",
+                f"{network['trainable'] / 1e6:.2f}",
+                published(name, "parameters"),
+                format_giga(network["multiply_adds"]),
+                published(name, "multiply_adds"),
+            ]
+        )
+    return rows
+
+
+def published(network: str, key: str) -> str:
+    """A number of the paper's table as it prints it, or a dash."""
+    if network not in TABLE_2:
+        return "–"
+    return f"{TABLE_2[network][key]:.{3 if key.startswith('seconds') else 2}f}"
+
+
+def time_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each network: seconds, growth and ratio to AdaIN, ours and the paper's."""
+    header = ["", "s at 256²", "paper", "s at 512²", "paper", "growth", "paper"]
+    header += ["× AdaIN at 256²", "paper", "× AdaIN at 512²", "paper"]
+    rows = [header]
+    columns: dict[str, list[tuple[float, float]]] = {"growth": [], "256": [], "512": []}
+    for name in report["networks"]:
+        small, large = (measurement_of(report, name, size) for size in (256, 512))
+        ours = {
+            "growth": growth(small, large),
+            "256": small and small["ratio_to_adain"],
+            "512": large and large["ratio_to_adain"],
+        }
+        paper = papers_ratios(name)
+        row = [title(name)]
+        for size, measurement in ((256, small), (512, large)):
+            row += [
+                format_median(measurement and measurement["seconds"]),
+                published(name, f"seconds_{size}"),
+            ]
+        for key, of_paper in paper.items():
+            row += [format_ratio(ours[key]), format_ratio(of_paper)]
+            if ours[key] is not None and of_paper is not None:
+                columns[key].append((ours[key], of_paper))
+        rows.append(row)
+    last = ["ρ with the paper", *[""] * 4]
+    for pairs in columns.values():
+        correlation = rank_correlation(*zip(*pairs, strict=True)) if pairs else None
+        last += ["–" if correlation is None else f"{correlation:+.2f}", ""]
+    return [*rows, last]
+
+
+def papers_ratios(network: str) -> dict[str, float | None]:
+    """The paper's growth from 256² to 512² and its ratios to AdaIN."""
+    if network not in TABLE_2:
+        return {"growth": None, "256": None, "512": None}
+    own, adain = TABLE_2[network], TABLE_2["adain"]
+    return {
+        "growth": own["seconds_512"] / own["seconds_256"],
+        "256": own["seconds_256"] / adain["seconds_256"],
+        "512": own["seconds_512"] / adain["seconds_512"],
+    }
+
+
+def measurement_of(report: Mapping[str, Any], network: str, size: int) -> Any:
+    """What was measured of a network at a size; None if that size was not tried."""
+    return next(
+        (m for m in report["measurements"] if (m["network"], m["size"]) == (network, size)), None
+    )
+
+
+def growth(small: Mapping[str, Any] | None, large: Mapping[str, Any] | None) -> float | None:
+    """How many times as long the larger picture takes."""
+    if not (small and large and small["seconds"] and large["seconds"]):
+        return None
+    ratio: float = large["seconds"]["median"] / small["seconds"]["median"]
+    return ratio
+
+
+def memory_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each network: peak memory, and seconds without encoding the style."""
+    rows = [["", "MiB at 256²", "MiB at 512²", "s, style encoded, at 256²", "… at 512²"]]
+    for name in report["networks"]:
+        both = [measurement_of(report, name, size) for size in (256, 512)]
+        rows.append(
+            [
+                title(name),
+                *(format_mebibytes(m and m["peak_bytes"]) for m in both),
+                *(format_median(m and m["seconds_style_encoded"]) for m in both),
+            ]
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    run(argument_parser(), make_table)
