@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
+from typing import TextIO
 
 import datnet
-from datnet.commands import doctor, evaluate, export, info, serve, stylize, weights
-from datnet.errors import DatNetError
+from datnet.commands import benchmark, doctor, evaluate, export, info, serve, stylize, weights
+from datnet.errors import DatNetError, DatNetWarning
 
 DESCRIPTION = """\
 Arbitrary artistic style transfer: train, measure and use DatNet and its rivals.
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
+    benchmark.add_parser(commands)
     doctor.add_parser(commands)
     evaluate.add_parser(commands)
     export.add_parser(commands)
@@ -40,6 +43,7 @@ def main() -> None:
         arguments.pictures += rest  # argparse ends a list of files where an option stands
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    warnings.showwarning = show_warning
     try:
         sys.exit(arguments.run(arguments))
     except DatNetError as error:
@@ -48,3 +52,19 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show our own warnings as one line, and all others as Python does."""
+    if issubclass(category, DatNetWarning):
+        text = f"note: {message}\n"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    (file or sys.stderr).write(text)

@@ -1,4 +1,4 @@
-"""The one kind of error that users are shown without a traceback."""
+"""The errors and warnings that users are shown without a traceback."""
 
 
 class DatNetError(Exception):
@@ -7,3 +7,7 @@ class DatNetError(Exception):
     The message names the file or setting at fault and says what to do. The command line prints it
     as one line and exits with status 1; Python callers catch it like any exception.
     """
+
+
+class DatNetWarning(UserWarning):
+    """Something that a user should know of and need not mend; one line on the command line."""

@@ -7,21 +7,27 @@ Shapes: ``B`` batch, ``C`` channels, ``H W`` height and width, ``N = H * W`` pos
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
+from datnet.errors import DatNetWarning
 from datnet.networks.statistics import full_precision, normalize_channels
+from datnet.networks.tiled_attention import tiled_attention_mean
 
 Resize = Literal["bilinear", "nearest"]
 
-# Attention weights held at once: 2^24 float32 numbers are 64 MiB, and blocks of 1024 queries
-# against 16384 keys ran fastest on two CPU cores.
-MAX_ATTENTION_WEIGHTS = 2**24
+# Up to so many pairs of positions all weights are made at once, which is faster (measured on two
+# CPU cores: 1024 × 1024 positions are, 2048 × 2048 are not).
+UNTILED_COMPARISONS = 2**21
+
+# Pairs of positions that are compared at most; for larger pictures attention sees fewer style
+# positions. At relu3_1 that begins where content and style have 1448 × 1448 pixels.
+MOST_COMPARISONS = 2**34
 
 # An exported network takes pictures of any size, so its blocks are of a fixed number of queries.
 EXPORTED_BLOCK = 512
@@ -49,10 +55,14 @@ class EfficientChannelAttention(nn.Module):
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scale every channel of ``(B, C, H, W)`` by a gate in (0, 1)."""
+        """Scale every channel of ``(B, C, H, W)`` by its gate."""
+        return features * self.gates(features)
+
+    def gates(self, features: Tensor) -> Tensor:
+        """The gate in (0, 1) of every channel of ``(B, C, H, W)``: ``(B, C, 1, 1)``."""
         means = full_precision(features).mean(dim=(2, 3))  # (B, C)
         gates = torch.sigmoid(self.conv(means.unsqueeze(1))).squeeze(1)  # (B, C)
-        return features * gates.to(features.dtype)[:, :, None, None]
+        return gates[:, :, None, None].to(features.dtype)
 
 
 def attention_key(features: Sequence[Tensor], level: int, resize: Resize = "bilinear") -> Tensor:
@@ -72,19 +82,57 @@ def attention_key(features: Sequence[Tensor], level: int, resize: Resize = "bili
     """
     if not 1 <= level <= len(features):
         raise ValueError(f"level is {level}; {len(features)} levels of features are given")
+    sizes = {level: features[level - 1].shape[2:]}
+    ((_, key),) = attention_inputs(features[:level], sizes, resize)
+    return key
+
+
+def attention_inputs(
+    features: Iterable[Tensor],
+    sizes: Mapping[int, Sequence[int]],
+    resize: Resize = "bilinear",
+    channel_attention: Iterable[EfficientChannelAttention] | None = None,
+) -> list[tuple[Tensor, Tensor]]:
+    """The features of several levels with their keys, see :func:`attention_key`, in one pass.
+
+    Of each map only small copies are kept, so that a generator of features may let go of the
+    large maps of the shallow levels one after the other.
+
+    Args:
+        features: Maps of relu1_1 … up to the deepest level that is wanted.
+        sizes: The levels that are wanted, each with the height and width that its map has.
+        resize: As for :func:`attention_key`.
+        channel_attention: Re-weights the channels of every level. That commutes with resizing, so
+            the gates are applied to the small copies.
+
+    Returns:
+        Features ``(B, C, H, W)`` and key ``(B, sum of channels, H, W)`` of every wanted level.
+    """
     if resize not in ("bilinear", "nearest"):
         raise ValueError(f'resize is "{resize}"; it can be "bilinear" or "nearest"')
-    size = features[level - 1].shape[-2:]
-    resized = [F.interpolate(shallow, size, mode=resize) for shallow in features[: level - 1]]
-    return torch.cat([normalize_channels(f) for f in (*resized, features[level - 1])], dim=1)
+    maps: dict[int, Tensor] = {}
+    keys: dict[int, list[Tensor]] = {level: [] for level in sizes}
+    attend = iter(channel_attention or ())
+    for number, shallow in enumerate(features, 1):
+        gates = next(attend).gates(shallow) if channel_attention is not None else 1.0
+        for level, size in sizes.items():
+            if level > number:
+                keys[level].append(
+                    normalize_channels(F.interpolate(shallow, tuple(size), mode=resize) * gates)
+                )
+            elif level == number:
+                maps[level] = shallow * gates
+                keys[level].append(normalize_channels(maps[level]))
+    return [(maps[level], torch.cat(keys[level], dim=1)) for level in sizes]
 
 
 def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Average the values of all positions, weighted by softmax(query · key).
 
     Exact, without a scale on the products (as AdaAttN and SANet have it), in at least float32, and
-    in bounded memory: the ``Nc × Ns`` weights are made and used in blocks of queries, and made
-    again for the backward pass when they do not fit one block.
+    in memory that grows linearly with the positions, see :mod:`datnet.networks.tiled_attention`.
+    Beyond :data:`MOST_COMPARISONS` pairs of positions it sees an even sample of the style's
+    positions, the same in every call, and warns.
 
     Args:
         query: ``(B, K, Nc)``.
@@ -98,19 +146,31 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return _exported_attention_mean(query, key, value)
     with torch.autocast(query.device.type, enabled=False):
         query, key, value = full_precision(query), full_precision(key), full_precision(value)
-        block = max(1, MAX_ATTENTION_WEIGHTS // (key.shape[0] * key.shape[2]))
-        if block >= query.shape[2]:
-            return _attention_mean_of_block(query, key, value)
-        means = [
-            checkpoint(_attention_mean_of_block, queries, key, value, use_reentrant=False)
-            for queries in query.split(block, dim=2)
-        ]
-        return torch.cat(means, dim=2)
+        comparisons = query.shape[2] * key.shape[2]
+        if comparisons > MOST_COMPARISONS:
+            seen = _sample_of_positions(key.shape[2], MOST_COMPARISONS // query.shape[2])
+            seen = seen.to(key.device)
+            key, value = key.index_select(2, seen), value.index_select(2, seen)
+        if comparisons <= UNTILED_COMPARISONS:
+            return _attention_mean(query, key, value)
+        return tiled_attention_mean(query, key, value)
 
 
-def _attention_mean_of_block(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     weights = torch.softmax(query.mT @ key, dim=-1)  # (B, Nc, Ns), eq. (4)
     return value @ weights.mT  # (B, V, Nc), eq. (5)
+
+
+def _sample_of_positions(count: int, wanted: int) -> Tensor:
+    """Indices of ``wanted`` of ``count`` positions in order, the same in every call."""
+    wanted = max(1, wanted)
+    warnings.warn(
+        f"the pictures are so large that attention sees {wanted} of {count} style positions",
+        DatNetWarning,
+        stacklevel=3,
+    )
+    chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:wanted]
+    return chosen.sort().values
 
 
 def _exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -124,7 +184,7 @@ def _exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tenso
     blocks = padded.unflatten(2, (count, EXPORTED_BLOCK)).movedim(2, 0)
 
     def step(turn: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-        return turn + 1, _attention_mean_of_block(queries, key, value)
+        return turn + 1, _attention_mean(queries, key, value)
 
     _, means = scan(step, torch.zeros(()), blocks)
     return means.movedim(0, 2).flatten(2)[:, :, :positions]

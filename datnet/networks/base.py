@@ -13,7 +13,7 @@ from datnet.networks.vgg import VggEncoder
 SMALLEST_SIDE = 32
 
 
-def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tensor:
     """Add maps of one shape, each times its weight; one map of weight 1 stays as it is."""
     total = weights[0] * maps[0]
     for each, weight in zip(maps[1:], weights[1:], strict=True):

@@ -11,7 +11,8 @@ of the style almost alone. That is the paper's design, and ours follows it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from datnet.networks.attention import (
     AdaptiveAttentionNorm,
     EfficientChannelAttention,
     Resize,
-    attention_key,
+    attention_inputs,
 )
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import Convolution, SkipDecoder
@@ -66,37 +67,52 @@ class DatNet(EncoderDecoderNetwork):
             else None
         )
 
-    def attend_channels(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Re-weight the channels of all five levels; the same gates' kernels for both images."""
-        if self.channel_attention is None:
-            return list(features)
-        return [
-            attend(level) for attend, level in zip(self.channel_attention, features, strict=True)
-        ]
+    def encode_content(self, images: Tensor) -> list[Tensor]:
+        """What attention works on, see :meth:`attention_inputs`."""
+        return self.attention_inputs(self.encoder.levels(images), images.shape[2:])
+
+    def encode_style(self, images: Tensor) -> list[Tensor]:
+        """Content and style are encoded alike."""
+        return self.encode_content(images)
+
+    def attention_inputs(
+        self, features: Iterable[Tensor], image_size: Sequence[int]
+    ) -> list[Tensor]:
+        """Channel attention on all five levels, then the features and keys of levels 3, 4 and 5.
+
+        Args:
+            features: Maps of relu1_1 … relu5_1.
+            image_size: Height and width of the images.
+
+        Returns:
+            relu3_1 and its key, relu4_1 and its key, relu5_1 and its key, each ``(B, C, H, W)``.
+        """
+        sizes, (height, width) = {}, image_size
+        for level in (2, 3, 4, 5):  # the encoder rounds odd sides up when it halves them
+            height, width = (height - 1) // 2 + 1, (width - 1) // 2 + 1
+            if level > 2:
+                sizes[level] = height, width
+        attend = cast("Iterable[EfficientChannelAttention] | None", self.channel_attention)
+        inputs = attention_inputs(features, sizes, self.resize, attend)
+        return [maps for level in inputs for maps in level]
 
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
         """Spatial attention at three levels.
 
+        Args:
+            content_features: From :meth:`encode_content` or :meth:`attention_inputs`.
+            style_features: Likewise.
+
         Returns:
             Level 3, ``(B, 256, H/4, W/4)``, and levels 4 and 5 merged, ``(B, 512, H/8, W/8)``.
         """
-        content = self.attend_channels(content_features)
-        style = self.attend_channels(style_features)
-        level3, level4, level5 = (
-            attention(
-                content[level - 1],
-                style[level - 1],
-                attention_key(content, level, self.resize),
-                attention_key(style, level, self.resize),
-            )
-            for level, attention in (
-                (3, self.attention3),
-                (4, self.attention4),
-                (5, self.attention5),
-            )
-        )
+        content3, content3_key, content4, content4_key, content5, content5_key = content_features
+        style3, style3_key, style4, style4_key, style5, style5_key = style_features
+        level3 = self.attention3(content3, style3, content3_key, style3_key)
+        level4 = self.attention4(content4, style4, content4_key, style4_key)
+        level5 = self.attention5(content5, style5, content5_key, style5_key)
         return [level3, self.merge(merge_levels(level4, level5))]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:

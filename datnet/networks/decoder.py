@@ -6,8 +6,12 @@ linear. Maps are enlarged by repeating pixels (nearest), which leaves no checker
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+
+from datnet.networks.strips import in_strips
 
 
 class Convolution(nn.Conv2d):
@@ -19,6 +23,11 @@ class Convolution(nn.Conv2d):
         super().__init__(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
 
 
+def relu() -> nn.ReLU:
+    """A ReLU that overwrites what a convolution has made, which no backward pass needs."""
+    return nn.ReLU(inplace=True)
+
+
 def enlarge() -> nn.Upsample:
     """Repeat every pixel 2 × 2 times."""
     return nn.Upsample(scale_factor=2, mode="nearest")
@@ -26,17 +35,33 @@ def enlarge() -> nn.Upsample:
 
 def _relu3_to_image(in_channels: int) -> list[nn.Module]:
     return [
-        Convolution(in_channels, 256), nn.ReLU(),
-        Convolution(256, 256), nn.ReLU(),
-        Convolution(256, 256), nn.ReLU(),
-        Convolution(256, 128), nn.ReLU(),
+        Convolution(in_channels, 256), relu(),
+        Convolution(256, 256), relu(),
+        Convolution(256, 256), relu(),
+        Convolution(256, 128), relu(),
         enlarge(),
-        Convolution(128, 128), nn.ReLU(),
-        Convolution(128, 64), nn.ReLU(),
+        Convolution(128, 128), relu(),
+        Convolution(128, 64), relu(),
         enlarge(),
-        Convolution(64, 64), nn.ReLU(),
+        Convolution(64, 64), relu(),
         Convolution(64, 3),
     ]  # fmt: skip
+
+
+def _paint_in_strips(paint: Callable[..., Tensor], fused: Tensor, *skip: Tensor) -> Tensor:
+    """Large images strip by strip, see :func:`~datnet.networks.strips.in_strips`.
+
+    A row at an eighth of the size depends on 3.75 rows above and below it: one convolution there,
+    four at a quarter, two at a half, two at full size. The largest map has 64 channels.
+    """
+    return in_strips(
+        paint,
+        [fused, *skip],
+        input_rows=[1, *(2 for _ in skip)],
+        output_rows=8,
+        margin=4,
+        numbers_per_row=fused.shape[0] * fused.shape[3] * 8 * 8 * 64,
+    )
 
 
 class Decoder(nn.Sequential):
@@ -46,7 +71,11 @@ class Decoder(nn.Sequential):
     """
 
     def __init__(self) -> None:
-        super().__init__(Convolution(512, 256), nn.ReLU(), enlarge(), *_relu3_to_image(256))
+        super().__init__(Convolution(512, 256), relu(), enlarge(), *_relu3_to_image(256))
+
+    def forward(self, fused: Tensor) -> Tensor:
+        """Paint images, not clamped, large ones in strips."""
+        return _paint_in_strips(super().forward, fused)
 
 
 class SkipDecoder(nn.Module):
@@ -63,7 +92,7 @@ class SkipDecoder(nn.Module):
     def __init__(self, relu3_fusion: bool = False) -> None:
         super().__init__()
         self.relu3_fusion = nn.Conv2d(512, 256, 1) if relu3_fusion else None
-        self.from_relu4 = nn.Sequential(Convolution(512, 256), nn.ReLU(), enlarge())
+        self.from_relu4 = nn.Sequential(Convolution(512, 256), relu(), enlarge())
         self.to_image = nn.Sequential(*_relu3_to_image(512))
 
     def forward(self, fused: Tensor, skip: Tensor) -> Tensor:
@@ -76,6 +105,9 @@ class SkipDecoder(nn.Module):
         Returns:
             Images ``(B, 3, H, W)`` with H and W multiples of 4, not clamped.
         """
+        return _paint_in_strips(self._paint, fused, skip)
+
+    def _paint(self, fused: Tensor, skip: Tensor) -> Tensor:
         height, width = skip.shape[2:]
         enlarged = self.from_relu4(fused)[:, :, :height, :width]
         skip = skip.to(enlarged.dtype)

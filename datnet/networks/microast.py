@@ -128,8 +128,7 @@ class MicroDecoder(nn.Module):
         self,
         content: Tensor,
         styles: Sequence[Sequence[Tensor]],
-        weights: Sequence[float],
-        alpha: float | Tensor,
+        weights: Sequence[float | Tensor],
     ) -> Tensor:
         """Paint images.
 
@@ -137,36 +136,32 @@ class MicroDecoder(nn.Module):
             content: Level 2 of the content images, ``(B, 64, H/4, W/4)``.
             styles: One or more of :meth:`MicroAST.encode_style`.
             weights: The share of every style; their sum is 1.
-            alpha: Share of the styles' channel statistics in both AdaIN steps.
 
         Returns:
             Images with sides of four times those of the features, not clamped.
         """
         levels1, levels2, *signals = zip(*styles, strict=True)
         weight1, bias1, weight2, bias2 = (weighted_sum(each, weights) for each in signals)
-        features = toward_styles(content, levels2, weights, alpha)
+        features = adapt(content, levels2, weights)
         features = self.modulated2(features, weight2, bias2)
-        features = toward_styles(features, levels1, weights, alpha)
+        features = adapt(features, levels1, weights)
         return self.to_image(self.modulated1(features, weight1, bias1))
 
 
-def toward_styles(
-    content: Tensor, styles: Sequence[Tensor], weights: Sequence[float], alpha: float | Tensor
-) -> Tensor:
-    """Blend content features with their adaptive instance normalisation to the styles.
+def adapt(content: Tensor, styles: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tensor:
+    """Adaptive instance normalisation of content features to a mixture of styles.
 
     AdaIN is linear in the style's mean and deviation, so this averages the styles' statistics.
     """
-    normalized = [adaptive_instance_norm(content, style) for style in styles]
-    return alpha * weighted_sum(normalized, weights) + (1 - alpha) * content
+    return weighted_sum([adaptive_instance_norm(content, style) for style in styles], weights)
 
 
 class MicroAST(StyleTransferNetwork):
     """Two small encoders, a modulator and a small decoder, all trained; no VGG. 471 987 parameters.
 
-    The style acts on features (AdaIN) and on filters (modulation signals). As published, ``alpha``
-    weakens AdaIN alone: at 0 the signals still carry style, so that the result is not the content
-    painted with itself.
+    The style acts on features (AdaIN) and on filters (modulation signals). Below an ``alpha`` of 1
+    the content is mixed in as one more style. The published code weakens AdaIN alone and leaves the
+    signals in full strength; with its weights every alpha between gives one flat colour.
 
     Any size works: the published network gives images with sides of the next multiple of 4 and
     more, here they are cropped to the content's size.
@@ -180,8 +175,11 @@ class MicroAST(StyleTransferNetwork):
         self.decoder = MicroDecoder()
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """[level 1, level 2], each ``(B, 64, H/4, W/4)``; images are painted from level 2."""
-        return self.content_encoder(images)
+        """[level 1, level 2, the images], the levels ``(B, 64, H/4, W/4)``.
+
+        Images are painted from level 2; they are their own style where ``alpha`` asks for that.
+        """
+        return [*self.content_encoder(images), images]
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
         """[level 1, level 2, weight 1, bias 1, weight 2, bias 2].
@@ -206,5 +204,9 @@ class MicroAST(StyleTransferNetwork):
         Pixel (0, 0) is the corner of every level, so what the crop cuts off lies at the right and
         at the bottom.
         """
-        _, level2 = content_features
-        return self.decoder(level2, styles, weights, alpha)[:, :, : size[0], : size[1]]
+        _, level2, images = content_features
+        shares: list[float | Tensor] = list(weights)
+        if isinstance(alpha, Tensor) or alpha < 1:
+            styles = [*styles, self.encode_style(images)]
+            shares = [*(alpha * share for share in shares), 1 - alpha]
+        return self.decoder(level2, styles, shares)[:, :, : size[0], : size[1]]

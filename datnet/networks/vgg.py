@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from datnet import weights as weight_files
 from datnet.networks.channel_means import channel_means
 from datnet.networks.decoder import Convolution
+from datnet.networks.strips import in_strips
 
 Architecture = Literal["vgg19", "vgg16"]
 
@@ -20,6 +21,9 @@ CHANNELS = (64, 128, 256, 512, 512)
 
 CONVOLUTIONS_PER_BLOCK = {"vgg19": (2, 2, 4, 4, 1), "vgg16": (2, 2, 3, 3, 1)}
 """Convolutions between two poolings, as far as relu5_1 needs them."""
+
+MARGIN = 4
+"""Rows of its output that a stage may be cut with: 3 convolutions, pooling and a convolution."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -91,11 +95,22 @@ class VggEncoder(nn.Module):
             Maps of relu1_1 … relu5_1 with 64, 128, 256, 512, 512 channels at strides 1, 2, 4, 8, 16
             (sizes rounded up).
         """
-        features = []
-        for stage in self.stages[:depth]:
-            images = stage(images)
-            features.append(images)
-        return features
+        return list(self.levels(images, depth))
+
+    def levels(self, images: Tensor, depth: int = 5) -> Iterator[Tensor]:
+        """The maps of :meth:`forward` one after the other, for who need not keep them all."""
+        for number, stage in enumerate(self.stages[:depth]):
+            halved = 2 if number > 0 else 1
+            batch, channels, _, width = images.shape
+            images = in_strips(
+                stage,
+                [images],
+                input_rows=[halved],
+                output_rows=1,
+                margin=MARGIN,
+                numbers_per_row=batch * max(channels, CHANNELS[0]) * width * halved,
+            )
+            yield images
 
     def train(self, mode: bool = True) -> VggEncoder:
         """Stay in evaluation mode: the encoder is frozen."""
@@ -133,7 +148,7 @@ def _build_stages(convolutions_per_block: Iterable[int]) -> list[nn.Sequential]:
         if block > 0:
             stages[-1].append(nn.MaxPool2d(2, ceil_mode=True))
         for position in range(count):
-            stages[-1] += [Convolution(in_channels, channels), nn.ReLU()]
+            stages[-1] += [Convolution(in_channels, channels), nn.ReLU(inplace=True)]
             in_channels = channels
             if position == 0:
                 stages.append([])

@@ -48,7 +48,9 @@ class DatNetObjective(Objective[DatNet]):
             content_features = network.encode(content)
             style_features = network.encode(style)
         size = content.shape[2:]
-        output_features = network.encode(network.generate(content_features, style_features, size))
+        content_inputs = network.attention_inputs(content_features, size)
+        style_inputs = network.attention_inputs(style_features, style.shape[2:])
+        output_features = network.encode(network.generate(content_inputs, style_inputs, size))
         result = {
             "local_feature": terms.local_feature(
                 output_features,
@@ -60,7 +62,7 @@ class DatNetObjective(Objective[DatNet]):
             "global_style": terms.global_style(output_features, style_features),
         }
         if "content_restoration" in self.weights:
-            restored = network.generate(content_features, content_features, size)
+            restored = network.generate(content_inputs, content_inputs, size)
             result["content_restoration"] = terms.content_restoration(
                 network.encode(restored), content_features
             )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datnet.networks.attention import Resize, adaptive_attention_norm, attention_key
+from datnet.networks.attention import Resize, adaptive_attention_norm, attention_inputs
 from datnet.networks.statistics import channel_mean_std, full_precision, normalize_channels
 
 
@@ -63,15 +63,21 @@ def local_feature(
     Returns:
         Σ over levels of MSE(output, AdaAttN*(content, style)), a scalar. The target is a constant.
     """
-    total = output[0].new_zeros((), dtype=torch.float32)
-    for level in levels:
-        with torch.no_grad():
-            target = adaptive_attention_norm(
-                content[level - 1],
-                attention_key(content, level, resize),
-                attention_key(style, level, resize),
-                style[level - 1],
+    with torch.no_grad():
+        of_content, of_style = (
+            attention_inputs(
+                features[: max(levels)],
+                {level: features[level - 1].shape[2:] for level in levels},
+                resize,
             )
+            for features in (content, style)
+        )
+        targets = [
+            adaptive_attention_norm(content_maps, query, key, style_maps)
+            for (content_maps, query), (style_maps, key) in zip(of_content, of_style, strict=True)
+        ]
+    total = output[0].new_zeros((), dtype=torch.float32)
+    for level, target in zip(levels, targets, strict=True):
         total = total + squared_error(output[level - 1], target)
     return total
 

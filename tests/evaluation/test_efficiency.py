@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from datnet.evaluation.efficiency import multiply_adds, parameters
-from datnet.networks import attention
+from datnet.networks import attention, tiled_attention
 from datnet.networks.adain import AdaIN
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.datnet import DatNet
@@ -62,7 +62,9 @@ def test_attention_is_counted_however_it_is_cut_into_blocks(
         for key, value, stride in ((448, 256, 4), (960, 512, 8), (1472, 512, 16))
     )
     assert multiply_adds(network, 64, 128) - 4 * whole == pytest.approx(12 * quadratic, rel=1e-3)
-    monkeypatch.setattr(attention, "MAX_ATTENTION_WEIGHTS", 2**10)
+    monkeypatch.setattr(attention, "UNTILED_COMPARISONS", 0)
+    monkeypatch.setattr(tiled_attention, "QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(tiled_attention, "CPU_WEIGHTS_PER_TILE", 2**10)
     assert multiply_adds(network, 32, 64) == whole
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from datnet.networks import attention
+from datnet.errors import DatNetWarning
+from datnet.networks import attention, tiled_attention
 from datnet.networks.attention import (
     AdaptiveAttentionNorm,
     EfficientChannelAttention,
@@ -45,31 +46,85 @@ def test_moments_against_their_definition(offset: float) -> None:
     torch.testing.assert_close(std.double(), expected_std, rtol=1e-5, atol=1e-5)
 
 
-def test_blocks_give_the_same_moments_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    results = []
-    for limit in (2**24, 1000):
-        monkeypatch.setattr(attention, "MAX_ATTENTION_WEIGHTS", limit)
-        tensors = [tensor.requires_grad_() for tensor in inputs()]
-        mean, std = attention_moments(*tensors)
-        (mean.sin().sum() + std.square().sum()).backward()
-        results.append([mean, std, *(tensor.grad for tensor in tensors)])
-    for whole, blocked in zip(*results, strict=True):
-        torch.testing.assert_close(blocked, whole, rtol=1e-5, atol=1e-6)
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles of 16 queries and 16 keys, which divide neither 50 nor 70."""
+    monkeypatch.setattr(attention, "UNTILED_COMPARISONS", 0)
+    monkeypatch.setattr(tiled_attention, "QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(tiled_attention, "CPU_WEIGHTS_PER_TILE", 2 * 16 * 16)
 
 
-def test_weights_never_exceed_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "MAX_ATTENTION_WEIGHTS", 1000)
+def moments_and_gradients(
+    tensors: list[torch.Tensor],
+) -> list[torch.Tensor]:
+    leaves = [tensor.requires_grad_() for tensor in tensors]
+    mean, std = attention_moments(*leaves)
+    (mean.sin().sum() + std.square().sum()).backward()
+    return [mean, std, *(leaf.grad for leaf in leaves)]  # type: ignore[list-item]
+
+
+def test_tiles_give_the_moments_and_gradients_of_the_matrix(
+    small_tiles: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiled = moments_and_gradients(inputs(torch.float64))
+    monkeypatch.setattr(attention, "UNTILED_COMPARISONS", 50 * 70)
+    for got, expected in zip(tiled, moments_and_gradients(inputs(torch.float64)), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_tiles_agree_with_float64(small_tiles: None) -> None:
+    exact = moments_and_gradients(inputs(torch.float64))
+    for got, expected in zip(moments_and_gradients(inputs()), exact, strict=True):
+        assert (got - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_tiles_under_autocast_agree_with_float64(small_tiles: None) -> None:
+    exact = moments_and_gradients(inputs(torch.float64))
+    with torch.autocast("cpu", torch.bfloat16):
+        results = moments_and_gradients([t.bfloat16() for t in inputs()])
+    for got, expected in zip(results, exact, strict=True):
+        assert (got - expected).norm() <= 1e-2 * expected.norm()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 30.0])
+def test_tiles_bear_flat_and_peaked_attention(small_tiles: None, scale: float) -> None:
+    query, key, value = inputs(torch.float64)
+    torch.testing.assert_close(
+        attention_mean(scale * query, scale * key, value),
+        value @ torch.softmax(scale * scale * query.mT @ key, dim=-1).mT,
+    )
+
+
+def test_all_pairs_are_never_there_at_once(
+    small_tiles: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = []
-    softmax = torch.softmax
+    product = tiled_attention._product
 
-    def watch(logits: torch.Tensor, dim: int) -> torch.Tensor:
-        sizes.append(logits.numel())
-        return softmax(logits, dim)
+    def watch(*arguments: torch.Tensor) -> torch.Tensor:
+        result = product(*arguments)
+        sizes.append(result.numel())
+        return result
 
-    monkeypatch.setattr(torch, "softmax", watch)
-    attention_mean(*inputs())
-    assert len(sizes) > 1
-    assert max(sizes) <= 1000
+    monkeypatch.setattr(tiled_attention, "_product", watch)
+    moments_and_gradients(inputs())
+    assert len(sizes) == (1 + 2) * 4 * 5  # 50 queries in 4 parts, 70 keys in 5
+    assert max(sizes) == 2 * 16 * 16
+
+
+def test_a_budget_limits_what_large_pictures_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, key, value = inputs()
+    monkeypatch.setattr(attention, "MOST_COMPARISONS", 50 * 70)
+    exact = attention_mean(query, key, value)
+    monkeypatch.setattr(attention, "MOST_COMPARISONS", 50 * 35)
+    with pytest.warns(DatNetWarning, match="35 of 70"):
+        first, second = attention_mean(query, key, value), attention_mean(query, key, value)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, exact)
+    # Of a style that is the same everywhere any sample is as good as all.
+    uniform = [tensor[..., :1].expand(-1, -1, 70) for tensor in (key, value)]
+    with pytest.warns(DatNetWarning):
+        torch.testing.assert_close(attention_mean(query, *uniform), value[..., :1].expand(2, 5, 50))
 
 
 def test_moments_stay_in_float32_under_autocast() -> None:

@@ -71,7 +71,7 @@ def test_adaattn(golden) -> None:
             module.key(style_key).flatten(2),
             module.value(style).flatten(2),
         )
-    spread = std.view(exact.shape) > 0.01
+    spread = std.view(exact.shape) > 0.02
     assert 0.3 < spread.float().mean() < 0.6
     torch.testing.assert_close(output[spread], vectors["out"][spread], atol=1e-4, rtol=0)
     assert (vectors["out"] - exact).abs().max() < 2e-3
@@ -202,7 +202,8 @@ def test_whole_network(golden, vgg19: VggEncoder, make) -> None:
         ("_rect", picture(64, 96, 0), picture(48, 80, 1.7)),
     ):
         expected = vectors[f"{make.__name__}{suffix}"]
-        output = network.generate(network.encode(content), network.encode(style), content.shape[2:])
+        features = network.encode_content(content), network.encode_style(style)
+        output = network.generate(*features, content.shape[2:])
         assert (output - expected).abs().max() <= 1e-3 * expected.abs().max()
 
 

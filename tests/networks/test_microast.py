@@ -73,24 +73,33 @@ def test_agrees_with_the_published_network(golden, network: MicroAST) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    ("alpha", "name"), [(1.0, "output"), (0.5, "output_alpha05"), (0.0, "output_alpha00")]
-)
 def test_trained_network_paints_what_the_published_code_does(
-    trained: MicroAST, reference: dict[str, Tensor], alpha: float, name: str
+    trained: MicroAST, reference: dict[str, Tensor]
 ) -> None:
     content, style = reference["content"], reference["style"]
     output = trained.generate(
-        trained.encode_content(content), trained.encode_style(style), content.shape[2:], alpha
+        trained.encode_content(content), trained.encode_style(style), content.shape[2:]
     )
-    torch.testing.assert_close(output, reference[name], rtol=0, atol=1e-3)
+    torch.testing.assert_close(output, reference["output"], rtol=0, atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_weaker_style_is_still_a_picture(trained: MicroAST, reference: dict[str, Tensor]) -> None:
+    """The published code paints one flat colour at every alpha between 0 and 1."""
+    content, style = reference["content"], reference["style"]
+    published = reference["output_alpha05"].clamp(0, 1)
+    spread = content.std()
+    assert published.std(dim=(2, 3)).mean() < 0.3 * spread
+    for alpha in (0.25, 0.5, 0.75):
+        painted = trained(content, style, alpha)
+        assert painted.std(dim=(2, 3)).mean() > 0.5 * spread
 
 
 @torch.no_grad()
 def test_trained_features_and_signals_are_the_published_ones(
     trained: MicroAST, reference: dict[str, Tensor]
 ) -> None:
-    features = trained.encode_content(reference["content"])
+    features = trained.encode_content(reference["content"])[:2]
     features += trained.encode_style(reference["style"])
     names = ("cf1", "cf2", "sf1", "sf2", "w1", "b1", "w2", "b2")
     for name, tensor in zip(names, features, strict=True):
@@ -131,13 +140,6 @@ def test_one_encoded_style_serves_many_contents(trained: MicroAST) -> None:
         one = trained.encode_content(content[index : index + 1])
         alone = trained.generate(one, encoded, (48, 64))
         torch.testing.assert_close(together[index : index + 1], alone, rtol=1e-4, atol=1e-4)
-
-
-@torch.no_grad()
-def test_alpha_0_keeps_the_signals_of_the_style(trained: MicroAST) -> None:
-    content = images(1, 64, 64)
-    first, second = (trained(content, images(1, 64, 64, seed), 0.0) for seed in (1, 2))
-    assert (first - second).abs().mean() > 0.01
 
 
 @torch.no_grad()
