@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import io
 import json
 import re
 import warnings
@@ -241,10 +242,9 @@ def write_onnx(program: ExportedProgram, description: NetworkDescription, path: 
 
 def write_pt2(program: ExportedProgram, description: NetworkDescription, path: Path) -> None:
     """Write a traced network as an archive for ``torch.export.load``."""
-    with path.open("wb") as file:
-        torch.export.save(
-            program, file, extra_files={"datnet.json": json.dumps(asdict(description))}
-        )
+    file = io.BytesIO()  # where torch writes itself, a full disk ends the whole process
+    torch.export.save(program, file, extra_files={"datnet.json": json.dumps(asdict(description))})
+    path.write_bytes(file.getbuffer())
 
 
 def onnx_runner(path: Path, alpha_input: bool) -> Runner:

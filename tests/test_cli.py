@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from pixel_network import write_pixel_network
 
 from datnet.cli import main
 from datnet.commands.evaluate import name_networks
@@ -64,7 +66,7 @@ def network_file(encoder_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_help_teaches_and_is_quick(tmp_path: Path) -> None:
     result = datnet("--help", cwd=tmp_path)
     assert result.returncode == 0
-    for command in ("train", "evaluate", "stylize", "weights"):
+    for command in ("train", "benchmark", "evaluate", "stylize", "weights"):
         assert command in result.stdout
         if command != "train":
             assert "examples:" in datnet(command, "--help", cwd=tmp_path).stdout
@@ -121,6 +123,48 @@ def test_evaluate(network_file: Path, pictures: Path, tmp_path: Path) -> None:
     assert again.stdout == result.stdout
     other = datnet(*arguments[:6], "--size", "48", "--device", "cpu", cwd=tmp_path)
     assert_clear_failure(other, "holds another evaluation", "size")
+
+
+def test_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = write_pixel_network(tmp_path / "network.safetensors")
+    files = [tmp_path / f"new/cost.{suffix}" for suffix in ("json", "csv", "png")]
+    options = (
+        option for pair in zip(("--json", "--csv", "--plot"), files, strict=True) for option in pair
+    )
+    size = ("--sizes", "48", "--runs", "1", "--device", "cpu")
+    assert call(monkeypatch, "benchmark", network, *size, *options) == 0
+    output = capsys.readouterr().out
+    assert "48 × 48 pixels" in output
+    assert "| pixel " in output
+    (measurement,) = json.loads(files[0].read_text())["measurements"]
+    assert measurement["seconds"]["median"] > 0
+    assert measurement["problem"] is None
+    assert all(path.exists() for path in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sanett"], "sanett is neither a network of conf/model nor a file; did you mean sanet?"),
+        (["--sizes", "256", "16"], "size 16 is not possible; sizes go from 32 to 4096"),
+        (["--runs", "0"], "runs is 0; it must be at least 1"),
+        (["--device", "cuda:99"], "device cuda:99 cannot be used here"),
+        (["--plot", "cost.jpg"], "--plot cost.jpg must end with .png or .pdf"),
+        (["--json", "."], ". is a folder; name a file"),
+    ],
+)
+def test_mistakes_in_a_benchmark_are_told_in_one_line(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(monkeypatch, "benchmark", *arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
 
 
 def test_names_in_tables_are_distinct() -> None:

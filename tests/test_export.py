@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
+import os
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,8 +25,10 @@ from datnet.errors import DatNetError
 from datnet.export import export_network, picture
 from datnet.networks import attention
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.datnet import DatNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.sanet import StyleAttention
+from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, load_network, save_network
 
 EXAMPLE = Path(__file__).parents[1] / "experiments" / "onnx_stylize.py"
@@ -205,11 +210,37 @@ def test_a_file_that_paints_something_else_is_not_kept(
     assert path.read_text() == "an earlier file"
 
 
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path, traced: None) -> None:
+    network, path = make(), tmp_path / "network.pt2"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(DatNetError, match=r"network\.pt2 cannot be written: ") as refusal:
+            export_network(network, DESCRIPTION, path, alpha_input=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.strerror(errno.EFBIG) in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_onnx_lacks_is_named(exported: Path, tmp_path: Path) -> None:
     program = torch.export.export(Eigenvalues(), (torch.rand(1, 4, 4),))
     with pytest.raises(DatNetError, match=r"no operator for aten\.\w*eigh.*\.pt2") as refusal:
         export.write_onnx(program, DESCRIPTION, tmp_path / "network.onnx")
     assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_datnet_can_be_traced_for_all_sizes(encoder: VggEncoder) -> None:
+    torch.manual_seed(0)
+    network = DatNet(encoder).eval()
+    with export.quiet():
+        module = export.trace(network, alpha_input=False).module()
+    content, style = picture((51, 77), 1), picture((94, 32), 2)
+    with torch.no_grad():
+        expected = network(content, style)
+        torch.testing.assert_close(module(content, style), expected, rtol=0, atol=1e-5)
+    assert expected.std() > 1e-3
 
 
 def test_a_network_that_decides_by_size_is_refused() -> None:

@@ -35,24 +35,32 @@ from datnet.serve.server import check_address, is_loopback, served
 GRADIO = pytest.mark.skipif(find_spec("gradio") is None, reason="Gradio is not installed")
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_network(name: str, seed: int, path: Path) -> Path:
     """A network of random weights, large enough for photo and painting to show in its results."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     microast = MicroAST()
     with torch.no_grad():
         for parameter in microast.parameters():
             parameter.mul_(2)
-    path = tmp_path_factory.mktemp("network") / "network.safetensors"
     training = {"steps": 3, "images_per_step": 2, "data": {"content_dir": "/secret/birds"}}
     target = {"_target_": "datnet.networks.microast.MicroAST"}
-    save_network(microast, NetworkDescription("tiny", target, {}, training), path)
+    save_network(microast, NetworkDescription(name, target, {}, training), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_network("tiny", 0, tmp_path_factory.mktemp("network") / "network.safetensors")
 
 
 @pytest.fixture(scope="module")
 def stylizer(network: Path) -> Stylizer:
     return Stylizer(network, "cpu")
+
+
+@pytest.fixture(scope="module")
+def other_stylizer(network: Path) -> Stylizer:
+    return Stylizer(write_network("other", 1, network.with_name("other.safetensors")), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -233,10 +241,11 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def address(stylizer: Stylizer, examples: SampleImages) -> Iterator[str]:
+def address(stylizer: Stylizer, other_stylizer: Stylizer, examples: SampleImages) -> Iterator[str]:
     pytest.importorskip("gradio")
     limits = Limits(upload_megabytes=0.5)
-    with served({"tiny": stylizer}, limits, examples, "127.0.0.1", free_port()) as address:
+    stylizers = {"tiny": stylizer, "other": other_stylizer}
+    with served(stylizers, limits, examples, "127.0.0.1", free_port()) as address:
         yield address
 
 
@@ -370,8 +379,11 @@ def wait_for(condition: Callable[[], Any]) -> Any:
     raise AssertionError("waited in vain")
 
 
+# Width, height and a corner of the photograph (0) or the result (1); null before both are shown.
 PIXELS = """
-const image = document.querySelectorAll("#result img")[arguments[0]];
+const images = [...document.querySelectorAll("#result img")].filter(each => each.naturalWidth);
+if (images.length < 2) return null;
+const image = images[arguments[0]];
 const canvas = document.createElement("canvas");
 [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
 canvas.getContext("2d").drawImage(image, 0, 0);
@@ -401,9 +413,7 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     find("css selector", "#painting-examples button")[0].click()
     wait_for(lambda: find("css selector", "#painting img"))
     button.click()
-    loaded = "return [...document.querySelectorAll('#result img')].filter(i => i.naturalWidth)"
-    wait_for(lambda: len(browser.execute_script(loaded)) == 2)
-    *before_size, before = browser.execute_script(PIXELS, 0)
+    *before_size, before = wait_for(lambda: browser.execute_script(PIXELS, 0))
     *after_size, after = browser.execute_script(PIXELS, 1)
     assert before_size == after_size == [640, 512]
     assert np.abs(np.array(before) - np.array(after)).mean() > 5
@@ -422,3 +432,48 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     }
     assert any(url.startswith(address) for url in asked)
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+@pytest.mark.slow
+def test_a_second_painting_and_another_network_in_a_browser(browser, address, tmp_path):
+    find = browser.find_elements
+    screen = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(address)
+    button = wait_for(lambda: find("id", "paint"))[0]
+
+    def paint(expected: Callable[[np.ndarray], bool]) -> np.ndarray:
+        """Press the button and wait until the result is as expected."""
+        button.click()
+
+        def result() -> list[np.ndarray]:
+            painted = browser.execute_script(PIXELS, 1)
+            pixels = np.array(painted[2], float) if painted else None
+            return [pixels] if pixels is not None and expected(pixels) else []
+
+        return wait_for(result)[0]
+
+    def differs(other: np.ndarray) -> Callable[[np.ndarray], bool]:
+        return lambda pixels: np.abs(pixels - other).mean() > 0.1
+
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(image_bytes(80, 64))
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
+    wait_for(lambda: find("css selector", "#photo img"))
+    find("css selector", "#painting-examples button")[0].click()
+    wait_for(lambda: find("css selector", "#painting img"))
+    one_painting = paint(lambda pixels: True)
+
+    find("css selector", "#mixing button")[0].click()
+    second = wait_for(lambda: find("css selector", "#second-examples button"))[1]
+    wait_for(second.is_displayed)
+    second.click()
+    wait_for(lambda: find("css selector", "#second img"))
+    paint(differs(one_painting))
+    share = find("css selector", "#mix input[type=number]")[0]
+    share.clear()
+    share.send_keys("0", "\ue004")  # Tab
+    paint(lambda pixels: np.array_equal(pixels, one_painting))
+
+    find("css selector", "#network input[value=other]")[0].click()
+    paint(differs(one_painting))

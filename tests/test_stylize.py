@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,6 +70,24 @@ def files(folder: Path) -> list[str]:
 
 def pixels(path: str | Path) -> np.ndarray:
     return np.asarray(Image.open(path)).astype(int)
+
+
+def write_clip(path: Path) -> Path:
+    """Three frames of noise, which the encoder cannot make small without loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(1)
+    with av.open(str(path), "w") as clip:
+        video = clip.add_stream("libx264", rate=25, width=64, height=48, options={"qp": "0"})
+        for _ in range(3):
+            noise = generator.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            clip.mux(video.encode(av.VideoFrame.from_ndarray(noise)))
+        clip.mux(video.encode(None))
+    return path
+
+
+def frames(path: Path) -> int:
+    with av.open(str(path)) as clip:
+        return sum(1 for _ in clip.decode(video=0))
 
 
 # --------------------------------------------------------------------------------- one result
@@ -165,6 +184,43 @@ def test_folders_patterns_and_lists(stylize: Callable[..., Outcome], folder: Pat
     assert files(folder / "p+q") == ["a.jpg", "b.jpg", "c.jpg"]
 
 
+def test_folders_with_photographs_and_clips(stylize: Callable[..., Outcome], folder: Path) -> None:
+    write_clip(folder / "photos" / "more" / "film.mov")
+    for output, expected in (
+        ("out", ["a__p.png", "b__p.png", "c__p.png", "film__p.mp4"]),
+        ("out/{content}.jpg", ["a.jpg", "b.jpg", "c.jpg", "film.mp4"]),
+        ("out/{content}.webm", ["a.png", "b.png", "c.png", "film.webm"]),
+    ):
+        outcome = stylize("photos", "paintings/p.png", "-o", output, "--smoothing", 0.5)
+        assert outcome.status == 0, outcome.err
+        assert "wrote 4 of 4 results to out" in outcome.out
+        assert files(folder / "out") == expected
+        assert frames(folder / "out" / expected[-1]) == 3
+        again = stylize("photos", "paintings/p.png", "-o", output)
+        assert again.out.startswith("nothing to do: 4 results are there already")
+        for path in (folder / "out").iterdir():
+            path.unlink()
+    # Results that lie among the contents are not painted again.
+    for _ in range(2):
+        assert stylize("photos/more", "paintings/p.png", "-o", "photos/more").status == 0
+        assert files(folder / "photos" / "more") == [
+            "c.png", "c__p.png", "film.mov", "film__p.mp4"
+        ]  # fmt: skip
+
+
+def test_a_folder_with_clips_alone(stylize: Callable[..., Outcome], folder: Path) -> None:
+    write_clip(folder / "clips" / "film.mp4")
+    for crf in (0, 51):
+        outcome = stylize("clips", "paintings/p.png", "-o", f"crf{crf}", "--crf", crf)
+        assert outcome.status == 0, outcome.err
+        assert files(folder / f"crf{crf}") == ["film__p.mp4"]
+    small, large = (folder / f"crf{crf}" / "film__p.mp4" for crf in (51, 0))
+    assert 2 * small.stat().st_size < large.stat().st_size
+    outcome = stylize("photos/a.png", "clips", "-o", "out")
+    assert outcome.status == 1
+    assert "clips: there is no image" in outcome.err  # a clip is no painting
+
+
 def test_batch_skips_what_exists(stylize: Callable[..., Outcome], folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "out" / "b__p.png").write_bytes(b"precious")
@@ -230,6 +286,24 @@ def test_full_disk_ends_a_batch(
     assert files(folder / "out") == ["a__p.png"]
 
 
+def test_ctrl_c_ends_a_batch(
+    stylize: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def interrupted(self: Path, data: bytes) -> int:
+        if list((folder / "out").glob("*.png")):
+            write(self, data[:10])
+            raise KeyboardInterrupt
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    outcome = stylize("photos", "paintings/p.png", "-o", "out")
+    assert (outcome.status, outcome.err) == (130, "interrupted\n")
+    assert outcome.out == "wrote 1 of 3 results to out\n"
+    assert files(folder / "out") == ["a__p.png"]
+
+
 def test_styles_are_encoded_once_for_contents_of_one_size(
     stylize: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +330,7 @@ def test_mistakes(stylize: Callable[..., Outcome], folder: Path) -> None:
     (folder / "empty").mkdir()
     Path("zero.png").write_bytes(b"")
     Path("text.ckpt").write_text("no network")
+    Path("film.mp4").write_bytes(b"no clip")
     Image.new("RGB", (1, 1)).save("pixel.png")
     before = files(folder)
     for arguments, words in (
@@ -279,6 +354,10 @@ def test_mistakes(stylize: Callable[..., Outcome], folder: Path) -> None:
         ((photo, painting, "--quality", 0, "-o", "a.jpg"), ["quality is 0", "1 and 100"]),
         ((photo, painting, "--quality", 90), ["stylized.png", "JPEG"]),
         ((photo, painting, "--smoothing", 0.5), ["--smoothing", "clips"]),
+        ((photo, painting, "--crf", 20), ["--crf", "clips", "--quality"]),
+        (("film.mp4", painting, "--crf", 52), ["crf is 52", "0 and 51"]),
+        (("film.mp4", painting, "--crf", -1, "-o", "a.webm"), ["crf is -1", "0 and 63"]),
+        (("film.mp4", painting, "--quality", 80), ["--quality", "--crf"]),
         ((photo, painting, "-o", "result.xyz"), ["result.xyz", ".jpg"]),
         ((photo, painting, "-o", "{content}"), ["a:", ".jpg"]),
         ((photo, painting, "-o", "{name}.jpg"), ["{name}", "{content}", "{style}"]),
@@ -392,7 +471,17 @@ def test_clip_is_handed_over(
 
     monkeypatch.setattr(datnet.video, "stylize_video", record)
     Path("clip.mp4").touch()
-    options = ("--smoothing", 0.5, "--size", 40, "--keep-colors", "--style", "paintings/p.png:2")
+    options = (
+        "--smoothing",
+        0.5,
+        "--crf",
+        30,
+        "--size",
+        40,
+        "--keep-colors",
+        "--style",
+        "paintings/p.png:2",
+    )
     outcome = stylize("clip.mp4", *options, "-o", "out.mkv")
     assert (outcome.status, outcome.out) == (0, "wrote out.mkv: 3 frames\n")
     (given, settings) = calls[0]
@@ -405,5 +494,6 @@ def test_clip_is_handed_over(
         "keep_colors": "luminance",
         "mask": None,
         "smoothing": 0.5,
+        "crf": 30,
         "progress": True,
     }

@@ -23,8 +23,8 @@ datnet stylize [options] CONTENT [CONTENT ...] STYLE
 DESCRIPTION = """\
 Paint photographs in the manner of paintings.
 
-CONTENT is a photograph, a video, a folder of photographs (with its subfolders) or a quoted pattern
-such as 'photos/**/*.jpg'. STYLE is a painting, or a folder or pattern of paintings: every content
+CONTENT is a photograph, a video, a folder of them (with its subfolders) or a quoted pattern such as
+'photos/**/*.jpg'. STYLE is a painting, or a folder or pattern of paintings: every content
 is painted in the manner of each. --style mixes paintings instead.
 """
 
@@ -82,7 +82,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="the result's file; a folder, where results are called CONTENT__STYLE.png; or a "
         "pattern with {content} and {style}, such as 'out/{content}_{style}.jpg' (default: "
         "stylized.png, or the folder stylized). .png, .jpg, .webp, .tif, .bmp, .avif; clips: "
-        ".mp4, .mov, .mkv, .webm",
+        ".mp4, .mov, .mkv, .webm. Of photographs and clips together, those that a pattern's suffix "
+        "does not fit become .png or .mp4",
     )
     parser.add_argument(
         "--overwrite",
@@ -141,6 +142,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=0.0,
         help="for clips, 0 to less than 1: how much of the frames before stays where the clip does "
         "not change, against flicker (default: 0)",
+    )
+    look.add_argument(
+        "--crf",
+        type=int,
+        help="for clips, constant rate factor of the encoder; smaller is better and larger in "
+        "bytes: 0 to 51 (default: 18), for .webm 0 to 63 (default: 24)",
     )
     parser.set_defaults(run=run)
 
@@ -203,6 +210,7 @@ def run(arguments: argparse.Namespace) -> int:
         len(styles[0]),
         arguments.quality,
         arguments.smoothing,
+        arguments.crf,
     )
     if not planned.several:
         print(painter.paint(to_do[0], progress=True))
@@ -217,15 +225,20 @@ def check_options(jobs: list[Job], arguments: argparse.Namespace) -> None:
         DatNetError: If there are any.
     """
     from datnet.data.pictures import check_quality
+    from datnet.video.writing import check_crf
 
     for job in jobs:
-        if not job.is_clip:
+        if job.is_clip:
+            check_crf(job.output, arguments.crf)
+        else:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
     if arguments.smoothing and not clips:
         raise DatNetError("--smoothing is for clips, and no content is one")
+    if arguments.crf is not None and not clips:
+        raise DatNetError("--crf is for clips, and no content is one; pictures have --quality")
     if arguments.quality is not None and all(job.is_clip for job in jobs):
-        raise DatNetError("--quality is for pictures; clips are written at high quality")
+        raise DatNetError("--quality is for pictures; clips have --crf")
 
 
 def count(jobs: list[Job]) -> str:
@@ -242,6 +255,7 @@ class Painter:
         styles: How many paintings every job mixes.
         quality: Of pictures in a lossy format.
         smoothing: Of clips.
+        crf: Of clips, None for the format's own.
     """
 
     def __init__(
@@ -251,11 +265,13 @@ class Painter:
         styles: int,
         quality: int | None,
         smoothing: float,
+        crf: int | None,
     ) -> None:
         self.stylizer = stylizer
         self.settings = settings
         self.quality = quality
         self.smoothing = smoothing
+        self.crf = crf
         # A batch goes style by style, and photographs of one camera have one size.
         self.encode = lru_cache(maxsize=styles)(self.encode_for)
 
@@ -302,6 +318,7 @@ class Painter:
             list(job.styles),
             job.output,
             smoothing=self.smoothing,
+            crf=self.crf,
             progress=progress,
             **self.settings,
         )

@@ -66,23 +66,24 @@ class Inputs:
 def find_inputs(name: str, clips: bool) -> Inputs:
     """Find what a name on the command line stands for: a file, a folder or a glob pattern.
 
-    A folder is searched for images, with its subfolders. A pattern has ``*``, ``?`` or ``[``, where
-    ``**`` stands for any subfolders; it finds images and, if they are asked for, clips. What exists
-    under the very name is no pattern.
+    A folder is searched with its subfolders. A pattern has ``*``, ``?`` or ``[``, where ``**``
+    stands for any subfolders. Both find images and, if they are asked for, clips. What exists under
+    the very name is no pattern.
 
     Args:
         name: The name. Whether a file of this name exists is not looked at.
-        clips: Whether a pattern finds clips, too.
+        clips: Whether clips are found, too.
 
     Raises:
-        DatNetError: If a folder or pattern holds no image.
+        DatNetError: If a folder or pattern holds none.
     """
     path = Path(name)
+    also = CLIP_SUFFIXES if clips else frozenset()
     if path.is_dir():
-        return Inputs(find_images(path), folder=path, searched=True)
+        return Inputs(find_images(path, also), folder=path, searched=True)
     if path.exists() or not re.search(r"[*?\[]", name):
         return Inputs([path])
-    suffixes = FORMATS.keys() | (CLIP_SUFFIXES if clips else set())
+    suffixes = FORMATS.keys() | also
     try:
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except ValueError as error:  # `**` inside a name
@@ -133,8 +134,9 @@ def plan(
         styles: Paintings, or mixtures of them.
         output: What the user wants: a file for a single result; a folder, where results are called
             ``CONTENT__STYLE.png`` (clips ``.mp4``); or a pattern with ``{content}`` and
-            ``{style}``, which stand for the names without suffix. By default ``stylized.png`` or,
-            for several results, the folder ``stylized``.
+            ``{style}``, which stand for the names without suffix. Where contents are of both
+            kinds, those that the pattern's suffix does not fit get ``.png`` or ``.mp4`` instead. By
+            default ``stylized.png`` or, for several results, the folder ``stylized``.
         searched: Whether the styles come of a folder or pattern.
         mask: One more file that is read.
 
@@ -159,10 +161,12 @@ def plan(
         if named_as_folder or (several and not named_as_file):
             folder = path
             output = str(path / "{content}__{style}{suffix}")
+    paths = contents_to_paint(contents, folder)
+    both_kinds = len({path.suffix.lower() in CLIP_SUFFIXES for path in paths}) == 2
     jobs = [
-        Job(content, mixture, name_output(output, content, mixture))
+        Job(content, mixture, name_output(output, content, mixture, both_kinds))
         for mixture in styles
-        for content in contents_to_paint(contents, folder)
+        for content in paths
     ]
     searched_for = {path for each in contents if each.searched for path in each.paths}
     jobs = without_earlier_results(jobs, searched_for)
@@ -190,13 +194,22 @@ def contents_to_paint(contents: list[Inputs], output_folder: Path | None) -> lis
     return list(found)
 
 
-def name_output(pattern: str, content: Path, styles: Iterable[Path]) -> Path:
+def name_output(pattern: str, content: Path, styles: Iterable[Path], both_kinds: bool) -> Path:
     """Fill in a pattern.
+
+    Args:
+        pattern: The pattern, or a name without fields.
+        content: The photograph or clip.
+        styles: The paintings.
+        both_kinds: Whether there are contents of both kinds, so that the pattern's suffix can fit
+            one kind only; the others get another.
 
     Raises:
         DatNetError: If it has a field in braces that is unknown.
     """
-    suffix = ".mp4" if content.suffix.lower() in CLIP_SUFFIXES else ".png"
+    kind = content.suffix.lower()
+    is_clip = kind in CLIP_SUFFIXES
+    suffix = ".mp4" if is_clip else ".png"
     style = "+".join(each.stem for each in styles)
     values = {"content": content.stem, "style": style, "suffix": suffix}
 
@@ -208,7 +221,12 @@ def name_output(pattern: str, content: Path, styles: Iterable[Path]) -> Path:
             )
         return values[field[1]]
 
-    return Path(re.sub(r"\{([^{}]*)\}", value, pattern))
+    output = Path(re.sub(r"\{([^{}]*)\}", value, pattern))
+    if both_kinds and "{" in pattern and kind != ".gif":  # which can be either
+        of_other_kind = SAVING_FORMATS if is_clip else CLIP_SAVING_FORMATS
+        if output.suffix.lower() in of_other_kind:
+            return output.with_suffix(suffix)
+    return output
 
 
 def without_earlier_results(jobs: list[Job], searched: set[Path]) -> list[Job]:

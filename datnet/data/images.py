@@ -19,7 +19,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -261,12 +261,16 @@ def _reason(error: Exception) -> str:
     return f"the image data is damaged: {error or type(error).__name__}"
 
 
-def find_images(folder: str | Path) -> list[Path]:
+def find_images(folder: str | Path, also: Collection[str] = ()) -> list[Path]:
     """List the image files in a folder and its subfolders, without opening them.
 
     Files are known by their suffix, in capitals or not; see :data:`FORMATS`. Hidden files and
     folders are left out. Links are followed; a folder that can be reached in several ways is
     listed once, so links that form a loop do no harm.
+
+    Args:
+        folder: The folder.
+        also: Further suffixes, lower case with the dot, of files that are listed as well.
 
     Returns:
         At least one path, sorted by the path inside the folder (written with ``/``), so that the
@@ -280,6 +284,7 @@ def find_images(folder: str | Path) -> list[Path]:
         raise DatNetError(f"{folder}: there is no such folder. Expected a folder with image files.")
     if not folder.is_dir():
         raise DatNetError(f"{folder}: this is a file. Expected a folder with image files.")
+    suffixes = [*FORMATS, *sorted(also)]
     images: list[Path] = []
     other_files = 0
     seen_folders: set[Path] = set()
@@ -302,14 +307,14 @@ def find_images(folder: str | Path) -> list[Path]:
                 is_folder = is_file = False
             if is_folder:
                 pending.append(Path(entry.path))
-            elif is_file and Path(entry.name).suffix.lower() in FORMATS:
+            elif is_file and Path(entry.name).suffix.lower() in suffixes:
                 images.append(Path(entry.path))
             else:
                 other_files += 1
     if not images:
         raise DatNetError(
             f"{folder}: there is no image in this folder or its subfolders"
-            f" ({other_files} other files). Expected files named {', '.join(FORMATS)}."
+            f" ({other_files} other files). Expected files named {', '.join(suffixes)}."
         )
     return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
 

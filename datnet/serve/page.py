@@ -89,16 +89,17 @@ def build_page(
                 size = gr.Radio(
                     list(SIZES), value="512", label="Size", info="Shorter side in pixels."
                 )
-                with gr.Accordion("Mix in a second painting", open=False):
+                with gr.Accordion("Mix in a second painting", open=False, elem_id="mixing"):
                     second = picture_input("Second painting", "second", examples.eval_style)
                     mix = gr.Slider(
                         0, 1, 0.5, step=0.05, label="Mix", info="0 is the first painting alone, 1 "
-                        "the second."
+                        "the second.", elem_id="mix",
                     )  # fmt: skip
                 network = gr.Radio(
                     list(stylizers),
                     value=next(iter(stylizers)),
                     label="Network",
+                    elem_id="network",
                     visible=len(stylizers) > 1,
                 )
                 button = gr.Button("Paint", variant="primary", elem_id="paint")

@@ -109,7 +109,7 @@ def stylize_video(
             change, see :class:`datnet.video.smoothing.TemporalSmoothing`.
         crf: Constant rate factor of the encoder, smaller is better and larger in bytes: 0 to 51,
             by default 18; for .webm 0 to 63, by default 24.
-        progress: Whether to show a progress bar.
+        progress: Whether to show a progress bar, if there is a terminal.
 
     Returns:
         What was made, with a measure of its flicker.
@@ -145,7 +145,10 @@ def stylize_video(
         ClipReader(clip) as reader,
         open_writer(output, reader, crf) as writer,
         tqdm(
-            total=reader.expected_frames, unit="frame", desc=clip.name, disable=not progress
+            total=reader.expected_frames,
+            unit="frame",
+            desc=clip.name,
+            disable=None if progress else True,
         ) as bar,
     ):
         for item in reader:

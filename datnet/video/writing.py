@@ -96,6 +96,17 @@ def video_format(path: Path) -> VideoFormat:
     return FORMATS[path.suffix.lower()]
 
 
+def check_crf(path: Path, crf: int | None) -> None:
+    """Refuse a constant rate factor that the encoder for a file name does not know.
+
+    Raises:
+        DatNetError: If so.
+    """
+    worst = video_format(path).worst_crf
+    if crf is not None and not 0 <= crf <= worst:
+        raise DatNetError(f"crf is {crf}; for {path.suffix} it must be between 0 and {worst}")
+
+
 class ClipWriter:
     """A video file that is being written; times, shape of pixels and sound are those of a clip.
 
@@ -118,15 +129,12 @@ class ClipWriter:
     """
 
     def __init__(self, path: Path, unfinished: Path, reader: ClipReader, crf: int | None) -> None:
+        check_crf(path, crf)
         self.path = path
         self.size: tuple[int, int] | None = None
         self._format = video_format(path)
         self._reader = reader
         self._crf = self._format.crf if crf is None else crf
-        if not 0 <= self._crf <= self._format.worst_crf:
-            raise DatNetError(
-                f"crf is {crf}; for {path.suffix} it must be between 0 and {self._format.worst_crf}"
-            )
         self._to_yuv = VideoReformatter()
         self._video: VideoStream | None = None
         self._sounds: dict[int, AudioStream] = {}  # by the index of the clip's stream
