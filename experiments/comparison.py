@@ -24,13 +24,13 @@ from PIL import Image
 from datnet.config import CONFIG_DIR, TrainConfig
 from datnet.data.images import find_images, fit_square, read_image
 from datnet.data.sample import sample_images
+from datnet.devices import choose_device
 from datnet.errors import DatNetError
 from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
 from datnet.published import network_file
 from datnet.saved_network import read_description
-from datnet.stylizer import choose_device
 from datnet.training.run_folder import RunFolder
 from experiments.tables import mean_over_seeds
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from datnet.commands.benchmark import add_settings
+from datnet.devices import choose_device
 from datnet.evaluation.benchmark import Benchmark, Measurement, Settings
 from datnet.evaluation.benchmark_report import (
     format_giga,
@@ -33,7 +34,6 @@ from datnet.evaluation.benchmark_report import (
 from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, find_candidates, model_names
 from datnet.evaluation.markdown import aligned
 from datnet.files import write_text
-from datnet.stylizer import choose_device
 from experiments.comparison import run
 from experiments.paper import TABLE_2, TITLES
 from experiments.tables import rank_correlation

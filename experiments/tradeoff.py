@@ -18,13 +18,13 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from datnet.devices import choose_device
 from datnet.evaluation.metrics import Metrics
 from datnet.evaluation.networks import results_folder
 from datnet.evaluation.protocol import CONTROLS, evaluate
 from datnet.evaluation.summary import Estimate
 from datnet.files import complete_or_absent, write_text
 from datnet.saved_network import load_network
-from datnet.stylizer import choose_device
 from experiments.comparison import (
     SCALES,
     Comparison,

@@ -426,3 +426,19 @@ def test_result_is_an_ordinary_image(stylizer: Stylizer) -> None:
     result = stylizer(PHOTO, FIRST)
     assert (result.mode, result.size, result.info) == ("RGB", (64, 48), {})
     assert to_image(to_tensor(result)) == result
+
+
+@pytest.mark.parametrize(("dtype", "decibels"), [("float16", 45), ("bfloat16", 35)])
+def test_16_bits_paint_nearly_the_same(shared: Path, dtype: str, decibels: float) -> None:
+    """A trained network; float16 has eight times the digits of bfloat16."""
+    microast = shared / "golden" / "microast"
+    exact, rounded = (
+        values(Stylizer(microast, "cpu", each)(PHOTO, FIRST)) for each in ("float32", dtype)
+    )
+    error = np.square(exact - rounded).mean()
+    assert 0 < error < 255**2 / 10 ** (decibels / 10)
+
+
+def test_an_unknown_dtype_is_refused(shared: Path) -> None:
+    with pytest.raises(DatNetError, match=r"dtype is int8.*float16"):
+        Stylizer(shared / "golden" / "microast", "cpu", "int8")

@@ -112,11 +112,11 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         1 if a network could not be measured at some size, else 0.
     """
+    from datnet.devices import choose_device
     from datnet.evaluation.benchmark import Benchmark, Settings  # these import torch
     from datnet.evaluation.benchmark_report import csv_text, plot, tables
     from datnet.evaluation.candidates import find_candidates, model_names
     from datnet.files import write_text
-    from datnet.stylizer import choose_device
 
     check_outputs(arguments)
     settings = Settings(

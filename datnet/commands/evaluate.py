@@ -66,13 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the table."""
     from datnet.data.images import find_images  # these import torch
     from datnet.data.sample import sample_images
+    from datnet.devices import choose_device
     from datnet.evaluation.networks import evaluate_networks, read_pairs
     from datnet.evaluation.protocol import every_pair
     from datnet.evaluation.summary import summary_table
     from datnet.files import write_text
     from datnet.published import network_file
     from datnet.saved_network import read_description
-    from datnet.stylizer import choose_device
 
     files = [network_file(network) for network in arguments.networks]
     networks = name_networks([(read_description(path).name, path) for path in files])

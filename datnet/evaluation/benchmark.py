@@ -17,13 +17,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from datnet.devices import precision, ran_out_of_memory
 from datnet.errors import DatNetError
-from datnet.evaluation.candidates import (
-    Candidate,
-    precision,
-    ran_out_of_memory,
-    random_pictures,
-)
+from datnet.evaluation.candidates import Candidate, random_pictures
 from datnet.evaluation.efficiency import ParameterCounts, multiply_adds, parameters
 from datnet.evaluation.machine import describe_machine
 from datnet.evaluation.peak_memory import (
@@ -38,7 +34,6 @@ from datnet.networks.vgg import VggEncoder
 COUNTED_SIZE = 256
 """Side of the images for which multiply-adds are counted."""
 LARGEST_SIZE = 4096
-DTYPES = ("float32", "bfloat16", "float16")
 REFERENCE = "adain"
 """Title of the network that ratios are taken to."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,17 +108,3 @@ def random_pictures(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     content, style = torch.rand(2, 1, 3, size, size, generator=generator).to(device)
     return content, style
-
-
-def precision(device: torch.device, dtype: str) -> AbstractContextManager[None]:
-    """Autocast to "bfloat16" or "float16"; for "float32" nothing is changed."""
-    return torch.autocast(device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32")
-
-
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was not enough memory, on whatever device."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError)
-        and ("out of memory" in words or "can't allocate memory" in words)
-    )

@@ -17,12 +17,8 @@ from pathlib import Path
 
 import torch
 
-from datnet.evaluation.candidates import (
-    Candidate,
-    precision,
-    ran_out_of_memory,
-    random_pictures,
-)
+from datnet.devices import precision, ran_out_of_memory
+from datnet.evaluation.candidates import Candidate, random_pictures
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
 
 OUT_OF_MEMORY = "out of memory"
@@ -51,7 +47,7 @@ def peak_in_new_process(
     Args:
         candidate: The network.
         size: Side of content and style.
-        dtype: See :func:`~datnet.evaluation.candidates.precision`.
+        dtype: See :func:`~datnet.devices.precision`.
         threads: Of the process; by default as many as torch takes by itself.
 
     Returns:
@@ -103,7 +99,7 @@ def peak_of_painting(
         network: In evaluation mode, on the device.
         size: Side of content and style.
         device: Where the network is; the peak on an Apple GPU is unknown.
-        dtype: See :func:`~datnet.evaluation.candidates.precision`.
+        dtype: See :func:`~datnet.devices.precision`.
     """
     with precision(device, dtype):
         # The smallest picture first, so that code and libraries are in memory already.

@@ -1,0 +1,43 @@
+"""Where and how precisely is computed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from datnet.errors import DatNetError
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """The device that is asked for, else the first GPU, else the processor.
+
+    Raises:
+        DatNetError: If the device is none of this machine.
+    """
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise DatNetError(f"device {device} cannot be used here: {reason}") from error
+
+
+def precision(device: torch.device, dtype: str) -> AbstractContextManager[None]:
+    """Autocast to "bfloat16" or "float16"; for "float32" nothing is changed."""
+    return torch.autocast(device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, on whatever device."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("out of memory" in words or "can't allocate memory" in words)
+    )
