@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import http.server
 import io
 import sys
 from collections.abc import Iterator
@@ -104,13 +103,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def serve(server: Server, parts: Parts) -> None:
     files = {f"/{FILES[part]}": torch_bytes(tensors) for part, tensors in parts.items()}
-
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        server.reply(files[request.path])
-        server.answer(request)
-        server.answer = answer
-
-    server.answer = answer
+    server.answer = lambda request: server.send(request, files[request.path])
 
 
 # Files of the authors in a folder

@@ -113,14 +113,20 @@ class Server:
 
     def reply(self, body: bytes, code: int = 200, length: int | None = None) -> None:
         """Send ``body``, claiming that it has ``length`` bytes."""
+        self.answer = lambda request: self.send(request, body, code, length)
 
-        def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-            request.send_response(code)
-            request.send_header("Content-Length", str(len(body) if length is None else length))
-            request.end_headers()
-            request.wfile.write(body)
-
-        self.answer = answer
+    @staticmethod
+    def send(
+        request: http.server.BaseHTTPRequestHandler,
+        body: bytes,
+        code: int = 200,
+        length: int | None = None,
+    ) -> None:
+        """Answer one request."""
+        request.send_response(code)
+        request.send_header("Content-Length", str(len(body) if length is None else length))
+        request.end_headers()
+        request.wfile.write(body)
 
     def stall(self, body: bytes) -> None:
         """Send half of ``body`` and then nothing until the test ends."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from datnet.errors import DatNetWarning
 from datnet.networks.statistics import full_precision, normalize_channels
-from datnet.networks.tiled_attention import tiled_attention_mean
+from datnet.networks.tiled_attention import SMALLEST_LOGIT, tiled_attention_mean
 
 Resize = Literal["bilinear", "nearest"]
 
@@ -157,7 +157,10 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    weights = torch.softmax(query.mT @ key, dim=-1)  # (B, Nc, Ns), eq. (4)
+    logits = query.mT @ key
+    # See SMALLEST_LOGIT; taking a constant away changes no softmax.
+    logits = (logits - logits.detach().amax(2, keepdim=True)).clamp(min=SMALLEST_LOGIT)
+    weights = torch.softmax(logits, dim=-1)  # (B, Nc, Ns), eq. (4)
     return value @ weights.mT  # (B, V, Nc), eq. (5)
 
 

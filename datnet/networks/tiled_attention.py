@@ -25,6 +25,11 @@ QUERIES_PER_TILE = 1024
 CPU_WEIGHTS_PER_TILE = 2**21
 GPU_WEIGHTS_PER_TILE = 2**26
 
+# Below e^-87 float32 has only denormal numbers, with which processors multiply up to a hundred
+# times more slowly, and trained attention is full of them. Weights of e^-50 add nothing to a mean
+# that float32 could hold, and leave room for products with small gradients.
+SMALLEST_LOGIT = -50.0
+
 
 def tiled_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Average the values of all positions, weighted by softmax(query · key).
@@ -71,7 +76,7 @@ def _forward(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Ten
             key, value = keys[:, columns], values[:, columns]
             weights = _product(query, key, memory)  # logits so far
             previous, maximum = maximum, maximum.maximum(weights.amax(2, keepdim=True))
-            weights.sub_(maximum).exp_()
+            weights.sub_(maximum).clamp_(min=SMALLEST_LOGIT).exp_()
             faded = (previous - maximum).exp_()
             total = total * faded + weights.sum(2, keepdim=True)
             torch.baddbmm(mean.mul_(faded), weights, value, out=mean)
@@ -92,7 +97,8 @@ def _backward(
         query, gradient = queries[:, rows], gradients[:, rows]
         for columns in _parts(keys.shape[1], keys_per_tile):
             key, value = keys[:, columns], values[:, columns]
-            weights = _product(query, key, memory[0]).sub_(sums[:, rows]).exp_()
+            weights = _product(query, key, memory[0]).sub_(sums[:, rows])
+            weights.clamp_(min=SMALLEST_LOGIT).exp_()
             _accumulate(value_gradients[:, columns], weights.mT, gradient)
             logits = _product(gradient, value, memory[1]).sub_(shares[:, rows]).mul_(weights)
             _accumulate(query_gradients[:, rows], logits, key)

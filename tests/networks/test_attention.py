@@ -95,6 +95,19 @@ def test_tiles_bear_flat_and_peaked_attention(small_tiles: None, scale: float) -
     )
 
 
+@pytest.mark.parametrize("untiled", [0, 50 * 70])
+def test_no_weight_is_a_denormal_number(monkeypatch: pytest.MonkeyPatch, untiled: int) -> None:
+    """Processors multiply with such numbers up to a hundred times more slowly."""
+    monkeypatch.setattr(attention, "UNTILED_COMPARISONS", untiled)
+    query = torch.ones(2, 1, 50)
+    key = torch.linspace(-120, 0, 70).expand(2, 1, 70)  # weights from e^-120 to 1
+    each = torch.eye(70).expand(2, 70, 70)
+    weights = attention_mean(query, key, each)
+    assert weights.min() > torch.finfo(torch.float32).tiny
+    expected = torch.softmax(key.double(), -1).expand(2, 50, 70).mT
+    assert (weights - expected).abs().max() < 1e-7
+
+
 def test_all_pairs_are_never_there_at_once(
     small_tiles: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
