@@ -60,12 +60,15 @@ FORMS: dict[str, Moments] = {
 }
 
 
-def inputs(positions: int, device: str, gradients: bool) -> list[Tensor]:
-    """Queries, keys and values as attentive as those of a trained network."""
+def inputs(positions: int, device: str, gradients: bool, sharpness: float = 1.0) -> list[Tensor]:
+    """Queries, keys and values; with sharpness 1 a query's largest weight is 0.87 in the mean.
+
+    At relu3_1 it is 0.74 in a DatNet after 150 steps and 0.95 in the local feature loss.
+    """
     generator = torch.Generator().manual_seed(0)
     channels = (KEY_CHANNELS, KEY_CHANNELS, VALUE_CHANNELS)
     tensors = [torch.randn(1, count, positions, generator=generator) for count in channels]
-    scaled = [0.3 * tensors[0], 0.3 * tensors[1], tensors[2].relu()]
+    scaled = [sharpness * tensors[0], sharpness * tensors[1], tensors[2].relu()]
     return [tensor.to(device).requires_grad_(gradients) for tensor in scaled]
 
 
@@ -127,10 +130,14 @@ def fits(name: str, positions: int, device: str, gradients: bool) -> bool:
 
 
 def measure(
-    positions: int, device: str, gradients: bool, rounds: int, names: list[str], bar: tqdm[Any]
+    positions: int,
+    gradients: bool,
+    arguments: argparse.Namespace,
+    bar: tqdm[Any],
 ) -> dict[str, Any]:
     """Time and memory of every form, and how far they are from the first one."""
-    tensors = inputs(positions, device, gradients)
+    device, rounds, names = arguments.device, arguments.rounds, arguments.forms
+    tensors = inputs(positions, device, gradients, arguments.sharpness)
     here = [name for name in names if fits(name, positions, device, gradients)]
     reference = compute(FORMS[here[0]], tensors)
     differences = {}
@@ -190,6 +197,13 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--sharpness",
+        type=float,
+        default=1.0,
+        help="factor of queries and keys: 1 gives attention as peaked as that of trained networks, "
+        "0.3 spreads it out (default: 1)",
+    )
     parser.add_argument("--forward-only", action="store_true")
     parser.add_argument("--output", type=Path, default=Path("runs/attention.json"))
     parser.add_argument("--peak", help=argparse.SUPPRESS)  # how a measuring process is called
@@ -200,12 +214,9 @@ def main() -> None:
     passes = [False] if arguments.forward_only else [False, True]
     cases = [(positions, both) for both in passes for positions in sorted(arguments.positions)]
     with tqdm(total=len(cases) * arguments.rounds * len(arguments.forms)) as bar:
-        results = [
-            measure(positions, arguments.device, both, arguments.rounds, arguments.forms, bar)
-            for positions, both in cases
-        ]
+        results = [measure(positions, both, arguments, bar) for positions, both in cases]
     machine = describe_machine(torch.device(arguments.device))
-    report = {"machine": machine, "results": results}
+    report = {"machine": machine, "sharpness": arguments.sharpness, "results": results}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     write_text(arguments.output, json.dumps(report, indent=2) + "\n")
     print(f"{sentence_of_machine(machine)}\n")
