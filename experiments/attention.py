@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,12 +25,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from datnet.evaluation.benchmark import seconds_of
 from datnet.evaluation.machine import describe_machine, memory_bytes, sentence_of_machine
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.peak_memory import ResidentPeak
+from datnet.evaluation.peak_memory import peak_of
 from datnet.files import write_text
 from datnet.networks.attention import attention_moments
 from experiments import plain
+from experiments.measuring import peak_in_new_process
 
 KEY_CHANNELS, VALUE_CHANNELS = 448, 256
 
@@ -80,41 +80,11 @@ def compute(form: Moments, tensors: list[Tensor]) -> list[Tensor]:
     return [mean, std, *torch.autograd.grad(mean.sum() + std.square().sum(), tensors)]
 
 
-def seconds(form: Moments, tensors: list[Tensor]) -> float:
-    """Wall-clock time of one computation."""
-    synchronize(tensors[0])
-    start = time.perf_counter()
-    compute(form, tensors)
-    synchronize(tensors[0])
-    return time.perf_counter() - start
-
-
-def synchronize(tensor: Tensor) -> None:
-    """Wait for a GPU."""
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)
-
-
-def peak(name: str, positions: int, device: str, gradients: bool) -> int:
+def peak(name: str, positions: int, device: str, gradients: bool) -> int | None:
     """Bytes that one computation takes at most beyond its inputs."""
+    compute(FORMS[name], inputs(64, device, gradients))  # code is in memory then
     tensors = inputs(positions, device, gradients)
-    if device == "cpu":
-        compute(FORMS[name], inputs(64, device, gradients))  # code is in memory then
-        resident = ResidentPeak()
-        compute(FORMS[name], tensors)
-        return resident.growth()
-    torch.cuda.reset_peak_memory_stats(device)
-    level = torch.cuda.memory_allocated(device)
-    compute(FORMS[name], tensors)
-    return torch.cuda.max_memory_allocated(device) - level
-
-
-def peak_in_new_process(name: str, positions: int, device: str, gradients: bool) -> int | None:
-    """The same where nothing has been computed before; None if memory ran out."""
-    task = json.dumps([name, positions, device, gradients])
-    command = [sys.executable, "-m", "experiments.attention", "--peak", task]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(finished.stdout) if finished.returncode == 0 else None
+    return peak_of(lambda: compute(FORMS[name], tensors), torch.device(device)).bytes
 
 
 def fits(name: str, positions: int, device: str, gradients: bool) -> bool:
@@ -152,14 +122,17 @@ def measure(
     times: dict[str, list[float]] = {name: [] for name in here}
     for _ in range(rounds):
         for name in here:
-            times[name].append(seconds(FORMS[name], tensors))
+            times[name].append(
+                seconds_of(partial(compute, FORMS[name], tensors), torch.device(device))
+            )
             bar.update()
     return {
         "positions": positions,
         "backward": gradients,
         "seconds": times,
         "peak_bytes": {
-            name: peak_in_new_process(name, positions, device, gradients) for name in here
+            name: peak_in_new_process("experiments.attention", name, positions, device, gradients)
+            for name in here
         },
         "relative_difference": differences,
     }

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from datnet.networks.attention import AdaptiveAttentionNorm
 from datnet.networks.datnet import DatNet
-from datnet.networks.statistics import channel_mean_std
+from datnet.networks.statistics import channel_mean_std, normalize_channels
 from datnet.objectives.datnet import DatNetObjective
 
 
@@ -30,20 +30,18 @@ def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor
 def adaptive_attention_norm(content: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Equation (7)."""
     mean, std = attention_moments(query.flatten(2), key.flatten(2), value.flatten(2))
-    return std.view(content.shape) * normalize(content) + mean.view(content.shape)
-
-
-def normalize(maps: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 for every channel."""
-    mean, std = channel_mean_std(maps)
-    return (maps - mean) / std
+    return std.view(content.shape) * normalize_channels(content) + mean.view(content.shape)
 
 
 def attention_key(features: list[Tensor], level: int) -> Tensor:
     """Equation (2)."""
     size = features[level - 1].shape[2:]
     return torch.cat(
-        [normalize(F.interpolate(maps, size, mode="bilinear")) for maps in features[:level]], dim=1
+        [
+            normalize_channels(F.interpolate(maps, size, mode="bilinear"))
+            for maps in features[:level]
+        ],
+        dim=1,
     )
 
 

@@ -6,16 +6,14 @@
     python -m experiments.speed train --device cuda --size 256 --batch 8 --dtype bfloat16
 
 Both take turns in one process; peak memory is read in a process of its own for each. The weights
-are random, which changes no cost. See experiments/plain.py for the plain form.
+are random: attention is spread out, without the denormal numbers that slow the plain form of a
+trained network down on a CPU. See experiments/plain.py for the plain form.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -25,14 +23,17 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from datnet.devices import DTYPES, precision
+from datnet.evaluation.benchmark import seconds_of
 from datnet.evaluation.candidates import random_pictures
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.peak_memory import ResidentPeak
+from datnet.evaluation.peak_memory import peak_of
 from datnet.files import write_text
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
+from experiments.measuring import peak_in_new_process
 from experiments.plain import PlainDatNet
 
 FORMS = ("plain", "ours")
@@ -62,7 +63,7 @@ def painting(name: str, size: int, batch: int, device: str, dtype: str) -> Calla
 
     @torch.inference_mode()
     def paint() -> Tensor:
-        with torch.autocast(device, getattr(torch, dtype), enabled=dtype != "float32"):
+        with precision(torch.device(device), dtype):
             return ours(content, style)
 
     return paint
@@ -89,7 +90,7 @@ def training(name: str, size: int, batch: int, device: str, dtype: str) -> Calla
         if name == "plain":
             loss = plain.loss(objective, content, style)
         else:
-            with torch.autocast(device, getattr(torch, dtype), enabled=dtype != "float32"):
+            with precision(torch.device(device), dtype):
                 loss = objective.total(objective.terms(ours, content, style))
         loss.backward()
         optimizer.step()
@@ -101,37 +102,10 @@ def training(name: str, size: int, batch: int, device: str, dtype: str) -> Calla
 WORK = {"paint": painting, "train": training}
 
 
-def seconds(work: Callable[[], Tensor], device: str) -> float:
-    """Wall-clock time of once."""
-    if device != "cpu":
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    work()
-    if device != "cpu":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
-def peak(kind: str, name: str, size: int, batch: int, device: str, dtype: str) -> int:
+def peak(kind: str, name: str, size: int, batch: int, device: str, dtype: str) -> int | None:
     """Bytes that work takes at most, in a process that did none before."""
-    if device == "cpu":
-        WORK[kind](name, 32, 1, device, dtype)()  # code is in memory then
-        work = WORK[kind](name, size, batch, device, dtype)
-        resident = ResidentPeak()
-        work()
-        return resident.growth()
-    work = WORK[kind](name, size, batch, device, dtype)
-    torch.cuda.reset_peak_memory_stats(device)
-    level = torch.cuda.memory_allocated(device)
-    work()
-    return torch.cuda.max_memory_allocated(device) - level
-
-
-def peak_in_new_process(*task: str | int) -> int | None:
-    """Run :func:`peak` in a process of its own; None if that fails, for want of memory."""
-    command = [sys.executable, "-m", "experiments.speed", "--peak", json.dumps(task)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(finished.stdout.splitlines()[-1]) if finished.returncode == 0 else None
+    WORK[kind](name, 32, 1, device, dtype)()  # code is in memory then
+    return peak_of(WORK[kind](name, size, batch, device, dtype), torch.device(device)).bytes
 
 
 def measure(
@@ -143,14 +117,15 @@ def measure(
     times: dict[str, list[float]] = {name: [] for name in FORMS}
     for _ in tqdm(range(rounds), desc=f"{kind} {size}"):
         for name in FORMS:
-            times[name].append(seconds(works[name], device))
+            times[name].append(seconds_of(works[name], torch.device(device)))
     return {
         "size": size,
         "batch": batch,
         "seconds": times,
         "difference": (plain - ours).abs().max().item(),
         "peak_bytes": {
-            name: peak_in_new_process(kind, name, size, batch, device, dtype) for name in FORMS
+            name: peak_in_new_process("experiments.speed", kind, name, size, batch, device, dtype)
+            for name in FORMS
         },
     }
 
@@ -184,7 +159,7 @@ def main() -> None:
     parser.add_argument("--sizes", "--size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--batch", type=int, default=4, help="of a training step (default: 4)")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path, help="default: runs/speed_KIND.json")
     parser.add_argument("--peak", help=argparse.SUPPRESS)  # how a measuring process is called

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,18 +106,23 @@ def peak_of_painting(
         # The smallest picture first, so that code and libraries are in memory already.
         network(*random_pictures(SMALLEST_SIDE, device))
         content, style = random_pictures(size, device)
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-            level = torch.cuda.memory_allocated(device)
-            network(content, style)
-            growth = torch.cuda.max_memory_allocated(device) - level
-            return Peak(growth, "torch.cuda.max_memory_allocated")
-        if device.type != "cpu":
-            network(content, style)
-            return Peak()
-        resident = ResidentPeak()
-        network(content, style)
-        return Peak(resident.growth(), resident.source)
+        return peak_of(lambda: network(content, style), device)
+
+
+def peak_of(work: Callable[[], object], device: torch.device) -> Peak:
+    """Do something in this process and see how far its memory grows, or that of its GPU."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        level = torch.cuda.memory_allocated(device)
+        work()
+        growth = torch.cuda.max_memory_allocated(device) - level
+        return Peak(growth, "torch.cuda.max_memory_allocated")
+    if device.type != "cpu":
+        work()
+        return Peak()
+    resident = ResidentPeak()
+    work()
+    return Peak(resident.growth(), resident.source)
 
 
 class ResidentPeak:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from datnet.networks.adain import adaptive_instance_norm
-from datnet.networks.base import StyleTransferNetwork, weighted_sum
+from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.flow import Flow
 from datnet.networks.statistics import full_precision
 from datnet.networks.whitening import whiten_and_colour
@@ -52,11 +51,8 @@ class ArtFlow(StyleTransferNetwork):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """The maps of images ``(B, 3, H, W)``: ``[(B, 48, ⌈H/4⌉, ⌈W/4⌉)]``."""
-        multiple = self.flow.reduction
-        below, right = ((multiple - side % multiple) % multiple for side in images.shape[2:])
         with torch.autocast(images.device.type, enabled=False):
-            padded = F.pad(full_precision(images), (0, right, 0, below), mode="reflect")
-            return [self.flow(padded)]
+            return [self.flow(extend_to_multiple(full_precision(images), self.flow.reduction))]
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
         """Content and style are encoded alike."""

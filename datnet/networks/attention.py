@@ -114,15 +114,18 @@ def attention_inputs(
     keys: dict[int, list[Tensor]] = {level: [] for level in sizes}
     attend = iter(channel_attention or ())
     for number, shallow in enumerate(features, 1):
-        gates = next(attend).gates(shallow) if channel_attention is not None else 1.0
+        gates = None if channel_attention is None else next(attend).gates(shallow)
         for level, size in sizes.items():
-            if level > number:
-                keys[level].append(
-                    normalize_channels(F.interpolate(shallow, tuple(size), mode=resize) * gates)
-                )
-            elif level == number:
-                maps[level] = shallow * gates
-                keys[level].append(normalize_channels(maps[level]))
+            if level < number:
+                continue
+            resized = shallow
+            if number < level:
+                resized = F.interpolate(shallow, tuple(size), mode=resize)
+            if gates is not None:
+                resized = resized * gates
+            keys[level].append(normalize_channels(resized))
+            if number == level:
+                maps[level] = resized
     return [(maps[level], torch.cat(keys[level], dim=1)) for level in sizes]
 
 

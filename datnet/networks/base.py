@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from datnet.networks.vgg import VggEncoder
 
@@ -19,6 +20,16 @@ def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float | Tensor]) -> T
     for each, weight in zip(maps[1:], weights[1:], strict=True):
         total = total + weight * each
     return total
+
+
+def extend_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Reflect ``(B, C, H, W)`` at the right and at the bottom, to sides that are multiples.
+
+    Pixel (0, 0) stays where it is, so a crop of what is painted undoes it.
+    """
+    # Not -side % multiple, which torch.export cannot trace for all sizes.
+    below, right = ((multiple - side % multiple) % multiple for side in images.shape[2:])
+    return F.pad(images, (0, right, 0, below), mode="reflect")
 
 
 class StyleTransferNetwork(nn.Module, ABC):

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from datnet.networks.base import StyleTransferNetwork, weighted_sum
+from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.reversible import REDUCTION, ReversibleNetwork
 from datnet.networks.statistics import full_precision
 from datnet.networks.whitening import cholesky_moments, recolour
@@ -48,7 +47,7 @@ class CAPVSTNet(StyleTransferNetwork):
     def encode(self, images: Tensor) -> Tensor:
         """The maps of images ``(B, 3, H, W)``, at least float32."""
         with torch.autocast(images.device.type, enabled=False):
-            return self.reversible(extend(full_precision(images)))
+            return self.reversible(extend_to_multiple(full_precision(images), REDUCTION))
 
     def decode(self, maps: Tensor, size: Sequence[int]) -> Tensor:
         """Images ``(B, 3, *size)`` of such maps, not clamped."""
@@ -135,12 +134,6 @@ class CAPVSTNetArtistic(CAPVSTNet):
         super().__init__(spreads=1)
 
 
-def extend(images: Tensor) -> Tensor:
-    """Reflect ``(B, C, H, W)`` at the right and at the bottom, to sides that are multiples of 4."""
-    below, right = ((REDUCTION - side % REDUCTION) % REDUCTION for side in images.shape[2:])
-    return F.pad(images, (0, right, 0, below), mode="reflect")
-
-
 def labels_of_maps(labels: Tensor, maps: Tensor) -> Tensor:
     """The label of every position of maps ``(B, C, h, w)``, ``(B, h, w)``.
 
@@ -151,7 +144,8 @@ def labels_of_maps(labels: Tensor, maps: Tensor) -> Tensor:
     Raises:
         ValueError: If the maps are of other images.
     """
-    extended = extend(labels[:, None].double())[:, 0]  # torch reflects no integers
+    as_images = labels[:, None].double()  # torch reflects no integers
+    extended = extend_to_multiple(as_images, REDUCTION)[:, 0]
     stride = max(1, extended.shape[-1] // maps.shape[-1])
     reduced = extended[:, ::stride, ::stride]
     if labels.is_floating_point() or reduced.shape != (len(maps), *maps.shape[2:]):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datnet.networks.base import StyleTransferNetwork, weighted_sum
+from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.decoder import Decoder
 
 CHANNELS = 512
@@ -190,8 +190,7 @@ class StyTr2(StyleTransferNetwork):
 
     def embed(self, images: Tensor) -> Tensor:
         """Every 8 × 8 pixels of images ``(B, 3, H, W)`` as a vector, ``(B, 512, ⌈H/8⌉, ⌈W/8⌉)``."""
-        below, right = ((PATCH - side % PATCH) % PATCH for side in images.shape[2:])
-        return self.embedding(F.pad(images, (0, right, 0, below), mode="reflect"))
+        return self.embedding(extend_to_multiple(images, PATCH))
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
         """[embedded content, its positions ``(B, 512, H/8, W/8)``, encoded tokens].
