@@ -1,4 +1,4 @@
-"""The training and validation data of a run: two folders of images."""
+"""The training and validation data of a run: two folders of images or of shards."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from pathlib import Path
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datnet.data.images import find_images
-from datnet.data.pairs import (
-    SMALLEST_SIDE,
-    FixedPairs,
-    Pair,
-    PairDataset,
-    PairSampler,
-    collate,
-)
+from datnet.data.pairs import FixedPairs, Pair, PairDataset, PairSampler, collate
+from datnet.data.remote import is_remote
 from datnet.data.sample import sample_images
+from datnet.data.sets import ImageSet, open_images
+from datnet.data.suitable import SMALLEST_SIDE
 from datnet.errors import DatNetError
 
 
 class ContentStyleDataModule(LightningDataModule):
     """Pairs of content and style images from two folders, for a ``Trainer``.
+
+    A folder holds image files, or shards that ``datnet data prepare`` made of them, which load
+    several times faster. It may lie on another machine: ``https://…``, ``s3://…``, see
+    :mod:`datnet.data.remote`.
 
     The training loader is endless and continues at the trainer's step, so a resumed run sees the
     pairs that an uninterrupted one would. It divides the pairs among processes by itself: make the
@@ -68,10 +67,10 @@ class ContentStyleDataModule(LightningDataModule):
         if style_dir is None:
             style_dir = sample_images().train_style
             validation_style_dir = validation_style_dir or sample_images().eval_style
-        self.content_dir = Path(content_dir)
-        self.style_dir = Path(style_dir)
-        self.validation_content_dir = Path(validation_content_dir or content_dir)
-        self.validation_style_dir = Path(validation_style_dir or style_dir)
+        self.content_dir = _place(content_dir)
+        self.style_dir = _place(style_dir)
+        self.validation_content_dir = _place(validation_content_dir or content_dir)
+        self.validation_style_dir = _place(validation_style_dir or style_dir)
         self.short_side = short_side
         self.crop_size = crop_size
         self.horizontal_flip = horizontal_flip
@@ -80,10 +79,10 @@ class ContentStyleDataModule(LightningDataModule):
         self.validation_pairs = validation_pairs
         self.seed = seed
         self.licence = licence
-        self._files: dict[Path, list[Path]] = {}
+        self._images: dict[str, ImageSet] = {}
 
     def check(self) -> None:
-        """Look at the settings and list the folders, before anything slow begins.
+        """Look at the settings and list each folder once, before anything slow begins.
 
         Raises:
             DatNetError: If a setting cannot work, or a folder is missing or holds no image.
@@ -109,15 +108,22 @@ class ContentStyleDataModule(LightningDataModule):
             self.validation_content_dir,
             self.validation_style_dir,
         ):
-            if folder not in self._files:
-                self._files[folder] = find_images(folder)
+            if folder not in self._images:
+                self._images[folder] = open_images(folder)
+            prepared = self._images[folder].short_side
+            if self.short_side is not None and prepared is not None and prepared < self.short_side:
+                raise DatNetError(
+                    f"{folder}: these images were prepared for a short_side of {prepared}, which "
+                    f"is less than {self.short_side}. Set data.short_side={prepared}, or prepare "
+                    f"them again with --short-side {self.short_side}."
+                )
 
     def image_counts(self) -> dict[str, int]:
         """How many content and style images there are to train on."""
         self.check()
         return {
-            "content": len(self._files[self.content_dir]),
-            "style": len(self._files[self.style_dir]),
+            "content": len(self._images[self.content_dir]),
+            "style": len(self._images[self.style_dir]),
         }
 
     def setup(self, stage: str) -> None:
@@ -130,8 +136,8 @@ class ContentStyleDataModule(LightningDataModule):
         if trainer is None:
             raise ValueError("training pairs depend on the trainer's step; use trainer.fit")
         dataset = PairDataset(
-            self._files[self.content_dir],
-            self._files[self.style_dir],
+            self._images[self.content_dir],
+            self._images[self.style_dir],
             short_side=self.short_side,
             crop_size=self.crop_size,
             horizontal_flip=self.horizontal_flip,
@@ -158,8 +164,8 @@ class ContentStyleDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Pair]:
         """The fixed validation pairs, the same in every process."""
         dataset = FixedPairs(
-            self._files[self.validation_content_dir],
-            self._files[self.validation_style_dir],
+            self._images[self.validation_content_dir],
+            self._images[self.validation_style_dir],
             pair_count=self.validation_pairs,
             short_side=self.short_side,
             crop_size=self.crop_size,
@@ -170,3 +176,8 @@ class ContentStyleDataModule(LightningDataModule):
             collate_fn=collate,
             num_workers=min(self.num_workers, self.validation_pairs),
         )
+
+
+def _place(location: str | Path) -> str:
+    """One name for one place, so that no folder is listed twice."""
+    return str(location) if is_remote(location) else str(Path(location).absolute())

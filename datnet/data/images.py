@@ -17,11 +17,10 @@ damaged and unusual files are treated in one way:
 from __future__ import annotations
 
 import io
-import os
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +28,7 @@ import torch
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 from torch import Tensor
 
+from datnet.data.folders import walk
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
 
@@ -93,12 +93,18 @@ class UnwritableFileError(DatNetError):
 
 
 def read_image(
-    path: str | Path, *, at_least: int | None = None, max_pixels: int = 180_000_000
+    path: str | Path,
+    *,
+    content: bytes | None = None,
+    at_least: int | None = None,
+    max_pixels: int = 180_000_000,
 ) -> Image.Image:
     """Decode an image file to upright 8-bit RGB (see the top of this file for the treatment).
 
     Args:
         path: The file.
+        content: The bytes of the file, where they come from an archive or another machine;
+            ``path`` is then its name for messages. ``None`` reads the file.
         at_least: The shorter side, in pixels, that the caller needs. A JPEG is then decoded at
             1/2, 1/4 or 1/8 of its size, as small as this allows: several times faster. ``None``
             decodes every file at its full size.
@@ -112,13 +118,14 @@ def read_image(
     Raises:
         UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
     """
-    return decode(path, upright_rgb, at_least=at_least, max_pixels=max_pixels)
+    return decode(path, upright_rgb, content=content, at_least=at_least, max_pixels=max_pixels)
 
 
 def decode(
     path: str | Path,
     convert: Callable[[Image.Image], Result],
     *,
+    content: bytes | None = None,
     at_least: int | None = None,
     max_pixels: int = 180_000_000,
 ) -> Result:
@@ -128,6 +135,7 @@ def decode(
         path: The file.
         convert: Is given the decoded image, as it lies in the file, with its metadata. What it
             raises counts as damage of the file.
+        content: As for :func:`read_image`.
         at_least: As for :func:`read_image`.
         max_pixels: Likewise.
 
@@ -141,8 +149,11 @@ def decode(
         raise ValueError(f"at_least must be 1 or more pixels, not {at_least}")
     path = Path(path)
     try:
-        _check_is_file(path)
-        with _opened(path) as image:
+        if content is None:
+            _check_is_file(path)
+        elif not content:
+            raise UnreadableImageError(path, "the file is empty")
+        with _opened(path if content is None else io.BytesIO(content)) as image:
             _check_and_reduce_size(path, image, at_least, max_pixels)
             image.load()
             return convert(image)
@@ -174,7 +185,7 @@ def _check_is_file(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(source: Path | io.BytesIO) -> Iterator[ImageFile.ImageFile]:
     """Open an image of one of our formats; its size is for the caller to check."""
     # Pillow's own limit would refuse a large JPEG that is to be decoded at 1/8 of its size. It is a
     # global of the process, so it is lifted only while the header is read.
@@ -182,7 +193,7 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
         try:
-            image = Image.open(path, formats=FORMAT_NAMES)
+            image = Image.open(source, formats=FORMAT_NAMES)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:
@@ -221,7 +232,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return to_eight_bits(image).convert("RGB")
     if image.has_transparency_data:
-        return over(image.convert("RGBA"), "white")
+        return over(image if image.mode == "RGBA" else image.convert("RGBA"), "white")
     return image.convert("RGB")
 
 
@@ -239,16 +250,18 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     it is taken to be the first of 1 (F only), 255 and 65535 that no pixel exceeds; an image with
     negative or larger values is stretched from its minimum to its maximum.
     """
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("some pixels are not finite numbers")
+    values = np.asarray(image)  # shares the image's memory
     lowest, highest = values.min(), values.max()
+    if not np.isfinite(lowest) or not np.isfinite(highest):  # NaN among the values is both
+        raise ValueError("some pixels are not finite numbers")
     whites = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
     fitting = [white for white in whites if highest <= white]
     black, white = (0, fitting[0]) if fitting and lowest >= 0 else (lowest, highest)
-    values -= black
-    values *= 255 / (white - black) if white > black else 0
-    return Image.fromarray(np.rint(values).astype(np.uint8))
+    scale = 255 / (float(white) - float(black)) if white > black else 0
+    result = np.empty(values.shape, np.uint8)
+    for into, row in zip(result, values, strict=True):  # eight bytes a pixel for one row only
+        into[:] = np.rint((row.astype(np.float64) - float(black)) * scale)
+    return Image.fromarray(result)
 
 
 def _reason(error: Exception) -> str:
@@ -280,43 +293,33 @@ def find_images(folder: str | Path, also: Collection[str] = ()) -> list[Path]:
         DatNetError: If the folder is missing, cannot be read or holds no image.
     """
     folder = Path(folder)
+    return [folder / name for name in find_image_names(folder, also)]
+
+
+def find_image_names(folder: Path, also: Collection[str] = ()) -> list[str]:
+    """As :func:`find_images`, but the paths inside the folder, which take less memory."""
     if not folder.exists():
         raise DatNetError(f"{folder}: there is no such folder. Expected a folder with image files.")
     if not folder.is_dir():
         raise DatNetError(f"{folder}: this is a file. Expected a folder with image files.")
     suffixes = [*FORMATS, *sorted(also)]
-    images: list[Path] = []
+    names: list[str] = []
     other_files = 0
-    seen_folders: set[Path] = set()
-    pending = [folder]
-    while pending:
-        current = pending.pop()
-        if current.resolve() in seen_folders:
-            continue
-        seen_folders.add(current.resolve())
-        try:
-            entries = sorted(os.scandir(current), key=lambda entry: entry.name, reverse=True)
-        except OSError as error:
-            raise DatNetError(f"{current}: cannot list this folder: {error.strerror}") from error
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            try:
-                is_folder, is_file = entry.is_dir(), entry.is_file()
-            except OSError:  # a link that leads to itself
-                is_folder = is_file = False
-            if is_folder:
-                pending.append(Path(entry.path))
-            elif is_file and Path(entry.name).suffix.lower() in suffixes:
-                images.append(Path(entry.path))
-            else:
-                other_files += 1
-    if not images:
+    for found in walk(folder, suffixes):
+        if found.error:
+            raise DatNetError(
+                f"{folder / found.name}: cannot list this folder: {found.error.strerror}"
+            ) from found.error
+        if not found.reason:
+            names.append(found.name)
+        elif not PurePosixPath(found.name).name.startswith("."):
+            other_files += 1
+    if not names:
         raise DatNetError(
             f"{folder}: there is no image in this folder or its subfolders"
             f" ({other_files} other files). Expected files named {', '.join(suffixes)}."
         )
-    return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(names)
 
 
 # ------------------------------------------------------------------------------------ resizing
@@ -359,13 +362,16 @@ def resized_crop(
     new_height = round(height * new_shorter / shorter)
     x = round(left * (new_width - crop_size))
     y = round(top * (new_height - crop_size))
-    box = (
-        x * width / new_width,
-        y * height / new_height,
-        (x + crop_size) * width / new_width,
-        (y + crop_size) * height / new_height,
-    )
-    square = image.resize((crop_size, crop_size), Image.Resampling.BILINEAR, box=box)
+    if (new_width, new_height) == image.size:
+        square = image.crop((x, y, x + crop_size, y + crop_size))
+    else:
+        box = (
+            x * width / new_width,
+            y * height / new_height,
+            (x + crop_size) * width / new_width,
+            (y + crop_size) * height / new_height,
+        )
+        square = image.resize((crop_size, crop_size), Image.Resampling.BILINEAR, box=box)
     return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else square
 
 

@@ -11,26 +11,22 @@ once in another order. Contents and styles have passes of their own lengths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from datnet.data.images import UnreadableImageError, read_image, resized_crop, to_tensor
+from datnet.data.images import UnreadableImageError, resized_crop, to_tensor
+from datnet.data.sets import ImageSet
+from datnet.data.suitable import check_size, side_to_decode
 from datnet.errors import DatNetError
 
-SMALLEST_SIDE = 32
-"""Images with a shorter side than this, in pixels, are not trained on."""
-LARGEST_ASPECT = 16
-"""Images whose longer side is more than this many times the shorter are not trained on."""
 MOST_ATTEMPTS = 50
 """After this many unreadable files in a row the run stops."""
 
@@ -126,8 +122,8 @@ class Pair(NamedTuple):
     Attributes:
         content: ``(3, S, S)`` in [0, 1].
         style: ``(3, S, S)`` in [0, 1].
-        content_path: File of the content image.
-        style_path: File of the style image.
+        content_path: File of the content image, or its address.
+        style_path: File of the style image, likewise.
         skipped: Path and reason of each file that should have been used but is unreadable.
     """
 
@@ -173,8 +169,8 @@ class PairDataset(Dataset[Pair]):
     It has no length; :class:`PairSampler` chooses the numbers.
 
     Args:
-        content_files: The content images.
-        style_files: The style images.
+        contents: The content images.
+        styles: The style images.
         short_side: The shorter side that images are resized to before the crop, in pixels, or
             ``None`` to leave them as they are.
         crop_size: Side S of the square crops, in pixels.
@@ -184,16 +180,16 @@ class PairDataset(Dataset[Pair]):
 
     def __init__(
         self,
-        content_files: Sequence[Path],
-        style_files: Sequence[Path],
+        contents: ImageSet,
+        styles: ImageSet,
         *,
         short_side: int | None,
         crop_size: int,
         horizontal_flip: bool,
         seed: int,
     ) -> None:
-        self.content_files = content_files
-        self.style_files = style_files
+        self.contents = contents
+        self.styles = styles
         self.short_side = short_side
         self.crop_size = crop_size
         self.horizontal_flip = horizontal_flip
@@ -208,19 +204,32 @@ class PairDataset(Dataset[Pair]):
         plan = plan_pair(
             self.seed,
             number,
-            len(self.content_files),
-            len(self.style_files),
+            len(self.contents),
+            len(self.styles),
             self.horizontal_flip,
         )
-        contents = self._files_in_turn(self.content_files, CONTENT_ORDER, number)
-        styles = self._files_in_turn(self.style_files, STYLE_ORDER, number)
-        return _read_pair(
-            contents, styles, plan.content_crop, plan.style_crop, self.short_side, self.crop_size
+        skipped: list[tuple[str, str]] = []
+        content_path, content = _first_readable(
+            self.contents,
+            self._images_in_turn(CONTENT_ORDER, number, len(self.contents)),
+            plan.content_crop,
+            self.short_side,
+            self.crop_size,
+            skipped,
         )
+        style_path, style = _first_readable(
+            self.styles,
+            self._images_in_turn(STYLE_ORDER, number, len(self.styles)),
+            plan.style_crop,
+            self.short_side,
+            self.crop_size,
+            skipped,
+        )
+        return Pair(content, style, content_path, style_path, skipped)
 
-    def _files_in_turn(self, files: Sequence[Path], stream: int, number: int) -> Iterator[Path]:
-        for attempt in range(min(len(files), MOST_ATTEMPTS)):
-            yield files[image_in_turn(self.seed, stream, number, len(files), attempt)]
+    def _images_in_turn(self, stream: int, number: int, image_count: int) -> Iterator[int]:
+        for attempt in range(min(image_count, MOST_ATTEMPTS)):
+            yield image_in_turn(self.seed, stream, number, image_count, attempt)
 
 
 class FixedPairs(Dataset[Pair]):
@@ -230,8 +239,8 @@ class FixedPairs(Dataset[Pair]):
     next one of the list.
 
     Args:
-        content_files: The content images.
-        style_files: The style images.
+        contents: The content images.
+        styles: The style images.
         pair_count: Number of pairs.
         short_side: As in :class:`PairDataset`.
         crop_size: As in :class:`PairDataset`.
@@ -239,15 +248,15 @@ class FixedPairs(Dataset[Pair]):
 
     def __init__(
         self,
-        content_files: Sequence[Path],
-        style_files: Sequence[Path],
+        contents: ImageSet,
+        styles: ImageSet,
         *,
         pair_count: int,
         short_side: int | None,
         crop_size: int,
     ) -> None:
-        self.content_files = content_files
-        self.style_files = style_files
+        self.contents = contents
+        self.styles = styles
         self.pair_count = pair_count
         self.short_side = short_side
         self.crop_size = crop_size
@@ -261,41 +270,35 @@ class FixedPairs(Dataset[Pair]):
         Raises:
             DatNetError: If all files that could take a place in the pair are unreadable.
         """
-        contents = self._files_from(self.content_files, number)
-        styles = self._files_from(self.style_files, number)
-        return _read_pair(contents, styles, CENTER, CENTER, self.short_side, self.crop_size)
+        skipped: list[tuple[str, str]] = []
+        options = (CENTER, self.short_side, self.crop_size, skipped)
+        contents, styles = (
+            self._images_from(number, len(images)) for images in (self.contents, self.styles)
+        )
+        content_path, content = _first_readable(self.contents, contents, *options)
+        style_path, style = _first_readable(self.styles, styles, *options)
+        return Pair(content, style, content_path, style_path, skipped)
 
-    def _files_from(self, files: Sequence[Path], number: int) -> Iterator[Path]:
-        first = number * len(files) // self.pair_count
-        for attempt in range(min(len(files), MOST_ATTEMPTS)):
-            yield files[(first + attempt) % len(files)]
-
-
-def _read_pair(
-    contents: Iterable[Path],
-    styles: Iterable[Path],
-    content_crop: Crop,
-    style_crop: Crop,
-    short_side: int | None,
-    crop_size: int,
-) -> Pair:
-    skipped: list[tuple[str, str]] = []
-    content_path, content = _first_readable(contents, content_crop, short_side, crop_size, skipped)
-    style_path, style = _first_readable(styles, style_crop, short_side, crop_size, skipped)
-    return Pair(content, style, str(content_path), str(style_path), skipped)
+    def _images_from(self, number: int, image_count: int) -> Iterator[int]:
+        first = number * image_count // self.pair_count
+        for attempt in range(min(image_count, MOST_ATTEMPTS)):
+            yield (first + attempt) % image_count
 
 
 def _first_readable(
-    files: Iterable[Path],
+    images: ImageSet,
+    indices: Iterable[int],
     crop: Crop,
     short_side: int | None,
     crop_size: int,
     skipped: list[tuple[str, str]],
-) -> tuple[Path, Tensor]:
+) -> tuple[str, Tensor]:
     problems = []
-    for path in files:
+    for index in indices:
+        name = images.name(index)
         try:
-            image = _read_training_image(path, short_side)
+            image = images.read(index, side_to_decode(short_side))
+            check_size(name, image)
         except UnreadableImageError as error:
             problems.append(error)
             continue
@@ -308,32 +311,11 @@ def _first_readable(
             top=crop.top,
             flip=crop.flip,
         )
-        return path, to_tensor(square)
+        return name, to_tensor(square)
     raise DatNetError(
         f"{len(problems)} image files in a row cannot be used; the last one is {problems[-1]}."
         " Look at the folder of this file, or name another one."
     )
-
-
-def _read_training_image(path: Path, short_side: int | None) -> Image.Image:
-    # A JPEG that is decoded straight to the wanted size comes out sharper than one that is
-    # resampled to it; with half as much again in hand the difference is gone.
-    at_least = None if short_side is None else short_side * 3 // 2
-    image = read_image(path, at_least=at_least)
-    width, height = image.size
-    if min(width, height) < SMALLEST_SIDE:
-        raise UnreadableImageError(
-            path,
-            f"the image is too small: {width} x {height} pixels"
-            f" (training needs {SMALLEST_SIDE} or more on each side)",
-        )
-    if max(width, height) > LARGEST_ASPECT * min(width, height):
-        raise UnreadableImageError(
-            path,
-            f"the image is too narrow: {width} x {height} pixels"
-            f" (training needs an aspect of at most {LARGEST_ASPECT} to 1)",
-        )
-    return image
 
 
 # ---------------------------------------------------------------------------------- sampling

@@ -24,6 +24,7 @@ from datnet.data.pairs import (
     image_in_turn,
     plan_pair,
 )
+from datnet.data.sets import ImageFiles
 from datnet.errors import DatNetError
 
 CONTENTS, STYLES = 7, 5
@@ -44,9 +45,13 @@ def files(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     return sets[0], sets[1]
 
 
+def images_of(paths: list[Path]) -> ImageFiles:
+    return ImageFiles(paths[0].parent, [path.name for path in paths])
+
+
 def dataset(files: tuple[list[Path], list[Path]], **changes: object) -> PairDataset:
     options = {"short_side": 40, "crop_size": 32, "horizontal_flip": True, "seed": 3} | changes
-    return PairDataset(*files, **options)  # type: ignore[arg-type]
+    return PairDataset(*map(images_of, files), **options)  # type: ignore[arg-type]
 
 
 def assert_same(first: Pair | Batch, second: Pair | Batch) -> None:
@@ -244,7 +249,7 @@ def test_many_unreadable_files_in_a_row_stop_the_run(tmp_path: Path) -> None:
 
 
 def test_fixed_pairs_are_spread_over_the_files(files: tuple[list[Path], list[Path]]) -> None:
-    fixed = FixedPairs(*files, pair_count=3, short_side=None, crop_size=32)
+    fixed = FixedPairs(*map(images_of, files), pair_count=3, short_side=None, crop_size=32)
     assert len(fixed) == 3
     pairs = [fixed[number] for number in range(3)]
     assert [pair.content_path for pair in pairs] == [str(files[0][i]) for i in (0, 2, 4)]
@@ -254,7 +259,7 @@ def test_fixed_pairs_are_spread_over_the_files(files: tuple[list[Path], list[Pat
 
 
 def test_more_fixed_pairs_than_files(files: tuple[list[Path], list[Path]]) -> None:
-    fixed = FixedPairs(*files, pair_count=10, short_side=None, crop_size=32)
+    fixed = FixedPairs(*map(images_of, files), pair_count=10, short_side=None, crop_size=32)
     styles = [int(Path(fixed[number].style_path).stem) for number in range(10)]
     assert styles == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
@@ -263,7 +268,7 @@ def test_unreadable_fixed_pair_is_replaced_by_the_next_file(
     files: tuple[list[Path], list[Path]],
 ) -> None:
     files[0][2].write_bytes(b"")
-    fixed = FixedPairs(*files, pair_count=3, short_side=None, crop_size=32)
+    fixed = FixedPairs(*map(images_of, files), pair_count=3, short_side=None, crop_size=32)
     assert fixed[1].content_path == str(files[0][3])
     assert fixed[1].skipped == [(str(files[0][2]), "the file is empty")]
 

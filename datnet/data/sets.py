@@ -1,0 +1,112 @@
+"""Sets of images to train on, wherever they lie: in a folder, in shards, here or far away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from datnet.data import remote
+from datnet.data.images import FORMATS, UnreadableImageError, find_image_names, read_image
+from datnet.data.shards import INDEX, Shards
+from datnet.errors import DatNetError
+
+UNFINISHED = "unfinished"
+"""Folder inside a folder of shards that is not complete yet."""
+
+
+class ImageSet(Protocol):
+    """Images in an order that is the same on every machine."""
+
+    @property
+    def short_side(self) -> int | None:
+        """The shorter side, in pixels, that larger images were reduced to; None if none was."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """What to call image ``index`` in messages: its path or address."""
+
+    def read(self, index: int, at_least: int | None) -> Image.Image:
+        """Decode image ``index``, see :func:`datnet.data.images.read_image`.
+
+        Raises:
+            UnreadableImageError: If it cannot be used.
+            DatNetError: If it cannot be got at now.
+        """
+
+
+class ImageFiles:
+    """Image files below a folder.
+
+    Args:
+        folder: The folder.
+        names: Paths inside it, written with ``/``.
+    """
+
+    short_side: int | None = None
+
+    def __init__(self, folder: Path | str, names: list[str]) -> None:
+        self.folder = str(folder).rstrip("/")
+        self.names = names  # not Paths: a million of those are half a gigabyte more
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        """Path of the file."""
+        return f"{self.folder}/{self.names[index]}"
+
+    def read(self, index: int, at_least: int | None) -> Image.Image:
+        """Decode the file."""
+        return read_image(self.name(index), at_least=at_least)
+
+
+class RemoteImageFiles(ImageFiles):
+    """Image files below an address."""
+
+    def read(self, index: int, at_least: int | None) -> Image.Image:
+        """Get and decode the file."""
+        address = self.name(index)
+        try:
+            content = remote.read(address)
+        except FileNotFoundError as error:
+            raise UnreadableImageError(address, "there is no such file") from error
+        return read_image(address, content=content, at_least=at_least)
+
+
+def open_images(location: Path | str) -> ImageSet:
+    """Open a folder of images or of shards, local or by address, without reading an image.
+
+    Raises:
+        DatNetError: If there is no such folder, or no image in it.
+    """
+    if remote.is_remote(location):
+        address = str(location).rstrip("/")
+        try:
+            remote.read(f"{address}/{INDEX}")
+        except FileNotFoundError:
+            return _open_remote_files(address)
+        return Shards(address)
+    folder = Path(location)
+    if (folder / INDEX).exists():
+        return Shards(folder)
+    if (folder / UNFINISHED).exists():
+        raise DatNetError(
+            f"{folder}: these images are not prepared to the end. Give the same command "
+            "`datnet data prepare` again."
+        )
+    if folder.is_file():
+        raise DatNetError(
+            f"{folder}: this is a file. Expected a folder with image files, or one of shards; of "
+            f"an archive make one with: datnet data prepare {folder} -o FOLDER"
+        )
+    return ImageFiles(folder, find_image_names(folder))
+
+
+def _open_remote_files(address: str) -> ImageSet:
+    names = remote.list_names(address, FORMATS)
+    if not names:
+        raise DatNetError(f"{address}: there is neither index.json nor an image here.")
+    return RemoteImageFiles(address, names)

@@ -1,0 +1,166 @@
+"""Prepared images in a few large files, read at random: what ``datnet data prepare`` writes.
+
+A folder of shards holds
+
+* ``images-00000.tar``, ``images-00001.tar``, …: ordinary tar archives in the layout of WebDataset,
+  one JPEG a sample, each named by its number among the sources' files: ``000012345.jpg``,
+* ``index.npy``: for each image where it lies, a NumPy array of :data:`ENTRY`, mapped into memory
+  and so shared by all processes of a machine,
+* ``index.json``: how the images were prepared,
+* ``report.csv``: what became of every file of the sources.
+
+Image i is one read of the bytes that entry i names, from a file or, over the network, a range of
+one. Nothing is kept open and nothing is remembered, so pairs stay a pure function of their number,
+whatever the number of processes and however a run is resumed. That is why the index is NumPy's and
+the reading our own: the loaders of WebDataset and LitData stream in an order of their own, and
+``experiments/results/README.md`` has the time and memory they take where they read at random.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from datnet.data import remote
+from datnet.data.images import UnreadableImageError, read_image
+from datnet.errors import DatNetError
+
+INDEX = "index.json"
+ENTRIES = "index.npy"
+REPORT = "report.csv"
+FORMAT = "datnet shards 1"
+ENTRY = np.dtype(
+    [("number", "<u4"), ("shard", "<u4"), ("offset", "<u8"), ("size", "<u4"), ("checksum", "<u4")]
+)
+"""An image: its number, its shard, where its bytes begin, how many there are, and their CRC-32."""
+
+
+def shard_name(shard: int) -> str:
+    """File name of a shard."""
+    return f"images-{shard:05}.tar"
+
+
+def member_name(number: int) -> str:
+    """Name of an image inside its shard."""
+    return f"{number:09}.jpg"
+
+
+class Shards:
+    """The images of a folder of shards, see :class:`datnet.data.sets.ImageSet`.
+
+    Args:
+        location: The folder, or its address.
+
+    Attributes:
+        short_side: The shorter side that larger images were reduced to, in pixels.
+
+    Raises:
+        DatNetError: If the index is missing or damaged, or a shard is missing.
+    """
+
+    def __init__(self, location: Path | str) -> None:
+        self.location = str(location).rstrip("/")
+        self.is_remote = remote.is_remote(location)
+        about = self._about()
+        self.short_side = int(about["short_side"])
+        self.entries = self._entries()
+        if self.entries.dtype != ENTRY or self.entries.shape != (about["images"],):
+            raise self._damaged(ENTRIES, "it does not fit to index.json")
+        if not self.is_remote:
+            there = {path.name for path in Path(self.location).iterdir()}
+            missing = [
+                name for name in map(shard_name, range(about["shards"])) if name not in there
+            ]
+            if missing:
+                raise self._damaged(missing[0], f"it and {len(missing) - 1} other shards are gone")
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def name(self, index: int) -> str:
+        """What to call an image: its shard and its name in there."""
+        entry = self.entries[index]
+        return f"{self._path(shard_name(entry['shard']))}/{member_name(entry['number'])}"
+
+    def content(self, index: int) -> bytes:
+        """The JPEG of an image.
+
+        Raises:
+            UnreadableImageError: If it is damaged.
+            DatNetError: If the network does not give it.
+        """
+        entry = self.entries[index]
+        path = self._path(shard_name(entry["shard"]))
+        start, size = int(entry["offset"]), int(entry["size"])
+        try:
+            if self.is_remote:
+                content = remote.read(path, start, start + size)
+            else:
+                with Path(path).open("rb", buffering=0) as file:
+                    file.seek(start)
+                    content = file.read(size)
+        except OSError as error:
+            reason = f"the shard cannot be read: {error.strerror or error}"
+            raise UnreadableImageError(self.name(index), reason) from error
+        if zlib.crc32(content) != entry["checksum"]:
+            raise UnreadableImageError(self.name(index), "the shard is damaged here")
+        return content
+
+    def read(self, index: int, at_least: int | None) -> Image.Image:
+        """Decode an image, see :func:`datnet.data.images.read_image`."""
+        return read_image(self.name(index), content=self.content(index), at_least=at_least)
+
+    def _path(self, name: str) -> str:
+        return f"{self.location}/{name}"
+
+    def _about(self) -> dict[str, Any]:
+        try:
+            about = json.loads(self._whole_file(INDEX))
+            if about["format"] != FORMAT:
+                raise self._damaged(INDEX, f"it is of format {about['format']!r}, not {FORMAT!r}")
+            for key in ("images", "shards", "short_side"):
+                about[key] = int(about[key])
+            return about
+        except OSError as error:
+            raise DatNetError(
+                f"{self._path(INDEX)} cannot be read: {error.strerror or error}. Prepare the "
+                "images with `datnet data prepare`."
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(INDEX, repr(error)) from error
+
+    def _entries(self) -> np.ndarray:
+        try:
+            if self.is_remote:
+                file = io.BytesIO(self._whole_file(ENTRIES))
+                entries = np.lib.format.read_array(file, allow_pickle=False)
+            else:
+                entries = np.load(self._path(ENTRIES), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(ENTRIES, str(error)) from error
+        return np.asarray(entries)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a process that shares no memory with this one; a mapped index is mapped again."""
+        return self.__dict__ | ({} if self.is_remote else {"entries": None})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        if self.entries is None:
+            self.entries = self._entries()
+
+    def _whole_file(self, name: str) -> bytes:
+        path = self._path(name)
+        return remote.read(path) if self.is_remote else Path(path).read_bytes()
+
+    def _damaged(self, name: str, reason: str) -> DatNetError:
+        return DatNetError(
+            f"{self._path(name)} is damaged: {reason}. Copy the folder again, or prepare it again "
+            "with `datnet data prepare`."
+        )
