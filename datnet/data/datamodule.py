@@ -126,6 +126,14 @@ class ContentStyleDataModule(LightningDataModule):
             "style": len(self._images[self.style_dir]),
         }
 
+    def fingerprints(self) -> dict[str, str]:
+        """What tells the content and style images apart from other sets."""
+        self.check()
+        return {
+            "content": self._images[self.content_dir].fingerprint(),
+            "style": self._images[self.style_dir].fingerprint(),
+        }
+
     def setup(self, stage: str) -> None:
         """List the folders, unless :meth:`check` has done so."""
         self.check()

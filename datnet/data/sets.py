@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,9 @@ class ImageSet(Protocol):
 
     def name(self, index: int) -> str:
         """What to call image ``index`` in messages: its path or address."""
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell sets apart: two machines with the same set agree."""
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
         """Decode image ``index``, see :func:`datnet.data.images.read_image`.
@@ -57,6 +61,11 @@ class ImageFiles:
     def name(self, index: int) -> str:
         """Path of the file."""
         return f"{self.folder}/{self.names[index]}"
+
+    def fingerprint(self) -> str:
+        """Of the names and their order; the files are not opened."""
+        names = "\0".join(self.names).encode(errors="surrogateescape")
+        return hashlib.sha256(names).hexdigest()[:16]
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
         """Decode the file."""

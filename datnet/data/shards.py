@@ -18,6 +18,7 @@ the reading our own: the loaders of WebDataset and LitData stream in an order of
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zlib
@@ -87,6 +88,10 @@ class Shards:
         """What to call an image: its shard and its name in there."""
         entry = self.entries[index]
         return f"{self._path(shard_name(entry['shard']))}/{member_name(entry['number'])}"
+
+    def fingerprint(self) -> str:
+        """Of the index, which holds the checksum of every image."""
+        return hashlib.sha256(self.entries.tobytes()).hexdigest()[:16]
 
     def content(self, index: int) -> bytes:
         """The JPEG of an image.

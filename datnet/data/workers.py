@@ -1,0 +1,165 @@
+"""Processes that work through jobs of many items, of which some may crash or hang them.
+
+A decoder of images is a large program in C that is fed with what strangers wrote. So each process
+tells which item it begins; if it then dies or takes too long it is replaced, and the job is done
+again, in the end without that item.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from typing import Any, Generic, TypeVar
+
+from datnet.errors import DatNetError
+
+TRIES_OF_AN_ITEM = 2
+"""An item that ended its process so often is left out: once may have been the machine's fault."""
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+Work = Callable[[Job, Mapping[int, str], Callable[[int], None]], Result]
+"""Is given a job, the items of it to leave out with the reason, and what to call with the number of
+each item, from 0 in rising order, before it is begun. It and all else must be picklable."""
+
+
+@dataclass
+class _Task(Generic[Job]):
+    job: Job
+    excluded: dict[int, str] = field(default_factory=dict)
+    ends: Counter[int] = field(default_factory=Counter)
+    furthest: int = -1
+
+
+def supervise(
+    work: Work[Job, Result],
+    jobs: Iterable[Job],
+    *,
+    processes: int,
+    seconds: float,
+    on_items: Callable[[int], object] = lambda count: None,
+) -> Iterator[tuple[Job, Result]]:
+    """Do the jobs in processes and yield each with its result, as they are done.
+
+    Args:
+        work: Does a job.
+        jobs: The jobs.
+        processes: How many work at once, 1 or more.
+        seconds: How long one item may take.
+        on_items: Is called with the number of items that were newly begun.
+
+    Raises:
+        DatNetError: What ``work`` raised, or if a process ends before it begins an item.
+        RuntimeError: If ``work`` raises anything else.
+    """
+    waiting = deque(_Task(job) for job in jobs)
+    workers: list[_Worker[Job]] = []
+    try:
+        for _ in range(min(processes, len(waiting))):
+            workers.append(_Worker(work, waiting.popleft()))
+        while busy := [worker for worker in workers if worker.task]:
+            connection.wait([worker.connection for worker in busy], timeout=1)
+            for worker in busy:
+                yield from _attend(worker, waiting, seconds, on_items)
+    finally:
+        for worker in workers:
+            worker.process.kill()
+        for worker in workers:
+            worker.process.join()
+
+
+def _attend(
+    worker: _Worker[Job],
+    waiting: deque[_Task[Job]],
+    seconds: float,
+    on_items: Callable[[int], object],
+) -> Iterator[tuple[Job, Any]]:
+    """Read what a process has to say, and give it the next job or replace it."""
+    task = worker.task
+    assert task is not None
+    try:
+        while worker.connection.poll():
+            kind, value = worker.connection.recv()
+            if kind == "item":
+                worker.item, worker.since = value, time.monotonic()
+                if value > task.furthest:
+                    on_items(value - task.furthest)
+                    task.furthest = value
+            elif kind == "done":
+                worker.give(waiting.popleft() if waiting else None)
+                yield task.job, value
+                return
+            else:
+                raise DatNetError(value) if kind == "problem" else RuntimeError(value)
+    except (EOFError, ConnectionError):
+        worker.process.join()
+        code = worker.process.exitcode or 0
+        how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+        if worker.item is None:
+            raise DatNetError(f"a process that was to work ended at once ({how})") from None
+        _restart(worker, task, f"decoding it ends the process ({how})")
+        return
+    if worker.item is not None and time.monotonic() - worker.since > seconds:
+        worker.process.kill()
+        worker.process.join()
+        _restart(worker, task, f"decoding it takes more than {seconds:g} seconds")
+
+
+def _restart(worker: _Worker[Job], task: _Task[Job], reason: str) -> None:
+    assert worker.item is not None
+    task.ends[worker.item] += 1
+    if task.ends[worker.item] == TRIES_OF_AN_ITEM:
+        task.excluded[worker.item] = reason
+    worker.start(task)
+
+
+class _Worker(Generic[Job]):
+    """A process and what it is doing."""
+
+    def __init__(self, work: Work[Job, Any], task: _Task[Job]) -> None:
+        self.work = work
+        self.start(task)
+
+    def start(self, task: _Task[Job]) -> None:
+        # Not fork: a child of a process with threads may wait for ever for what they had locked.
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if "forkserver" in methods:
+            context.set_forkserver_preload([self.work.__module__])
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, self.work), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.give(task)
+
+    def give(self, task: _Task[Job] | None) -> None:
+        self.task = task
+        self.item: int | None = None
+        self.since = 0.0
+        if task is not None:
+            self.connection.send((task.job, task.excluded))
+
+
+def _serve(ours: connection.Connection, work: Work[Any, Any]) -> None:
+    """What a process does until it is ended, or nobody is there any more to give it jobs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who supervises
+    while True:
+        try:
+            job, excluded = ours.recv()
+        except (EOFError, ConnectionError):
+            return
+        try:
+            answer = ("done", work(job, excluded, lambda item: ours.send(("item", item))))
+        except BrokenPipeError:
+            return
+        except DatNetError as error:
+            answer = ("problem", str(error))
+        except Exception:
+            answer = ("bug", traceback.format_exc())
+        ours.send(answer)
