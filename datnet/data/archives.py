@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, NamedTuple, cast
 
 from datnet.data.folders import suffix_of, walk
@@ -110,7 +111,7 @@ class Tar:
     path: Path
 
     def items(self) -> Iterator[Item]:
-        """All files: sorted by name, or as they lie if they can only be read one after the other."""
+        """All files: sorted by name, or as they lie where one cannot jump."""
         with _opened_tar(self.path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             items = (
                 Item(member.name, member.size, member.offset_data, _why_left_out_of_tar(member))
@@ -222,7 +223,7 @@ def _opened_tar(path: Path) -> BinaryIO:
     return cast(BinaryIO, module.open(path) if module else path.open("rb"))
 
 
-def _compression(path: Path):  # type: ignore[no-untyped-def]  # a module
+def _compression(path: Path) -> ModuleType | None:
     with path.open("rb") as file:
         beginning = file.read(6)
     for known, module in BEGINNINGS_OF_COMPRESSED_TARS.items():

@@ -21,16 +21,18 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
-from torch import Tensor
 
 from datnet.data.folders import walk
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
+
+if TYPE_CHECKING:
+    # Processes that only convert files start and stay without it: seconds and 200 MB each.
+    from torch import Tensor
 
 FORMATS = {
     ".jpg": "JPEG",
@@ -390,6 +392,8 @@ def to_tensor(image: Image.Image) -> Tensor:
     """Turn an image of mode RGB into a float32 tensor ``(3, H, W)`` in [0, 1]."""
     if image.mode != "RGB":
         raise ValueError(f"expected an image of mode RGB, not {image.mode}")
+    import torch
+
     # A copy: an array that shares memory with the image cannot be written to.
     pixels = torch.from_numpy(np.array(image))  # (H, W, 3)
     return pixels.permute(2, 0, 1).contiguous().float().div_(255)
@@ -403,6 +407,8 @@ def to_image(tensor: Tensor) -> Image.Image:
     Raises:
         ValueError: If the shape is another one or a value is not a number.
     """
+    import torch
+
     if tensor.ndim != 3 or tensor.shape[0] != 3:
         raise ValueError(f"expected a tensor (3, H, W), not {tuple(tensor.shape)}")
     values = tensor.detach().cpu().float()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-import aiohttp
 import fsspec
 
 from datnet.data.folders import suffix_of
@@ -79,6 +78,8 @@ def list_names(address: str, suffixes: Collection[str]) -> list[str]:
 def _options(address: str) -> dict[str, object]:
     if not address.startswith(("http://", "https://")):
         return {}
+    import aiohttp  # a third of a second, which only those wait who need it
+
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS
     )

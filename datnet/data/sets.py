@@ -10,11 +10,8 @@ from PIL import Image
 
 from datnet.data import remote
 from datnet.data.images import FORMATS, UnreadableImageError, find_image_names, read_image
-from datnet.data.shards import INDEX, Shards
+from datnet.data.shards import INDEX, UNFINISHED, Shards
 from datnet.errors import DatNetError
-
-UNFINISHED = "unfinished"
-"""Folder inside a folder of shards that is not complete yet."""
 
 
 class ImageSet(Protocol):

@@ -35,6 +35,8 @@ from datnet.errors import DatNetError
 INDEX = "index.json"
 ENTRIES = "index.npy"
 REPORT = "report.csv"
+UNFINISHED = "unfinished"
+"""Folder inside a folder of shards that is not complete yet."""
 FORMAT = "datnet shards 1"
 ENTRY = np.dtype(
     [("number", "<u4"), ("shard", "<u4"), ("offset", "<u8"), ("size", "<u4"), ("checksum", "<u4")]
@@ -91,7 +93,7 @@ class Shards:
 
     def fingerprint(self) -> str:
         """Of the index, which holds the checksum of every image."""
-        return hashlib.sha256(self.entries.tobytes()).hexdigest()[:16]
+        return hashlib.sha256(self.entries.view(np.uint8).data).hexdigest()[:16]
 
     def content(self, index: int) -> bytes:
         """The JPEG of an image.

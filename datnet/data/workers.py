@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import time
 import traceback
 from collections import Counter, deque
@@ -128,10 +129,12 @@ class _Worker(Generic[Job]):
 
     def start(self, task: _Task[Job]) -> None:
         # Not fork: a child of a process with threads may wait for ever for what they had locked.
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
+        context: Any
+        if "forkserver" in multiprocessing.get_all_start_methods():
+            context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([self.work.__module__])
+        else:
+            context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, self.work), daemon=True)
         self.process.start()
@@ -149,15 +152,20 @@ class _Worker(Generic[Job]):
 def _serve(ours: connection.Connection, work: Work[Any, Any]) -> None:
     """What a process does until it is ended, or nobody is there any more to give it jobs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who supervises
+
+    def begin(item: int) -> None:
+        try:
+            ours.send(("item", item))
+        except OSError:  # whoever supervised has been killed
+            sys.exit(1)
+
     while True:
         try:
             job, excluded = ours.recv()
         except (EOFError, ConnectionError):
             return
         try:
-            answer = ("done", work(job, excluded, lambda item: ours.send(("item", item))))
-        except BrokenPipeError:
-            return
+            answer = ("done", work(job, excluded, begin))
         except DatNetError as error:
             answer = ("problem", str(error))
         except Exception:

@@ -1,0 +1,95 @@
+"""`datnet data`: fetch public image sets, and prepare images for fast training."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from datnet.errors import DatNetError
+
+PREPARE_DESCRIPTION = """\
+Turn folders and archives of images into shards: a few large files from which training reads many
+times faster than from the originals, and which travel well to a cluster.
+
+SOURCE is a folder, searched with its subfolders, or a zip or tar archive (.tar, .tar.gz, .tar.bz2,
+.tar.xz), read without unpacking. Each image is decoded once. Its shorter side becomes 512 pixels
+(smaller ones stay as they are) and it is stored as a JPEG of quality 95; an upright JPEG that is
+small enough is taken as it is, without loss. What cannot be used is skipped: broken, cut short,
+monstrous or tiny pictures and files that are none. FOLDER/report.csv says of every file what became
+of it and why.
+
+The same command goes on after an interruption of any kind, and writes the same bytes with any
+number of processes.
+"""
+
+PREPARE_EXAMPLES = """\
+examples:
+  datnet data prepare train2014.zip -o shards/coco
+  datnet data prepare wikiart.tar.gz -o shards/wikiart
+  datnet data prepare photos/ more_photos.zip -o shards/photos --short-side 768
+  datnet train data=coco_wikiart data.content_dir=shards/coco data.style_dir=shards/wikiart
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``data`` with its commands."""
+    data = commands.add_parser(
+        "data",
+        help="fetch public image sets and prepare images for training",
+        description="Fetch public image sets and prepare images for training.",
+    )
+    parts = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    prepare = parts.add_parser(
+        "prepare",
+        help="turn folders and archives of images into shards that load fast",
+        description=PREPARE_DESCRIPTION,
+        epilog=PREPARE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    prepare.add_argument("sources", nargs="+", type=Path, metavar="SOURCE")
+    prepare.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="for the shards"
+    )
+    prepare.add_argument(
+        "--short-side",
+        type=int,
+        default=512,
+        metavar="PIXELS",
+        help="to which larger images are reduced; data.short_side of a training must not be "
+        "larger (default: 512)",
+    )
+    prepare.add_argument("--quality", type=int, default=95, help="of the JPEGs (default: 95)")
+    prepare.add_argument(
+        "--images-per-shard", type=int, default=1000, metavar="N", help="default: 1000"
+    )
+    prepare.add_argument(
+        "--processes", type=int, metavar="N", help="that work at once (default: one a core)"
+    )
+    prepare.set_defaults(run=run_prepare)
+
+
+def run_prepare(arguments: argparse.Namespace) -> int:
+    """Prepare, and print what became of the files."""
+    from datnet.data.prepare import Settings, prepare  # imports torch
+
+    processes = arguments.processes or available_cores()
+    if processes < 1:
+        raise DatNetError(f"--processes is {processes}; it must be 1 or more")
+    settings = Settings(arguments.short_side, arguments.quality, arguments.images_per_shard)
+    summary = prepare(arguments.sources, arguments.output, settings, processes)
+    for reason, count in sorted(summary.reasons.items(), key=lambda item: -item[1]):
+        print(f"{count:9,} skipped: {reason}")
+    print(
+        f"{summary.counts['taken']:,} taken as they are, {summary.counts['converted']:,} converted,"
+        f" {summary.counts['skipped']:,} skipped (each in {arguments.output / 'report.csv'})"
+    )
+    print(f"{summary.images:,} images, {summary.bytes / 1e9:.2f} GB, in {arguments.output}")
+    return 0
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which on a cluster are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

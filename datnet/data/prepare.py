@@ -1,0 +1,358 @@
+"""Folders and archives of images to shards, once, so that training reads them fast.
+
+Shard s is made of the files s·N to (s+1)·N - 1 of the sources, by one process, and depends on
+nothing else: so any number of processes writes the same bytes, and after an interruption only the
+shards that are not there yet are made. A shard and, after it, the record of what it holds appear
+under their names when they are complete; at the end the records become the index and the report.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from datnet.data.archives import Folder, Item, Source, list_items, open_source
+from datnet.data.conversion import prepare_image
+from datnet.data.images import UnreadableImageError
+from datnet.data.shards import (
+    ENTRIES,
+    ENTRY,
+    FORMAT,
+    INDEX,
+    REPORT,
+    UNFINISHED,
+    member_name,
+    shard_name,
+)
+from datnet.data.suitable import SMALLEST_SIDE
+from datnet.data.workers import supervise
+from datnet.errors import DatNetError
+from datnet.files import complete_or_absent, write_text
+
+SETTINGS = "settings.json"
+OUTCOMES = ("taken", "converted", "skipped")
+SECONDS_PER_FILE = 300.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What shards depend on, besides the files.
+
+    Attributes:
+        short_side: The shorter side that larger images are reduced to, in pixels.
+        quality: Of the JPEGs that are written, 1 to 100.
+        images_per_shard: Files that go into one shard.
+    """
+
+    short_side: int = 512
+    quality: int = 95
+    images_per_shard: int = 1000
+
+    def check(self) -> None:
+        """Raise a DatNetError if a value cannot be used."""
+        for name, lowest, highest in (
+            ("short_side", SMALLEST_SIDE, 4096),
+            ("quality", 1, 100),
+            ("images_per_shard", 1, 1_000_000),
+        ):
+            if not lowest <= getattr(self, name) <= highest:
+                raise DatNetError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be between "
+                    f"{lowest} and {highest}"
+                )
+
+
+class Outcome(NamedTuple):
+    """What became of a file.
+
+    Attributes:
+        outcome: ``taken`` as it is, ``converted`` or ``skipped``.
+        reason: Why it was skipped.
+        offset: Where its JPEG begins in the shard.
+        size: The bytes of that.
+        checksum: Their CRC-32.
+    """
+
+    outcome: str
+    reason: str = ""
+    offset: int = 0
+    size: int = 0
+    checksum: int = 0
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """A shard to make.
+
+    Attributes:
+        output: Folder of shards.
+        shard: Number of the shard.
+        files: The files that go into it, each with its source.
+        settings: How.
+    """
+
+    output: Path
+    shard: int
+    files: list[tuple[Source, Item]]
+    settings: Settings
+
+    @property
+    def first_number(self) -> int:
+        """Number of the first file."""
+        return self.shard * self.settings.images_per_shard
+
+
+@dataclass
+class Summary:
+    """What became of the files.
+
+    Attributes:
+        counts: How many were taken, converted and skipped.
+        reasons: How many were skipped, by the reason without its details.
+        bytes: Of all shards.
+    """
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    reasons: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+
+    def count(self, outcome: str, reason: str) -> None:
+        """Count a file."""
+        self.counts[outcome] += 1
+        if reason:
+            reason = reason.partition(":")[0].partition(" (")[0]
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    @property
+    def images(self) -> int:
+        """How many images there are to train on."""
+        return self.counts["taken"] + self.counts["converted"]
+
+
+def prepare(sources: list[Path], output: Path, settings: Settings, processes: int) -> Summary:
+    """Make shards of all images in folders and archives, or go on where it was interrupted.
+
+    Args:
+        sources: Folders, zip archives and tar archives; their files are numbered in this order.
+        output: Folder for the shards: new, empty, or that of an interrupted preparation.
+        settings: How to prepare.
+        processes: How many work at once.
+
+    Raises:
+        DatNetError: If a source cannot be read, holds no usable image, or the folder holds
+            something else or cannot be written.
+    """
+    settings.check()
+    opened = [open_source(path.absolute()) for path in sources]
+    _check_output(output, opened)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with FileLock(output / ".lock", timeout=0):
+            return _prepare(opened, output.absolute(), settings, processes)
+    except Timeout:
+        raise DatNetError(f"{output}: another process is preparing images here") from None
+    except OSError as error:
+        raise DatNetError(
+            f"{output}: the shards cannot be written: {error.strerror or error}. The same command "
+            "goes on where it stopped."
+        ) from error
+
+
+def _check_output(output: Path, sources: list[Source]) -> None:
+    for source in sources:
+        if isinstance(source, Folder) and output.resolve().is_relative_to(source.path.resolve()):
+            raise DatNetError(f"{output} lies in {source.path}, which is read; name another folder")
+    known = {INDEX, UNFINISHED, ".lock"}
+    if output.is_dir():
+        names = {path.name for path in output.iterdir()}
+        if names and not names & known:
+            raise DatNetError(f"{output} is not empty; name a new folder for the shards")
+
+
+def _prepare(sources: list[Source], output: Path, settings: Settings, processes: int) -> Summary:
+    files: list[tuple[Source, Item]] = []
+    left_out: list[tuple[Source, Item]] = []
+    with tqdm(desc="listing", unit=" files") as progress:
+        for source in sources:
+            for item in list_items(source):
+                (left_out if item.reason else files).append((source, item))
+                progress.update()
+    if not files:
+        raise DatNetError(
+            f"{', '.join(str(source.path) for source in sources)}: there is no image file in here"
+            f" ({len(left_out)} other files)"
+        )
+    _begin(output, settings, _fingerprint(files + left_out))
+    size = settings.images_per_shard
+    jobs = [
+        ShardJob(output, shard, files[start : start + size], settings)
+        for shard, start in enumerate(range(0, len(files), size))
+    ]
+    if not (output / INDEX).exists():
+        _make_shards(jobs, processes, len(files))
+        _write_index(output, jobs, left_out)
+    shutil.rmtree(output / UNFINISHED, ignore_errors=True)
+    return Summary(**json.loads((output / INDEX).read_text())["summary"])
+
+
+def _fingerprint(files: list[tuple[Source, Item]]) -> str:
+    digest = hashlib.sha256()
+    for _, item in files:
+        digest.update(repr((item.name, item.size, bool(item.reason))).encode())
+    return digest.hexdigest()
+
+
+def _begin(output: Path, settings: Settings, fingerprint: str) -> None:
+    """Note what is prepared here, or see that it is the same as before the interruption."""
+    expected = asdict(settings) | {"files": fingerprint}
+    index, path = output / INDEX, output / UNFINISHED / SETTINGS
+    if index.exists():
+        found = json.loads(index.read_text()).get("settings")
+    elif path.exists():
+        found = json.loads(path.read_text())
+    else:
+        write_text(path, json.dumps(expected))
+        return
+    if found != expected:
+        different = [key for key in expected if not found or found.get(key) != expected[key]]
+        raise DatNetError(
+            f"{output} was begun with other {', '.join(different)}. Give the same command as then, "
+            "or another folder."
+        )
+    for left_over in output.glob(".*.part"):  # of processes that were killed
+        left_over.unlink()
+
+
+def _make_shards(jobs: list[ShardJob], processes: int, file_count: int) -> None:
+    missing = [job for job in jobs if _record(job) is None]
+    done = file_count - sum(len(job.files) for job in missing)
+    with tqdm(total=file_count, initial=done, desc="preparing", unit=" files") as progress:
+        for _ in supervise(
+            write_shard,
+            missing,
+            processes=processes,
+            seconds=SECONDS_PER_FILE,
+            on_items=progress.update,
+        ):
+            pass
+
+
+# ---------------------------------------------------------------------------------- one shard
+
+
+def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Callable[[int], None]) -> None:
+    """Make a shard and its record.
+
+    Args:
+        job: Which.
+        excluded: Positions in the job of the files that end the process, with the reason.
+        begin: Is called with the position of each file before it is read.
+
+    Raises:
+        DatNetError: If the shard cannot be written.
+    """
+    path = job.output / shard_name(job.shard)
+    try:
+        with complete_or_absent(path) as unfinished:
+            with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as archive:
+                outcomes = []
+                for position, (source, item) in enumerate(job.files):
+                    begin(position)
+                    if position in excluded:
+                        outcomes.append(Outcome("skipped", excluded[position]))
+                        continue
+                    number = job.first_number + position
+                    outcomes.append(_add(archive, number, source, item, job.settings))
+            size = unfinished.stat().st_size
+        record = {"bytes": size, "outcomes": outcomes}
+        write_text(_record_path(job), json.dumps(record))
+    except OSError as error:
+        raise DatNetError(
+            f"{path} cannot be written: {error.strerror or error}. The same command goes on where "
+            "it stopped."
+        ) from error
+
+
+def _add(
+    archive: tarfile.TarFile, number: int, source: Source, item: Item, settings: Settings
+) -> Outcome:
+    try:
+        content, outcome = prepare_image(
+            source.path / item.name, source.read(item), settings.short_side, settings.quality
+        )
+    except UnreadableImageError as error:
+        return Outcome("skipped", error.reason)
+    member = tarfile.TarInfo(member_name(number))  # of nobody and of no time: always the same bytes
+    member.size = len(content)
+    offset = archive.offset + tarfile.BLOCKSIZE
+    archive.addfile(member, io.BytesIO(content))
+    return Outcome(outcome, "", offset, len(content), zlib.crc32(content))
+
+
+def _record_path(job: ShardJob) -> Path:
+    return job.output / UNFINISHED / f"{job.shard:05}.json"
+
+
+def _record(job: ShardJob) -> list[Outcome] | None:
+    """What a finished shard holds; None if it is not finished."""
+    try:
+        record = json.loads(_record_path(job).read_text())
+        size = (job.output / shard_name(job.shard)).stat().st_size
+    except (FileNotFoundError, ValueError):  # a power failure may leave empty files
+        return None
+    outcomes = [Outcome(*outcome) for outcome in record["outcomes"]]
+    return outcomes if size == record["bytes"] and len(outcomes) == len(job.files) else None
+
+
+# ------------------------------------------------------------------------------ index and report
+
+
+def _write_index(output: Path, jobs: list[ShardJob], left_out: list[tuple[Source, Item]]) -> None:
+    summary = Summary(bytes=sum((output / shard_name(job.shard)).stat().st_size for job in jobs))
+    entries = np.empty(sum(len(job.files) for job in jobs), ENTRY)
+    with (
+        complete_or_absent(output / REPORT) as unfinished,
+        unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        report = csv.writer(file)
+        report.writerow(["source", "file", "outcome", "reason", "image"])
+        for job in jobs:
+            for position, outcome in enumerate(_record(job) or []):
+                number = job.first_number + position
+                image = ""
+                if outcome.outcome != "skipped":
+                    image = f"{shard_name(job.shard)}/{member_name(number)}"
+                    entries[summary.images] = (number, job.shard, *outcome[2:])
+                summary.count(outcome.outcome, outcome.reason)
+                source, item = job.files[position]
+                report.writerow([source.path.name, item.name, *outcome[:2], image])
+        for source, item in left_out:
+            summary.count("skipped", item.reason)
+            report.writerow([source.path.name, item.name, "skipped", item.reason, ""])
+    if not summary.images:
+        raise DatNetError(f"no image can be used; {output / REPORT} says why")
+    with complete_or_absent(output / ENTRIES) as unfinished, unfinished.open("wb") as binary:
+        np.save(binary, entries[: summary.images], allow_pickle=False)
+    settings = json.loads((output / UNFINISHED / SETTINGS).read_text())
+    about = {
+        "format": FORMAT,
+        "short_side": settings["short_side"],
+        "images": summary.images,
+        "shards": len(jobs),
+        "settings": settings,
+        "summary": asdict(summary),
+    }
+    write_text(output / INDEX, json.dumps(about, indent=2) + "\n")
