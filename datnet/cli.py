@@ -9,7 +9,19 @@ import warnings
 from typing import TextIO
 
 import datnet
-from datnet.commands import benchmark, doctor, evaluate, export, info, serve, stylize, weights
+from datnet.commands import (
+    benchmark,
+    data,
+    doctor,
+    evaluate,
+    export,
+    info,
+    rerun,
+    serve,
+    stylize,
+    summarize,
+    weights,
+)
 from datnet.errors import DatNetError, DatNetWarning
 
 DESCRIPTION = """\
@@ -31,12 +43,15 @@ def main() -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
     benchmark.add_parser(commands)
+    data.add_parser(commands)
     doctor.add_parser(commands)
     evaluate.add_parser(commands)
     export.add_parser(commands)
     info.add_parser(commands)
+    rerun.add_parser(commands)
     serve.add_parser(commands)
     stylize.add_parser(commands)
+    summarize.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
     if rest and "pictures" in arguments and not any(each.startswith("-") for each in rest):

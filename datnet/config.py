@@ -125,6 +125,10 @@ class TrainConfig:
     checkpoint_every: int = 500
     keep_every: int | None = None
     channels_last: bool = False
+    final_metrics: bool = True
+    """Whether to measure SSIM, PSNR, LPIPS, … on the validation pairs behind the last step."""
+    search_metric: str = "validation/loss"
+    """What a sweeper that searches minimises or maximises: one of the metrics in finished.json."""
     description: str = ""
 
 
@@ -137,6 +141,17 @@ def plain_values(config: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"a configuration is a mapping, not {type(values).__name__}")
     return {str(key): value for key, value in values.items()}
+
+
+def flat_values(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with keys such as "model.recipe.learning_rate"."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {
+        key: value
+        for name, child in node.items()
+        for key, value in flat_values(child, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
 
 
 def build(node: Mapping[str, Any], **arguments: Any) -> Any:

@@ -109,4 +109,5 @@ def small_overrides(pictures: Path, encoder_file: Path) -> list[str]:
         "trainer.enable_progress_bar=false",
         "trainer.log_every_n_steps=1",
         "trainer.val_check_interval=100",
+        "final_metrics=false",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torchvision.utils import make_grid
@@ -18,21 +18,6 @@ from datnet.data.pairs import Batch
 from datnet.training.module import StyleTransferModule
 
 GRID_ROWS = 4
-
-
-class StepCheckpoint(ModelCheckpoint):
-    """Saves behind optimisation steps only, never between two batches of one step.
-
-    Lightning forgets over a resumption which step it saved last, and would replace a checkpoint
-    with one from the middle of an accumulation, from which a run cannot go on exactly.
-    """
-
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
-    ) -> None:
-        """Save if a step is complete and it is time."""
-        if (batch_index + 1) % trainer.accumulate_grad_batches == 0:
-            super().on_train_batch_end(trainer, module, outputs, batch, batch_index)
 
 
 class ImagePanel(Callback):
@@ -92,7 +77,7 @@ class ImagePanel(Callback):
 
 
 class Throughput(Callback):
-    """Logs images per second, all processes together, over the steps since the last log."""
+    """Logs images per second, of all processes, and the most GPU memory since the last log."""
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Start the clock."""
@@ -107,6 +92,10 @@ class Throughput(Callback):
         if trainer.global_step and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             now = time.perf_counter()
             module.log("train/images_per_second", self.images / (now - self.time))
+            if module.device.type == "cuda":
+                peak = torch.cuda.max_memory_allocated(module.device)
+                module.log("train/gpu_memory_gib", peak / 2**30)
+                torch.cuda.reset_peak_memory_stats(module.device)
             self.time, self.images = now, 0
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:

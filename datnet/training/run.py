@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import math
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +20,6 @@ from hydra.types import RunMode
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,20 +28,32 @@ from datnet.config import CONFIG_DIR, TrainConfig, build, build_with_encoder, ch
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
+from datnet.evaluation.metrics import METRICS
 from datnet.files import write_text
 from datnet.model_card import NetworkFile, model_card
 from datnet.networks.vgg import VggEncoder
+from datnet.objectives.base import Objective
 from datnet.saved_network import NetworkDescription, save_network
 from datnet.training import sweep
-from datnet.training.callbacks import ImagePanel, StepCheckpoint, StepProgressBar, Throughput
+from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
+from datnet.training.checkpoints import (
+    LAST,
+    CheckpointFiles,
+    StepCheckpoint,
+    Stopped,
+    StopWhenAsked,
+)
 from datnet.training.csv_logger import CsvLogger
+from datnet.training.final_metrics import final_metrics
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder, checkpoint_step
 
 log = logging.getLogger(__name__)
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-def train(config: TrainConfig) -> float | None:
+
+def train(config: TrainConfig) -> float:
     """Train a network and write it to ``run_dir/network.safetensors``.
 
     A run that has reached its last step already is left as it is.
@@ -47,22 +62,40 @@ def train(config: TrainConfig) -> float | None:
         config: The composed and resolved configuration.
 
     Returns:
-        The validation loss, None if there was no validation.
+        The run's `search_metric`, by default the validation loss, behind the last step.
 
     Raises:
-        DatNetError: If a setting is wrong, the folder holds another run, or the loss is not finite.
+        DatNetError: If a setting is wrong, the folder holds another run or another process trains
+            there, the loss is not finite, or a checkpoint cannot be written.
+        Stopped: If a signal asked the training to stop; a checkpoint is written.
     """
     check(config)
     data: ContentStyleDataModule = build(config.data)
     data.check()
     folder = RunFolder(Path(config.run_dir))
-    folder.check_same_settings(config)
-    if (folder.finished_steps() or 0) >= config.trainer.max_steps:
-        log.info("%s is finished already; nothing to do", folder.path)
-        return cast(float | None, json.loads(folder.finished.read_text())["validation_loss"])
+    with folder.reserved():
+        folder.check_same_settings(config)
+        if (folder.finished_steps() or 0) >= config.trainer.max_steps:
+            log.info("%s is finished already; nothing to do", folder.path)
+            return folder.finished_metric(config.search_metric)
+        try:
+            return fit(config, data, folder)
+        finally:
+            if config.logger.wandb is not None:
+                import wandb
+
+                wandb.finish()
+
+
+def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) -> float:
+    """Train from the folder's checkpoint, or from the beginning, to the last step.
+
+    Returns:
+        The run's `search_metric` behind the last step.
+    """
     checkpoint = folder.checkpoint(config.ckpt_path)
     resumed_step = checkpoint_step(checkpoint) if checkpoint else 0
-    trainer = make_trainer(config, folder, resumed_step)
+    trainer = make_trainer(config, data, folder, resumed_step)
 
     encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
     seed_everything(config.seed, verbose=False)
@@ -76,6 +109,7 @@ def train(config: TrainConfig) -> float | None:
         seed=config.seed,
         channels_last=config.channels_last,
     )
+    check_search_metric(config.search_metric, module.objective)
     log.info(
         "%s with %s: step %d to %d in %s",
         config.name,
@@ -87,33 +121,53 @@ def train(config: TrainConfig) -> float | None:
     if trainer.is_global_zero:
         write_text(folder.config, OmegaConf.to_yaml(config, resolve=True))
     started = time.perf_counter()
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-    finally:
-        if config.logger.wandb is not None:
-            import wandb
-
-            wandb.finish()
-    if trainer.state.status != TrainerStatus.FINISHED:
-        raise DatNetError(
-            f"stopped at step {trainer.global_step}; go on with the same command and ckpt_path=last"
-        )
-    loss = trainer.callback_metrics.get("validation/loss")
-    validation_loss = None if loss is None else float(loss)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    loggers = trainer.loggers
+    validated = trainer.global_step % config.trainer.val_check_interval == 0
+    if not validated or "validation/loss" not in trainer.callback_metrics:  # resumed behind it
+        trainer.loggers = []  # it would log behind the last step
+        trainer.validate(module, datamodule=data, verbose=False)
+    metrics = {
+        name: float(value)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith("validation/")
+    }
     if trainer.is_global_zero:
-        write_network(config, module, data, folder, validation_loss)
+        if config.final_metrics:
+            metrics |= final_metrics(module, data)
+        for logger in loggers:
+            logger.log_metrics(metrics, trainer.global_step - 1)
+            logger.save()
+        write_network(config, module, data, folder, metrics["validation/loss"])
         facts = {
             "steps": trainer.global_step,
-            "validation_loss": validation_loss,
+            "metrics": metrics,
             "seconds_since_start_or_resume": round(time.perf_counter() - started, 1),
             "commit": provenance.commit(),
         }
         write_text(folder.finished, json.dumps(facts, indent=2) + "\n")
         log.info("wrote %s", folder.network)
-    return validation_loss
+    return metrics.get(config.search_metric, math.inf)  # processes beside the first lack final/
 
 
-def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> Trainer:
+def check_search_metric(name: str, objective: Objective[Any]) -> None:
+    """Refuse a metric that no finished run will have.
+
+    Raises:
+        DatNetError: Naming those that there are.
+    """
+    metrics = [
+        "validation/loss",
+        *(f"validation/{term}" for term in objective.weights),
+        *(f"final/{column.key}" for column in METRICS),
+    ]
+    if name not in metrics:
+        raise DatNetError(f"search_metric is {name}; it can be {', '.join(metrics)}")
+
+
+def make_trainer(
+    config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder, resumed_step: int
+) -> Trainer:
     """Lightning's Trainer with our loggers and callbacks.
 
     Epochs do not exist: pairs are an endless stream of which step t sees its own part.
@@ -126,16 +180,17 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
     if config.logger.wandb is not None:
         from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
 
-        loggers.append(wandb_logger(config, folder))
+        loggers.append(wandb_logger(config, data, folder))
     if config.logger.tensorboard:
         loggers.append(TensorBoardLogger(folder.path, name="tensorboard", version=""))
     callbacks: list[Callback] = [
         StepCheckpoint(
             folder.checkpoints,
-            filename="last",
+            filename=Path(LAST).stem,
             every_n_train_steps=config.checkpoint_every,
             enable_version_counter=False,
         ),
+        StopWhenAsked(folder.checkpoints),
         ImagePanel(folder.path / "images"),
         Throughput(),
         SkippedFiles(),
@@ -164,6 +219,7 @@ def make_trainer(config: TrainConfig, folder: RunFolder, resumed_step: int) -> T
             default_root_dir=folder.path,
             logger=loggers,
             callbacks=callbacks,
+            plugins=[CheckpointFiles()],
         )
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise DatNetError(f"these trainer settings cannot work here: {error}") from error
@@ -174,7 +230,7 @@ def write_network(
     module: StyleTransferModule,
     data: ContentStyleDataModule,
     folder: RunFolder,
-    validation_loss: float | None,
+    validation_loss: float,
 ) -> None:
     """Write the trained network with the facts of its training, and its model card."""
     plain = plain_values(config)
@@ -190,6 +246,7 @@ def write_network(
             "seed": config.seed,
             "data": plain["data"],
             "images": data.image_counts(),
+            "image_fingerprints": data.fingerprints(),
             "objective": plain["model"]["objective"],
             "learning_rate": config.model.recipe.learning_rate,
             "learning_rate_decay": config.model.recipe.learning_rate_decay,
@@ -221,21 +278,50 @@ def quieten() -> None:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="train")
-def main(config: DictConfig) -> float | None:
+def main(config: DictConfig) -> float:
     """Entry point of one training process."""
     quieten()
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.run_job()
-    try:
+        return sweep.run_job(config.search_metric)
+    with exits_of_training(config.run_dir):
         OmegaConf.resolve(config)
         return train(cast(TrainConfig, config))
+
+
+@contextmanager
+def exits_of_training(run_dir: Path | str) -> Iterator[None]:
+    """End the process, with words and a status instead of a traceback, where a training ends early.
+
+    Args:
+        run_dir: The run's folder, for the words.
+    """
+    try:
+        yield
+    except Stopped as stopped:
+        if stopped.exit_code:
+            print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_code)
     except DatNetError as error:
         # An error of a data loading process arrives with that process's traceback before it.
         message = str(error).rpartition("DatNetError: ")[2].strip()
         print(f"error: {message}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        print(
+            f"error: {run_dir} cannot be written to: {error.strerror}. Checkpoints are untouched: "
+            "make room and go on with ckpt_path=last",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":
+    try:
+        if {"-m", "--multirun"} & set(sys.argv):
+            sweep.refuse_several_sweeps()
+    except DatNetError as error:
+        sys.exit(f"error: {error}")
     main()
-    sys.exit(sweep.report())
+    sys.exit(sweep.SweepReport.failed)

@@ -2,24 +2,33 @@
 
 config.yaml             the resolved settings
 checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_every` steps
+checkpoints/previous.ckpt  the one before it, in case the last is damaged
 metrics.csv             all logged numbers
 images/                 content | style | result at every validation
 network.safetensors     the trained network, written at the end
 model_card.md           what it is, for people
 finished.json           steps, seconds and last metrics, written last of all
+.lock                   held by the process that trains here
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
-from datnet.config import TrainConfig, plain_values
+from datnet.config import TrainConfig, flat_values, plain_values
 from datnet.errors import DatNetError
+from datnet.training.checkpoints import LAST, damage, is_first_process, newest_whole_checkpoint
+
+log = logging.getLogger(__name__)
 
 # What may differ between the parts of a run that was interrupted and resumed, or prolonged.
 OPERATIONAL = (
@@ -30,6 +39,8 @@ OPERATIONAL = (
     "tags",
     "experiment",
     "description",
+    "final_metrics",
+    "search_metric",
     "logger",
     "checkpoint_every",
     "keep_every",
@@ -55,16 +66,20 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.checkpoints = path / "checkpoints"
-        self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.network = path / "network.safetensors"
         self.model_card = path / "model_card.md"
         self.finished = path / "finished.json"
+        self.lock = FileLock(path / ".lock")
 
     def finished_steps(self) -> int | None:
         """Steps of the finished training; None if there is none."""
         if not (self.finished.exists() and self.network.exists()):
             return None
         return int(json.loads(self.finished.read_text())["steps"])
+
+    def finished_metric(self, name: str) -> float:
+        """A metric behind the last step of a finished training; infinity if it was not measured."""
+        return float(json.loads(self.finished.read_text())["metrics"].get(name, math.inf))
 
     def check_same_settings(self, config: TrainConfig) -> None:
         """Refuse a folder that holds a run with other settings.
@@ -74,8 +89,8 @@ class RunFolder:
         """
         if not self.config.exists():
             return
-        there = _flat(plain_values(OmegaConf.load(self.config)))
-        here = _flat(plain_values(config))
+        there = flat_values(plain_values(OmegaConf.load(self.config)))
+        here = flat_values(plain_values(config))
         different = [
             f"{key} was {there.get(key)} and is {here.get(key)}"
             for key in sorted(there.keys() | here.keys())
@@ -87,23 +102,58 @@ class RunFolder:
                 "Choose another run_dir=…, or remove that folder"
             )
 
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; one that is killed frees it.
+
+        Raises:
+            DatNetError: If another process trains here.
+        """
+        if not is_first_process():  # the first of several processes holds it for all
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with self.lock.acquire(blocking=False):
+                yield
+        except Timeout as error:
+            raise DatNetError(
+                f"another process trains in {self.path}. Wait for it or choose another run_dir=…"
+            ) from error
+
+    def wait_until_free(self) -> None:
+        """Wait for a process that trains in this folder to end, and say so."""
+        if not is_first_process():
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.lock.acquire(blocking=False)
+        except Timeout:
+            log.info("waiting for another process that trains in %s", self.path)
+            self.lock.acquire()
+        self.lock.release()
+
     def checkpoint(self, ckpt_path: str | None) -> Path | None:
         """The checkpoint that a start with ``ckpt_path`` resumes from.
 
         Args:
-            ckpt_path: None for a fresh start, "last" for the run's own last checkpoint (a fresh
-                start if there is none yet), or a path.
+            ckpt_path: None for a fresh start, "last" for the run's own newest checkpoint that is
+                whole (a fresh start if there is none yet), or a path.
 
         Raises:
-            DatNetError: If a path does not exist, or if a fresh start would overwrite a run.
+            DatNetError: If a path does not exist or is damaged, or if a fresh start would overwrite
+                a run.
         """
         if ckpt_path == "last":
-            return self.last_checkpoint if self.last_checkpoint.exists() else None
+            return newest_whole_checkpoint(self.checkpoints)
         if ckpt_path is not None:
-            if not Path(ckpt_path).is_file():
+            path = Path(ckpt_path)
+            if not path.is_file():
                 raise DatNetError(f"ckpt_path={ckpt_path} does not exist")
-            return Path(ckpt_path)
-        if self.last_checkpoint.exists():
+            if reason := damage(path):
+                raise DatNetError(f"ckpt_path={ckpt_path} is damaged: {reason}")
+            return path
+        if (self.checkpoints / LAST).exists():
             raise DatNetError(
                 f"{self.path} holds an unfinished or shorter run. Continue it with "
                 "ckpt_path=last, choose another run_dir=…, or remove that folder"
@@ -123,13 +173,3 @@ def checkpoint_step(path: Path) -> int:
         )
     except Exception as error:  # damaged zip files raise many kinds
         raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {
-        key: value
-        for name, child in node.items()
-        for key, value in _flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
-    }

@@ -4,7 +4,8 @@ Hydra runs the jobs of `datnet train -m` one after the other inside one process,
 each other's process groups, loggers and random state, and where a job on several devices starts
 the whole sweep anew on each of them. So a job of ours only starts `datnet train` for itself and
 waits for it: nothing leaks, it may fail alone, and it can use several devices. This works with any
-of Hydra's sweepers and launchers.
+of Hydra's sweepers and launchers; how each job ended is written to a file, since launchers run jobs
+in processes and on machines of their own.
 """
 
 from __future__ import annotations
@@ -12,38 +13,52 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
 
+from datnet.errors import DatNetError
+from datnet.files import write_text
+from datnet.training.checkpoints import STOP_SIGNALS
 from datnet.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 LONGEST_FOLDER_NAME = 160
+LESS_TELLING = ("trainer", "logger", "data", "sweep", "final_metrics", "checkpoint_every")
+OUTCOMES = ".outcomes"
 
-exit_codes: dict[str, int] = {}
-"""Of the jobs of this process's sweep, by their folders' names."""
 
-
-def run_job() -> float | None:
+def run_job(search_metric: str) -> float:
     """Train what the current job of the sweep says, in a fresh process.
 
-    A job that has finished before is not repeated, one that was interrupted is resumed.
+    A job that has finished before is not repeated, one that was interrupted is resumed, and one
+    that still runs, as after the sweep alone was killed, is waited for.
+
+    Args:
+        search_metric: One of the metrics in a finished run's finished.json.
 
     Returns:
-        The validation loss, for sweepers that search; None without validation, infinity if the job
-        failed.
+        That metric, for sweepers that search; infinity if the job failed.
     """
     hydra = HydraConfig.get()
     overrides = list(hydra.overrides.task)
     sweep_dir = Path(hydra.sweep.dir)
     name = folder_name(overrides)
     folder = RunFolder(sweep_dir / name)
+    folder.wait_until_free()
     command = [
         *(sys.executable, "-m", "datnet.training.run"),
         *overrides,
@@ -51,38 +66,93 @@ def run_job() -> float | None:
         f"group={quoted(sweep_dir.name)}",
         "ckpt_path=last",
     ]
-    exit_codes[name] = subprocess.run(command, check=False).returncode
-    if exit_codes[name]:
+    with subprocess.Popen(command) as process, passing_signals_to(process):
+        exit_code = process.wait()
+    if exit_code in {128 + number for number in STOP_SIGNALS}:
+        sys.exit(exit_code)  # the sweep was asked to stop, not this job alone
+    write_text(sweep_dir / OUTCOMES / f"{name}.json", json.dumps({"exit_code": exit_code}))
+    if exit_code:
         log.error("job %s failed", name)
         return float("inf")
-    loss = json.loads(folder.finished.read_text())["validation_loss"]
-    return None if loss is None else float(loss)
+    return folder.finished_metric(search_metric)
 
 
-def report() -> int:
-    """Say how the sweep went, if there was one.
+@contextmanager
+def passing_signals_to(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Hand signals that ask us to stop to a process of ours, and leave it to that when to end.
 
-    Returns:
-        The exit code of the whole: 1 if a job failed.
+    Ctrl-C reaches the process by itself. Launchers that run jobs in threads keep their own ways.
     """
-    if not exit_codes:
-        return 0
-    failed = [name for name, code in exit_codes.items() if code]
-    print(f"{len(exit_codes) - len(failed)} of {len(exit_codes)} jobs done")
-    for name in failed:
-        print(f"failed: {name} (the same command goes on with it)", file=sys.stderr)
-    return 1 if failed else 0
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class SweepReport(Callback):
+    """Says at the end of a sweep how it went; Hydra calls it in the sweep's own process."""
+
+    failed: bool = False
+    """Whether a job of this process's sweep failed."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Forget how the jobs ended in an earlier start of this sweep."""
+        for outcome in (Path(config.hydra.sweep.dir) / OUTCOMES).glob("*.json"):
+            outcome.unlink()
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Print the number of jobs done and the names of those that failed."""
+        exit_codes = {
+            outcome.stem: json.loads(outcome.read_text())["exit_code"]
+            for outcome in sorted((Path(config.hydra.sweep.dir) / OUTCOMES).glob("*.json"))
+        }
+        failed = [name for name, code in exit_codes.items() if code]
+        print(f"{len(exit_codes) - len(failed)} of {len(exit_codes)} jobs done")
+        for name in failed:
+            print(f"failed: {name} (the same command goes on with it)", file=sys.stderr)
+        if len(exit_codes) > len(failed):
+            print(f"compare them: datnet summarize {config.hydra.sweep.dir}")
+        SweepReport.failed = bool(failed)
+
+
+def refuse_several_sweeps() -> None:
+    """Stop a sweep that torchrun or srun started several times over.
+
+    Raises:
+        DatNetError: If this process is one of several.
+    """
+    for program, variable in (("torchrun", "WORLD_SIZE"), ("srun", "SLURM_STEP_NUM_TASKS")):
+        if int(os.environ.get(variable, "1")) > 1:
+            raise DatNetError(
+                f"{program} would run the whole sweep {os.environ[variable]} times. Start `datnet "
+                "train -m …` by itself: every job of it starts a process for each of its devices "
+                "(trainer=ddp), and hydra/launcher=slurm hands the jobs to Slurm"
+            )
 
 
 def folder_name(overrides: Sequence[str]) -> str:
     """Name a job's folder by its overrides, the same for the same job in any sweep.
 
-    Paths, odd characters and the beginning of long names are left to a digest at the end.
+    Paths, odd characters and what does not fit are left to a digest at the end; how to train is
+    left out before what to train.
     """
     settings = sorted(override.lstrip("+") for override in overrides)
     name = ",".join(settings)
-    short = ",".join(setting for setting in settings if "/" not in setting)
-    plain = re.sub(r"[^\w.,=+-]", "_", short)[-LONGEST_FOLDER_NAME:]
+    telling = [setting for setting in settings if "/" not in setting]
+    for setting in sorted(telling, key=lambda each: not each.startswith(LESS_TELLING)):
+        if len(",".join(telling)) > LONGEST_FOLDER_NAME:
+            telling.remove(setting)
+    plain = re.sub(r"[^\w.,=+-]", "_", ",".join(telling))
     if plain == name:
         return name
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,19 +1,36 @@
-"""Weights & Biases, offline unless somebody is logged in."""
+"""Weights & Biases: offline unless somebody is logged in and the server answers.
+
+A run never waits for the server: what cannot be sent lies in the run's folder and `wandb sync`
+sends it later.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import urllib.error
+import urllib.request
+from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+import datnet
+from datnet import provenance
 from datnet.config import TrainConfig, plain_values
+from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.files import write_text
+from datnet.training.checkpoints import is_first_process
 from datnet.training.run_folder import RunFolder
 
+log = logging.getLogger(__name__)
+
 MODES = ("online", "offline", "disabled")
+SECONDS_TO_ANSWER = 5
+SECONDS_TO_START = 30
+SECONDS_TO_FINISH = 60
 
 
 def wandb_mode(configured: str | None) -> str:
@@ -24,33 +41,78 @@ def wandb_mode(configured: str | None) -> str:
     """
     mode = configured or os.environ.get("WANDB_MODE")
     if mode is None:
-        return "online" if wandb.api.api_key else "offline"
+        mode = "online" if wandb.api.api_key else "offline"
     if mode not in MODES:
         raise DatNetError(f"logger.wandb.mode is {mode}; it can be {', '.join(MODES)}")
+    if mode == "online" and not wandb.api.api_key:
+        log.warning("nobody is logged in to wandb: this run is recorded offline")
+        return "offline"
     return mode
 
 
-def wandb_logger(config: TrainConfig, folder: RunFolder) -> WandbLogger:
+def server_problem(url: str) -> str | None:
+    """Why a wandb server cannot be used now; None if it answers in time."""
+    try:
+        with urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER):
+            return None
+    except urllib.error.HTTPError as error:
+        return None if error.code < 500 else f"it answers {error.code}"
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+def wandb_logger(
+    config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder
+) -> WandbLogger:
     """A logger whose run is continued when the training is resumed.
 
     Args:
         config: The resolved configuration, which the run records.
+        data: The run's images; the run records their numbers and fingerprints.
         folder: Where the run's id is kept and wandb writes its files.
     """
     assert config.logger.wandb is not None
     id_file = folder.path / "wandb_id.txt"
     if not id_file.exists():
         write_text(id_file, secrets.token_hex(4))
-    return WandbLogger(
-        project=config.logger.wandb.project,
-        entity=config.logger.wandb.entity,
-        name=f"{config.name},seed={config.seed}",
-        group=config.group,
-        tags=list(config.tags),
-        id=id_file.read_text().strip(),
-        save_dir=folder.path,
-        mode=wandb_mode(config.logger.wandb.mode),
-        resume="allow",
-        config=plain_values(config),
-        job_type="train",
+    mode = wandb_mode(config.logger.wandb.mode)
+    settings: dict[str, Any] = {
+        "project": config.logger.wandb.project,
+        "entity": config.logger.wandb.entity,
+        "name": f"{config.name},seed={config.seed}",
+        "group": config.group,
+        "tags": list(config.tags),
+        "id": id_file.read_text().strip(),
+        "save_dir": folder.path,
+        "resume": "allow",
+        "job_type": "train",
+        "config": plain_values(config)
+        | {
+            "images": data.image_counts(),
+            "image_fingerprints": data.fingerprints(),
+            "commit": provenance.commit(),
+            "datnet_version": datnet.__version__,
+        },
+        "settings": wandb.Settings(
+            init_timeout=SECONDS_TO_START, finish_timeout=SECONDS_TO_FINISH, console="off"
+        ),
+    }
+    logger = WandbLogger(**settings, mode=mode)
+    if mode != "online" or not is_first_process():
+        return logger
+    url = wandb.Settings().base_url
+    problem = server_problem(url)
+    if problem is None:
+        try:
+            _ = logger.experiment  # contacts the server
+            return logger
+        except wandb.Error as error:
+            problem = str(error)
+    log.warning(
+        "%s cannot be used (%s): this run is recorded offline. Send it later: wandb sync %s",
+        url,
+        problem,
+        folder.path / "wandb" / "offline-run-*",
     )
+    wandb.teardown()
+    return WandbLogger(**settings, mode="offline")

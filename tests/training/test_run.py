@@ -95,7 +95,7 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     # checkpoints: without the encoder, loadable without executing code
     names = {path.name for path in (folder / "checkpoints").iterdir()}
-    assert names == {"last.ckpt", "step_000002.ckpt"}
+    assert names == {"last.ckpt", "previous.ckpt", "step_000002.ckpt"}
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert state
     assert not any("encoder" in name for name in state)

@@ -1,0 +1,80 @@
+"""`datnet summarize`: a sweep's runs as a table over seeds and a plot."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from datnet.errors import DatNetError
+
+DESCRIPTION = """\
+Print a table of a sweep: a row for every combination of settings that was tried, with means and
+standard deviations over the seeds, behind the last step. Beside the sweep's runs it leaves
+summary.md, summary.csv (every run, every metric) and summary.png. Runs that are not finished are
+named and left out.
+
+final/... are measured on the validation pairs, crops of the training's size: good for comparing the
+runs of a sweep. `datnet evaluate` measures by the protocol of the published tables.
+"""
+
+EXAMPLES = """\
+examples:
+  datnet train -m experiment=ablation && datnet summarize sweeps/ablation
+  datnet summarize sweeps/default --metrics final/lpips_vgg validation/global_style
+  datnet summarize runs/datnet_full -o comparison
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "summarize",
+        help="a sweep's runs as a table over seeds, and a plot",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="the sweep's folder, or any folder of runs")
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="METRIC",
+        help="names from finished.json (default: those of Table 3, style distance, loss)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, help="where summary.* go (default: the sweep's folder)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Summarize and print."""
+    from datnet.evaluation.sweep_summary import (  # these import matplotlib and torch
+        csv_text,
+        default_metrics,
+        groups_of,
+        plot,
+        read_runs,
+        table,
+    )
+    from datnet.files import write_text
+
+    runs = read_runs(arguments.folder)
+    groups = groups_of(runs)
+    if not groups:
+        raise DatNetError(f"none of the {len(runs)} runs in {arguments.folder} is finished")
+    metrics = arguments.metrics or default_metrics(groups)
+    known = sorted({name for group in groups for each in group.runs for name in each.metrics or {}})
+    for metric in metrics:
+        if metric not in known:
+            raise DatNetError(f"no run has the metric {metric}; they have {', '.join(known)}")
+    lines = [table(groups, metrics), "", "mean ± standard deviation over seeds"]
+    unfinished = [each for each in runs if each.metrics is None]
+    lines += [f"not finished: {each.folder.name} (step {each.steps})" for each in unfinished]
+    text = "\n".join(lines)
+    output = arguments.output or arguments.folder
+    write_text(output / "summary.md", text + "\n")
+    write_text(output / "summary.csv", csv_text(groups))
+    plot(groups, metrics, output / "summary.png")
+    print(f"{text}\n\nsummary.md, summary.csv and summary.png are in {output}")
+    return 0
