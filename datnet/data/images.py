@@ -75,16 +75,18 @@ class UnreadableImageError(DatNetError):
 
     Attributes:
         path: The file.
+        name: What it is called in messages: its path, or its address on another machine.
         reason: What is wrong with it, in plain words.
     """
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
         self.path = Path(path)
+        self.name = str(path)  # a Path does not keep an address as it is
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{self.name}: {self.reason}"
 
 
 class UnwritableFileError(DatNetError):
@@ -149,9 +151,9 @@ def decode(
     """
     if at_least is not None and at_least < 1:
         raise ValueError(f"at_least must be 1 or more pixels, not {at_least}")
-    path = Path(path)
     try:
         if content is None:
+            path = Path(path)
             _check_is_file(path)
         elif not content:
             raise UnreadableImageError(path, "the file is empty")
@@ -187,7 +189,7 @@ def _check_is_file(path: Path) -> None:
 
 
 @contextmanager
-def _opened(source: Path | io.BytesIO) -> Iterator[ImageFile.ImageFile]:
+def _opened(source: str | Path | io.BytesIO) -> Iterator[ImageFile.ImageFile]:
     """Open an image of one of our formats; its size is for the caller to check."""
     # Pillow's own limit would refuse a large JPEG that is to be decoded at 1/8 of its size. It is a
     # global of the process, so it is lifted only while the header is read.
@@ -203,7 +205,7 @@ def _opened(source: Path | io.BytesIO) -> Iterator[ImageFile.ImageFile]:
 
 
 def _check_and_reduce_size(
-    path: Path, image: ImageFile.ImageFile, at_least: int | None, max_pixels: int
+    path: str | Path, image: ImageFile.ImageFile, at_least: int | None, max_pixels: int
 ) -> None:
     width, height = held_width, held_height = image.size
     if at_least is not None and image.format in ("JPEG", "MPO"):

@@ -302,7 +302,7 @@ def _first_readable(
         except UnreadableImageError as error:
             problems.append(error)
             continue
-        skipped.extend((str(problem.path), problem.reason) for problem in problems)
+        skipped.extend((problem.name, problem.reason) for problem in problems)
         square = resized_crop(
             image,
             short_side=short_side,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from urllib.parse import quote, unquote
 
 import fsspec
 
@@ -56,7 +57,7 @@ def read(address: str, start: int | None = None, end: int | None = None) -> byte
 def list_names(address: str, suffixes: Collection[str]) -> list[str]:
     """The files below an address that have one of the suffixes, sorted: paths inside it.
 
-    Hidden ones are left out.
+    Hidden ones are left out. Web servers are asked for their page that lists a folder.
 
     Raises:
         DatNetError: If the address cannot be listed.
@@ -67,16 +68,27 @@ def list_names(address: str, suffixes: Collection[str]) -> list[str]:
     except Exception as error:
         raise _failure(address, error) from error
     start = path.rstrip("/") + "/"
-    names = sorted(file.removeprefix(start) for file in found if file.startswith(start))
+    names = [file.removeprefix(start) for file in found if file.startswith(start)]
+    if _is_web(address):
+        names = [unquote(name) for name in names]
     return [
         name
-        for name in names
+        for name in sorted(names)
         if suffix_of(name) in suffixes and not any(part[:1] == "." for part in name.split("/"))
     ]
 
 
+def join(address: str, name: str) -> str:
+    """The address of a file that :func:`list_names` found."""
+    return f"{address}/{quote(name) if _is_web(address) else name}"
+
+
+def _is_web(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
 def _options(address: str) -> dict[str, object]:
-    if not address.startswith(("http://", "https://")):
+    if not _is_web(address):
         return {}
     import aiohttp  # a third of a second, which only those wait who need it
 

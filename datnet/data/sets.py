@@ -72,6 +72,10 @@ class ImageFiles:
 class RemoteImageFiles(ImageFiles):
     """Image files below an address."""
 
+    def name(self, index: int) -> str:
+        """Address of the file."""
+        return remote.join(self.folder, self.names[index])
+
     def read(self, index: int, at_least: int | None) -> Image.Image:
         """Get and decode the file."""
         address = self.name(index)
