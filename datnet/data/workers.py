@@ -22,6 +22,7 @@ from datnet.errors import DatNetError
 
 TRIES_OF_AN_ITEM = 2
 """An item that ended its process so often is left out: once may have been the machine's fault."""
+BEFORE_THE_FIRST = -1
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -103,7 +104,11 @@ def _attend(
         code = worker.process.exitcode or 0
         how = f"signal {-code}, {signal.Signals(-code).name}" if code < 0 else f"status {code}"
         if worker.item is None:
-            raise DatNetError(f"a process that was to work ended at once ({how})") from None
+            task.ends[BEFORE_THE_FIRST] += 1
+            if task.ends[BEFORE_THE_FIRST] == TRIES_OF_AN_ITEM:
+                raise DatNetError(f"a process that was to work ended at once ({how})") from None
+            worker.start(task)
+            return
         _restart(worker, task, f"decoding it ends the process ({how})")
         return
     if worker.item is not None and time.monotonic() - worker.since > seconds:
