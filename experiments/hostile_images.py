@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-VARIANTS: list[tuple[str, str, dict[str, object]]] = [
+VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     *(("JPEG", mode, {"quality": 85}) for mode in ("RGB", "L", "CMYK")),
     ("JPEG", "RGB", {"progressive": True, "optimize": True}),
     ("JPEG", "RGB", {"restart_marker_rows": 1, "subsampling": 0}),

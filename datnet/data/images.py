@@ -82,11 +82,19 @@ class UnreadableImageError(DatNetError):
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
         self.path = Path(path)
-        self.name = str(path)  # a Path does not keep an address as it is
+        self.name = printable(path)  # of the path as given: a Path would change an address
         self.reason = reason
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
+
+
+def printable(path: str | Path) -> str:
+    """A path as one line of text: escapes stand for what is no text or would move the cursor."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in str(path)
+    )
 
 
 class UnwritableFileError(DatNetError):

@@ -14,6 +14,7 @@ import io
 import json
 import shutil
 import tarfile
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -264,6 +265,7 @@ def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Callable[[int
     Raises:
         DatNetError: If the shard cannot be written.
     """
+    warnings.filterwarnings("ignore", module="PIL")  # of damaged metadata, into the progress bar
     path = job.output / shard_name(job.shard)
     try:
         with complete_or_absent(path) as unfinished:
