@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import struct
+import sys
 import tempfile
 import tracemalloc
 import zlib
@@ -22,7 +23,13 @@ from PIL import Image
 from datnet.data.archives import Folder, list_items
 from datnet.data.conversion import prepare_image
 from datnet.data.datamodule import ContentStyleDataModule
-from datnet.data.images import FORMAT_NAMES, UnreadableImageError, find_image_names, read_image
+from datnet.data.images import (
+    FORMAT_NAMES,
+    UnreadableImageError,
+    find_image_names,
+    read_image,
+    to_eight_bits,
+)
 from datnet.data.pairs import PairDataset
 from datnet.data.prepare import Settings, prepare
 from datnet.data.sets import open_images
@@ -256,6 +263,24 @@ def test_files_and_folders_without_permission() -> None:
     finally:
         (folder / "closed").chmod(0o755)
         shutil.rmtree(folder)
+
+
+def test_tall_gray_pictures_take_no_time_for_each_row() -> None:
+    """Fuzzing found this: a million rows of one pixel must not be a million steps."""
+    image = Image.fromarray(np.arange(10**6, dtype=np.float32).reshape(-1, 1))
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "c_call"
+
+    sys.setprofile(count)
+    try:
+        result = to_eight_bits(image)
+    finally:
+        sys.setprofile(None)
+    assert calls < 1000
+    assert np.array_equal(np.unique(np.asarray(result)), np.arange(256))
 
 
 def test_sixteen_bit_and_float_pictures_take_no_eightfold_memory() -> None:
