@@ -10,7 +10,6 @@ SHA-256 is found to be the known one.)
 from __future__ import annotations
 
 import hashlib
-import http.client
 import importlib.util
 import io
 import pickle
@@ -18,18 +17,15 @@ import re
 import subprocess
 import sys
 import tarfile
-import urllib.error
-import urllib.request
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from datnet.downloads import RefusedError, SourceError, ask, save
 from datnet.errors import DatNetError
 from datnet.weights.contents import (
     BACKBONES,
@@ -54,11 +50,6 @@ PIP_TIMEOUT_SECONDS = 900.0  # for everything; pip's own limit, 10 s without dat
 TORCHVISION_URL = "https://download.pytorch.org/models/"
 DOWNLOAD_TIMEOUT_SECONDS = 10.0  # without an answer or without data
 DOWNLOAD_TRIES = 2
-CHUNK_BYTES = 2**20
-
-
-class SourceError(Exception):
-    """A source did not give what it should; the message is one line."""
 
 
 def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
@@ -227,9 +218,7 @@ def download(url: str, path: Path, sha256_start: str) -> None:
             return
         except SourceError as error:
             path.unlink(missing_ok=True)
-            answer = error.__cause__
-            refused = isinstance(answer, urllib.error.HTTPError) and answer.code < 500
-            if refused or tries_left == 0:
+            if isinstance(error, RefusedError) or tries_left == 0:
                 raise
         except OSError:
             path.unlink(missing_ok=True)
@@ -237,35 +226,10 @@ def download(url: str, path: Path, sha256_start: str) -> None:
 
 
 def _download_once(url: str, path: Path, sha256_start: str) -> None:
-    response = _or_source_error(
-        lambda: urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS)
-    )
-    digest = hashlib.sha256()
-    with response, path.open("wb") as file:
-        length = response.headers.get("Content-Length", "")
-        expected = int(length) if length.isdecimal() else None
-        received = 0
-        with tqdm(total=expected, unit="B", unit_scale=True, desc=path.name) as progress:
-            while chunk := _or_source_error(lambda: response.read1(CHUNK_BYTES)):
-                file.write(chunk)
-                digest.update(chunk)
-                progress.update(len(chunk))
-                received += len(chunk)
-    if expected is not None and received != expected:
-        raise SourceError(f"the connection ended after {received} of {expected} bytes")
-    if not digest.hexdigest().startswith(sha256_start):
-        raise SourceError(
-            f"the file's SHA-256 starts with {digest.hexdigest()[:8]} instead of {sha256_start}"
-        )
-
-
-def _or_source_error(network_call: Callable[[], Any]) -> Any:
-    """Call, and tell failures of the network from failures of the disk, which are OSErrors too."""
-    try:
-        return network_call()
-    except TimeoutError as error:
-        raise SourceError(f"no data for {DOWNLOAD_TIMEOUT_SECONDS:g} s") from error
-    except urllib.error.URLError as error:
-        raise SourceError(f"{getattr(error, 'code', '')} {error.reason}".strip()) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise SourceError(str(error) or type(error).__name__) from error
+    answer = ask(url, DOWNLOAD_TIMEOUT_SECONDS)
+    with path.open("w+b") as file:
+        save(answer, file, path.name, DOWNLOAD_TIMEOUT_SECONDS)
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not sha256.startswith(sha256_start):
+        raise SourceError(f"the file's SHA-256 starts with {sha256[:8]} instead of {sha256_start}")
