@@ -71,10 +71,37 @@ def whiten_and_colour(content: Tensor, style: Tensor) -> Tensor:
     Returns:
         Features ``(B, C, H, W)`` in the precision of ``content``.
     """
-    _, content_centred, content_covariance = _moments(content)
-    style_mean, _, style_covariance = _moments(style)
-    transform = square_root(style_covariance) @ square_root(content_covariance, inverse=True)
-    coloured = transform @ content_centred + style_mean
+    return whiten_to(content, *symmetric_moments(style))
+
+
+def symmetric_moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Channel means and the symmetric root of the channel covariance, of every image by itself.
+
+    Args:
+        features: ``(B, C, H, W)`` with at least two positions.
+
+    Returns:
+        Means ``(B, C, 1)`` and roots ``(B, C, C)``, float64.
+    """
+    mean, _, covariance = _moments(features)
+    return mean, square_root(covariance)
+
+
+def whiten_to(content: Tensor, mean: Tensor, root: Tensor) -> Tensor:
+    """Whiten content features and give them other channel means and another covariance.
+
+    Linear in both, so that a mixture of styles needs one call, with mixed means and roots.
+
+    Args:
+        content: Features ``(B, C, H, W)``.
+        mean: Means ``(B, C, 1)`` from :func:`symmetric_moments`.
+        root: Roots ``(B, C, C)`` from there.
+
+    Returns:
+        Features ``(B, C, H, W)`` in the precision of ``content``.
+    """
+    _, centred, covariance = _moments(content)
+    coloured = root @ square_root(covariance, inverse=True) @ centred + mean
     return coloured.view(content.shape).to(content.dtype)
 
 

@@ -1,0 +1,153 @@
+"""Gatys' method: Image Style Transfer Using Convolutional Neural Networks.
+
+Leon A. Gatys, Alexander S. Ecker and Matthias Bethge, CVPR 2016. No network paints: the pixels
+themselves are optimised for every pair of pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+from tqdm import tqdm
+
+from datnet.networks.base import weighted_sum
+from datnet.networks.untrained import OptimisationMethod
+from datnet.networks.vgg import CHANNELS, VggEncoder
+
+STEPS = 300
+
+STYLE_WEIGHT = 1e6
+"""Divided by C² at a level of C channels, beside 1 for the content.
+
+The published code has 1e3, with Caffe's VGG-19 on pixel values up to 255. Activations s times as
+large make the style loss s⁴ and the content loss s² times as large; with s² = 1000 losses begin and
+end where those of the published code do.
+"""
+
+HISTORY = 20
+"""How many earlier steps L-BFGS remembers; each is two pictures in memory."""
+
+
+class Gatys(OptimisationMethod):
+    """The picture with the content's features at relu4_2 and the style's Gram matrices.
+
+    The content's loss is the squared error of relu4_2, the style's that of the Gram matrices of
+    relu1_1 to relu5_1, each with the weight of the authors' code. L-BFGS starts at the content, so
+    that nothing is random. It works in float32, under autocast too.
+
+    Between the ``alpha`` of 0 and 1 the Gram matrices to be reached lie between the content's own
+    and the style's; at 0 the result is the content. A batch is painted one picture after the other.
+
+    Args:
+        encoder: The frozen encoder, VGG-19 in the paper.
+        steps: How many steps a painting takes; the authors' code takes 500.
+        style_weight: See :data:`STYLE_WEIGHT`.
+    """
+
+    def __init__(
+        self, encoder: VggEncoder, steps: int = STEPS, style_weight: float = STYLE_WEIGHT
+    ) -> None:
+        super().__init__(encoder, steps)
+        self.style_weight = style_weight
+
+    def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The maps of relu4_2, and the Gram matrices of relu1_1 … relu5_1, of images."""
+        maps, grams = images, []
+        with torch.autocast(images.device.type, enabled=False):
+            for stage in self.encoder.stages[:4]:
+                maps = stage(maps)
+                grams.append(gram_matrix(maps))
+            to_relu5_1 = list(self.encoder.stages[4].children())
+            relu4_2 = nn.Sequential(*to_relu5_1[:2])(maps)
+            grams.append(gram_matrix(nn.Sequential(*to_relu5_1[2:])(relu4_2)))
+        return relu4_2, grams
+
+    def encode_content(self, images: Tensor) -> list[Tensor]:
+        """[images, maps of relu4_2, Gram matrices of relu1_1 … relu5_1]."""
+        relu4_2, grams = self.encode(images)
+        return [images, relu4_2, *grams]
+
+    def encode_style(self, images: Tensor) -> list[Tensor]:
+        """Gram matrices of relu1_1 … relu5_1."""
+        _, grams = self.encode(images)
+        return grams
+
+    def generate_mixed(
+        self,
+        content_features: Sequence[Tensor],
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
+        size: Sequence[int],
+        alpha: float | Tensor = 1.0,
+    ) -> Tensor:
+        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+
+        The Gram matrices of all styles are averaged.
+        """
+        contents, relu4_2, *own = content_features
+        mixed = [weighted_sum(grams, weights) for grams in zip(*styles, strict=True)]
+        grams = [torch.lerp(a, b, alpha) for a, b in zip(own, mixed, strict=True)]
+        paintings = []
+        for index in range(len(contents)):
+            one = slice(index, index + 1)
+            paintings.append(
+                self.optimise(contents[one], relu4_2[one], [gram[one] for gram in grams])
+            )
+        return torch.cat(paintings)
+
+    def optimise(self, content: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:
+        """Change a picture until its features are the given ones.
+
+        Args:
+            content: Where to start, ``(1, 3, H, W)``.
+            relu4_2: Maps to be reached.
+            grams: Gram matrices to be reached.
+
+        Returns:
+            ``(1, 3, H, W)``, not clamped.
+        """
+        # Who paints has switched gradients off, perhaps by inference mode, whose tensors never
+        # get any; copies made outside of it do.
+        with torch.inference_mode(False), torch.enable_grad():
+            picture = content.detach().float().clone().requires_grad_()
+            targets = [target.detach().clone() for target in (relu4_2, *grams)]
+            optimiser = torch.optim.LBFGS(
+                [picture],
+                max_iter=self.steps,
+                max_eval=self.steps,
+                tolerance_grad=0,
+                tolerance_change=0,
+                history_size=HISTORY,
+                line_search_fn="strong_wolfe",
+            )
+            # Where no one watches, no bar.
+            with tqdm(total=self.steps, unit="step", leave=False, disable=None) as bar:
+
+                def evaluate() -> Tensor:
+                    optimiser.zero_grad()
+                    loss = self.loss(picture, targets[0], targets[1:])
+                    loss.backward()
+                    bar.update()
+                    return loss
+
+                optimiser.step(evaluate)
+        return picture.detach()
+
+    def loss(self, picture: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:
+        """The weighted sum of the content's and the style's loss."""
+        own_relu4_2, own_grams = self.encode(picture)
+        content = mse_loss(own_relu4_2, relu4_2)
+        style = sum(
+            mse_loss(own, gram) / channels**2
+            for own, gram, channels in zip(own_grams, grams, CHANNELS, strict=True)
+        )
+        return content + self.style_weight * style
+
+
+def gram_matrix(maps: Tensor) -> Tensor:
+    """Mean products of all pairs of channels, ``(B, C, H, W)`` to ``(B, C, C)``."""
+    flat = maps.flatten(2)
+    return flat @ flat.mT / flat.shape[2]
