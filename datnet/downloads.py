@@ -168,7 +168,7 @@ def download(url: str, path: Path, size: int | None = None) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path.with_name(f"{path.name}.lock"), timeout=0):
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
             _download(url, path, size)
     except Timeout:
         raise DatNetError(f"{path}: another process is fetching this file") from None

@@ -271,7 +271,7 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     black, white = (0, fitting[0]) if fitting and lowest >= 0 else (lowest, highest)
     scale = 255 / (float(white) - float(black)) if white > black else 0
     result = np.empty(values.shape, np.uint8)
-    rows = max(1, 2**20 // image.width)  # in parts, for they take eight bytes a pixel
+    rows = max(1, 2**17 // image.width)  # in parts, for they take eight bytes a pixel
     for top in range(0, image.height, rows):
         part = values[top : top + rows].astype(np.float64) - float(black)
         result[top : top + rows] = np.rint(part * scale)
