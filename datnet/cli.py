@@ -11,6 +11,7 @@ from typing import TextIO
 import datnet
 from datnet.commands import (
     benchmark,
+    dashboard,
     data,
     doctor,
     evaluate,
@@ -44,6 +45,7 @@ def main() -> None:
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
     benchmark.add_parser(commands)
     data.add_parser(commands)
+    dashboard.add_parser(commands)
     doctor.add_parser(commands)
     evaluate.add_parser(commands)
     export.add_parser(commands)

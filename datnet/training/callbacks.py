@@ -18,6 +18,7 @@ from datnet.data.pairs import Batch
 from datnet.training.module import StyleTransferModule
 
 GRID_ROWS = 4
+PANEL = "content | style | result"
 
 
 class ImagePanel(Callback):
@@ -69,11 +70,9 @@ class ImagePanel(Callback):
         save_image(to_image(panel), self.folder / f"step_{trainer.global_step:06d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_image(
-                    "content | style | result", [to_image(panel)], step=trainer.global_step
-                )
+                logger.log_image(PANEL, [to_image(panel)], step=trainer.global_step)
             elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("content | style | result", panel, trainer.global_step)
+                logger.experiment.add_image(PANEL, panel, trainer.global_step)
 
 
 class Throughput(Callback):

@@ -324,4 +324,4 @@ if __name__ == "__main__":
     except DatNetError as error:
         sys.exit(f"error: {error}")
     main()
-    sys.exit(sweep.SweepReport.failed)
+    sys.exit(int(sweep.SweepReport.failed))

@@ -41,19 +41,34 @@ def wandb_mode(configured: str | None) -> str:
     """
     mode = configured or os.environ.get("WANDB_MODE")
     if mode is None:
-        mode = "online" if wandb.api.api_key else "offline"
+        mode = "online" if logged_in() else "offline"
     if mode not in MODES:
         raise DatNetError(f"logger.wandb.mode is {mode}; it can be {', '.join(MODES)}")
-    if mode == "online" and not wandb.api.api_key:
+    if mode == "online" and not logged_in():
         log.warning("nobody is logged in to wandb: this run is recorded offline")
         return "offline"
     return mode
 
 
+def logged_in() -> bool:
+    """Whether this machine has somebody's key; nobody is asked for one."""
+    return wandb.login(prompt=False, verify=False)
+
+
+def server_url() -> str:
+    """The address of the wandb server, which $WANDB_BASE_URL and wandb's settings can change."""
+    return wandb.setup().settings.base_url
+
+
 def server_problem(url: str) -> str | None:
-    """Why a wandb server cannot be used now; None if it answers in time."""
+    """Why a wandb server cannot be used now; None if it answers a question in time."""
     try:
-        with urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER):
+        question = urllib.request.Request(
+            f"{url}/graphql",
+            data=b'{"query": "{ serverInfo { cliVersionInfo } }"}',
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(question, timeout=SECONDS_TO_ANSWER):
             return None
     except urllib.error.HTTPError as error:
         return None if error.code < 500 else f"it answers {error.code}"
@@ -100,7 +115,7 @@ def wandb_logger(
     logger = WandbLogger(**settings, mode=mode)
     if mode != "online" or not is_first_process():
         return logger
-    url = wandb.Settings().base_url
+    url = server_url()
     problem = server_problem(url)
     if problem is None:
         try:

@@ -1,0 +1,81 @@
+"""The wandb dashboard of a project, as code: the same sections for everybody's runs."""
+
+from __future__ import annotations
+
+import wandb_workspaces.reports.v2 as reports
+import wandb_workspaces.workspaces as workspaces
+
+from datnet.evaluation.metrics import METRICS
+from datnet.training.callbacks import PANEL
+
+STEP = "trainer/global_step"
+
+
+def dashboard(entity: str, project: str) -> workspaces.Workspace:
+    """A view of a project's runs, grouped by sweep and network.
+
+    It shows Table 3's metrics behind the last step, pictures, losses, and the speed.
+
+    Args:
+        entity: The user or team.
+        project: The project.
+    """
+    return workspaces.Workspace(
+        entity=entity,
+        project=project,
+        name="DatNet",
+        sections=[
+            workspaces.Section(
+                name="Behind the last step",
+                is_open=True,
+                panels=[
+                    reports.BarPlot(
+                        title=f"{column.label} {column.arrow}",
+                        metrics=[f"final/{column.key}"],
+                        groupby=reports.Config("name"),
+                        groupby_aggfunc="mean",
+                        groupby_rangefunc="stddev",
+                    )
+                    for column in METRICS
+                ],
+            ),
+            workspaces.Section(
+                name="Pictures",
+                is_open=True,
+                panels=[reports.MediaBrowser(title=PANEL, media_keys=[PANEL], num_columns=2)],
+            ),
+            workspaces.Section(
+                name="Validation",
+                is_open=True,
+                panels=[
+                    _lines("Loss", ["validation/loss"]),
+                    _lines("Terms, unweighted", "validation/(?!loss$).*"),
+                ],
+            ),
+            workspaces.Section(
+                name="Training",
+                panels=[
+                    _lines("Loss", ["train/loss"]),
+                    _lines("Terms, weighted", "train/.*_weighted"),
+                    _lines("Learning rate", ["train/learning_rate"]),
+                ],
+            ),
+            workspaces.Section(
+                name="Speed",
+                panels=[
+                    _lines("Images a second", ["train/images_per_second"]),
+                    _lines("GPU memory (GiB)", ["train/gpu_memory_gib"]),
+                ],
+            ),
+        ],
+        runset_settings=workspaces.RunsetSettings(
+            groupby=[workspaces.Config("group"), workspaces.Config("name")]
+        ),
+    )
+
+
+def _lines(title: str, metrics: list[str] | str) -> reports.LinePlot:
+    """Lines over the steps: of the named metrics, or of those that a pattern matches."""
+    if isinstance(metrics, str):
+        return reports.LinePlot(title=title, x=STEP, metric_regex=metrics, log_y=True)
+    return reports.LinePlot(title=title, x=STEP, y=metrics)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import wandb
+from wandb_file import WandbRun
+
+from datnet.cli import main
+from datnet.evaluation.metrics import METRICS
+from datnet.training import run, wandb_logger
+from datnet.training.callbacks import PANEL
+
+
+@pytest.fixture(autouse=True)
+def fresh_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """wandb keeps settings and credentials for the whole process."""
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    wandb.teardown()
+    yield
+    wandb.teardown()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[BaseHTTPRequestHandler]]:
+    """A wandb server whose behaviour a test sets, and somebody who is logged in there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        code = 200
+        seconds = 0.0
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(self.seconds)
+            self.send_response(self.code)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{http.server_port}")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr(wandb_logger, "SECONDS_TO_ANSWER", 1)
+    yield Handler
+    http.shutdown()
+
+
+def test_who_is_not_logged_in_records_offline(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    assert wandb_logger.wandb_mode(None) == "offline"
+    assert not caplog.records
+    assert wandb_logger.wandb_mode("online") == "offline"
+    assert "nobody is logged in" in caplog.text
+    assert wandb_logger.wandb_mode("disabled") == "disabled"
+
+
+def test_who_is_logged_in_records_online(
+    monkeypatch: pytest.MonkeyPatch, server: type[BaseHTTPRequestHandler]
+) -> None:
+    monkeypatch.delenv("WANDB_MODE")
+    assert wandb_logger.wandb_mode(None) == "online"
+    assert wandb_logger.server_problem(wandb_logger.server_url()) is None
+    server.code = 401
+    assert wandb_logger.server_problem(wandb_logger.server_url()) is None
+
+
+def test_a_server_that_is_ill(server: type[BaseHTTPRequestHandler]) -> None:
+    url = wandb_logger.server_url()
+    server.code = 500
+    assert wandb_logger.server_problem(url) == "it answers 500"
+    server.seconds = 5
+    assert "timed out" in str(wandb_logger.server_problem(url))
+    assert "refused" in str(wandb_logger.server_problem("http://127.0.0.1:9"))
+    assert wandb_logger.server_problem("no address")
+
+
+@pytest.mark.slow
+def test_an_outage_does_not_stop_a_run(
+    settings,
+    tmp_path: Path,
+    server: type[BaseHTTPRequestHandler],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The server fails behind the first answer; the run is recorded offline, whole."""
+    server.code = 500
+    monkeypatch.setattr(wandb_logger, "server_problem", lambda url: None)
+    monkeypatch.setattr(wandb_logger, "SECONDS_TO_START", 2)
+    caplog.set_level(logging.WARNING)
+    run.train(settings("model=adain", "logger=wandb", "trainer.max_steps=1"))
+    assert (tmp_path / "run" / "network.safetensors").exists()
+    assert "this run is recorded offline. Send it later: wandb sync" in caplog.text
+    (recorded,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
+    assert any("train/loss" in row for row in WandbRun(recorded).history)
+
+
+@pytest.mark.slow
+def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read back from the file that `wandb sync` would send."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = ["model=datnet_dual", "logger=wandb", "group=mine", "tags=[first]", "seed=3"]
+    overrides += ["final_metrics=true", "data.batch_size=1", "trainer.val_check_interval=1"]
+    run.train(settings(*overrides, "trainer.max_steps=2", "checkpoint_every=1"))
+    (recorded,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
+    record = WandbRun(recorded)
+    assert record.run.display_name == "datnet_dual,seed=3"
+    assert record.run.run_group == "mine"
+    assert list(record.run.tags) == ["first"]
+    assert record.run.run_id == (tmp_path / "run" / "wandb_id.txt").read_text()
+    assert record.config["model"]["recipe"]["learning_rate"] == 1e-4
+    assert record.config["images"] == {"content": 5, "style": 5}
+    assert len(record.config["image_fingerprints"]["style"]) == 16
+    assert {"commit", "datnet_version"} <= record.config.keys()
+
+    logged = {key for row in record.history for key in row}
+    assert {"train/loss", "train/learning_rate", "train/images_per_second"} <= logged
+    assert {"train/global_style", "train/global_style_weighted", "validation/loss"} <= logged
+    panels = [row for row in record.history if f"{PANEL}/_type" in row]
+    assert [row["trainer/global_step"] for row in panels] == [1, 2]
+    assert all(file.endswith(".png") for file in record.files if "media" in file)
+    final = record.history[-1]  # wandb's summary: what was logged last
+    assert {f"final/{column.key}" for column in METRICS} <= final.keys()
+    finished = json.loads((tmp_path / "run" / "finished.json").read_text())["metrics"]
+    assert {key: final[key] for key in finished} == pytest.approx(finished)
+
+
+def test_the_dashboard_shows_what_runs_record() -> None:
+    """Every metric that it names is one that the test above finds."""
+    pytest.importorskip("wandb_workspaces")
+    from datnet.training.dashboard import dashboard
+
+    view = dashboard("me", "datnet")._to_model().model_dump_json()
+    for name in ("final/ssim", "train/images_per_second", "validation/loss", PANEL):
+        assert f'"{name}"' in view
+
+
+@pytest.mark.parametrize(
+    ("project", "message"),
+    [("me", "write ENTITY/PROJECT"), ("me/datnet", "nobody is logged in to wandb")],
+)
+def test_dashboard_refuses(
+    project: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["datnet", "dashboard", project])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err
+
+
+def test_dashboard_of_a_server_that_is_ill(
+    server: type[BaseHTTPRequestHandler],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.code = 503
+    monkeypatch.setattr("sys.argv", ["datnet", "dashboard", "me/datnet"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "it answers 503" in capsys.readouterr().err
