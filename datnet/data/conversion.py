@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from PIL import Image
 
-from datnet.data.images import decode, turn_to_upright, upright_rgb
+from datnet.data.images import EXTENT, decode, turn_to_upright, upright_rgb
 from datnet.data.suitable import check_size, side_to_decode
 
 
@@ -49,10 +49,11 @@ def prepare_image(name: Path, content: bytes, short_side: int, quality: int) -> 
     check_size(name, image)
     if is_fit:
         return Prepared(content, "taken")
-    shorter = min(image.size)
-    if shorter > short_side:
-        width, height = (round(side * short_side / shorter) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    width, height = image.info.get(EXTENT, image.size)
+    scale = short_side / min(width, height)
+    if scale < 1:
+        size = (round(width * scale), round(height * scale))
+        image = image.resize(size, Image.Resampling.BILINEAR, box=(0, 0, width, height))
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=quality, subsampling="4:4:4")
     return Prepared(encoded.getvalue(), "converted")

@@ -50,6 +50,12 @@ if "avif" in features.get_supported():
     FORMATS[".avif"] = "AVIF"
 FORMAT_NAMES = sorted(set(FORMATS.values()))
 
+JPEG_FORMATS = ("JPEG", "MPO")
+
+EXTENT = "extent"
+"""Under this name ``info`` of a JPEG that was decoded at 1/2, 1/4 or 1/8 has its width and height
+there, with fractions: 4969 pixels are 621.125 of 622. Crops would lie up to a pixel off else."""
+
 # GIF has 256 colours only, too few for a painting.
 SAVING_FORMATS = {suffix: name for suffix, name in FORMATS.items() if name != "GIF"}
 SAVING_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}
@@ -125,7 +131,7 @@ def read_image(
             readable, except progressive ones, whose decoder holds the full size all the same.
 
     Returns:
-        An image of mode RGB without metadata.
+        An image of mode RGB without metadata but for :data:`EXTENT`.
 
     Raises:
         UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
@@ -181,7 +187,9 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     result = _to_rgb(image)
     if turn is not None:
         result = result.transpose(turn)
-    result.info = {}
+    # After a turn the part that is no picture could lie at any edge; then it is taken for picture.
+    extent = image.info.get(EXTENT) if image.format in JPEG_FORMATS and turn is None else None
+    result.info = {} if extent is None else {EXTENT: extent}
     return result
 
 
@@ -216,8 +224,10 @@ def _check_and_reduce_size(
     path: str | Path, image: ImageFile.ImageFile, at_least: int | None, max_pixels: int
 ) -> None:
     width, height = held_width, held_height = image.size
-    if at_least is not None and image.format in ("JPEG", "MPO"):
-        image.draft(None, (at_least, at_least))
+    if at_least is not None and image.format in JPEG_FORMATS:
+        drafted = image.draft(None, (at_least, at_least))
+        if drafted is not None:
+            image.info[EXTENT] = drafted[1][2:]
         # The decoder holds all coefficients of a progressive JPEG, however small the result.
         if not image.info.get("progressive"):
             held_width, held_height = image.size
@@ -369,9 +379,9 @@ def resized_crop(
         raise ValueError(f"left and top must be between 0 and 1, not {left} and {top}")
     if short_side is not None and short_side < crop_size:
         raise ValueError(f"short_side {short_side} must be at least crop_size {crop_size}")
-    shorter = min(image.size)
+    width, height = image.info.get(EXTENT, image.size)
+    shorter = min(width, height)
     new_shorter = short_side if short_side is not None else max(shorter, crop_size)
-    width, height = image.size
     new_width = round(width * new_shorter / shorter)
     new_height = round(height * new_shorter / shorter)
     x = round(left * (new_width - crop_size))

@@ -18,11 +18,13 @@ def side_to_decode(short_side: int | None) -> int | None:
     """The shorter side at which a JPEG is decoded that is then resized to ``short_side``.
 
     A JPEG that is decoded straight to the wanted size comes out sharper than one that is resampled
-    to it: by a quarter, measured as the mean difference of neighbouring pixels. With a twentieth as
-    much again in hand the difference is below 5 %, and more does not lessen it. A quarter leaves a
-    margin and lets a picture of 2000 × 1300 pixels be decoded at half its size for 512.
+    to it: by a quarter, measured as the mean difference of neighbouring pixels on paintings full
+    of detail. From a twentieth in hand on, what comes out is 5 % softer than after decoding in
+    full, and more in hand hardly lessens that: 39 dB at 1.05 times the size, 43 dB at 1.5 times.
+    With a sixteenth, pictures of 2000 × 1100 pixels are decoded at half their size for 512, and
+    those of 6000 × 4400 at an eighth.
     """
-    return None if short_side is None else short_side * 5 // 4
+    return None if short_side is None else short_side * 17 // 16
 
 
 def check_size(name: str | Path, image: Image.Image) -> None:

@@ -495,6 +495,25 @@ def test_resized_crop_is_resize_then_crop(
     assert difference.mean() < 0.5
 
 
+@pytest.mark.parametrize("size", [(1203, 997), (997, 1203), (1199, 1001)])
+def test_crop_of_a_jpeg_decoded_small_lies_where_that_of_the_whole_does(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """An eighth of 1203 pixels is 150.375: taken for 151, far crops would lie a pixel off."""
+    path = tmp_path / "a.jpg"
+    picture(30, 30).resize(size, Image.Resampling.BICUBIC).save(path, quality=95)
+    crops = []
+    for at_least in (None, 100):
+        image = read_image(path, at_least=at_least)
+        assert (min(image.size) < 200) == (at_least is not None)
+        square = resized_crop(image, short_side=96, crop_size=64, left=1, top=1, flip=False)
+        crops.append(np.asarray(square, dtype=float))
+    difference = crops[0] - crops[1]
+    shifted = crops[0][1:, 1:] - crops[1][:-1, :-1]
+    assert np.abs(difference).mean() < 1.2
+    assert np.abs(shifted).mean() > 3 * np.abs(difference).mean()
+
+
 def test_resized_crop_without_resizing_copies_pixels() -> None:
     image = picture(100, 80)
     square = resized_crop(image, short_side=None, crop_size=32, left=0.5, top=1, flip=False)
