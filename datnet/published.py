@@ -18,6 +18,7 @@ from torch import Tensor
 from datnet.config import build
 from datnet.errors import DatNetError
 from datnet.saved_network import NetworkDescription, read_description, save_network
+from datnet.untrained import UNTRAINED, untrained_file
 from datnet.weights import WeightStatus, cache_dir
 from datnet.weights.contents import read_safetensors, read_torch_file, sha256_of_values
 from datnet.weights.sources import SourceError, download
@@ -101,10 +102,10 @@ def network_file(checkpoint: str | Path) -> Path:
     """Return the network file that a user means.
 
     Args:
-        checkpoint: A file that `datnet train` wrote; or the name of a published network; or a
-            folder with the files of one, as its authors published them or as ``PART.safetensors``.
-            An existing file, then a folder with published files, goes before a name. What the file
-            holds is not looked at.
+        checkpoint: A file that `datnet train` wrote; or the name of a published network or of a
+            method that needs no training; or a folder with the files of a published one, as its
+            authors published them or as ``PART.safetensors``. An existing file, then a folder with
+            published files, goes before a name. What the file holds is not looked at.
 
     Returns:
         The file; for a published network a verified one in the cache.
@@ -122,10 +123,13 @@ def network_file(checkpoint: str | Path) -> Path:
                 return _convert(name, _read_folder(path, name))
     if str(checkpoint) in PUBLISHED:
         return published_file(str(checkpoint))
+    if str(checkpoint) in UNTRAINED:
+        return untrained_file(str(checkpoint))
     if not path.exists():
         raise DatNetError(
             f"{path} does not exist, and no published network has this name; `datnet train` "
-            f"writes RUN_DIR/network.safetensors, published networks are: {', '.join(PUBLISHED)}"
+            f"writes RUN_DIR/network.safetensors, published networks are: {', '.join(PUBLISHED)}; "
+            f"methods without training: {', '.join(UNTRAINED)}"
         )
     return path
 

@@ -23,26 +23,30 @@ from torch import Tensor
 
 import datnet
 from datnet.colors import is_gray, keep_chroma, match_colors
-from datnet.data.images import UnreadableImageError, over, to_image, to_tensor
-from datnet.data.pictures import Origin, read_mask, read_picture, to_mask, to_picture
+from datnet.data.images import to_image, to_tensor
 from datnet.devices import DTYPES, choose_device, precision, ran_out_of_memory
 from datnet.errors import DatNetError
-from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.cap_vstnet import CAPVSTNet
+from datnet.networks.untrained import OptimisationMethod
+from datnet.opening import (
+    Picture,
+    check_side,
+    open_mask,
+    open_picture,
+    open_regions,
+    open_style,
+    region_labels,
+    resize_short_side,
+    visible,
+)
 from datnet.published import network_file
 from datnet.saved_network import load_network, read_description
 
 SHIPPED_NETWORK = Path(datnet.__file__).parents[1] / "pretrained" / "datnet_full.safetensors"
 
-Picture = str | Path | Image.Image | np.ndarray | Tensor
-"""A file, a Pillow image, an array ``(H, W, 3)`` or ``(H, W, 4)``, or a tensor ``(3, H, W)``.
-
-Arrays and tensors are sRGB, of integers from 0 to 255 (uint8) or of floats from 0 to 1.
-"""
-
 DEFAULT_CONTENT_SIDE = 512
 """Shorter side of the contents that a style is encoded for, unless something else is said."""
-
-MOST_PIXELS = 180_000_000
 
 KEEP_COLORS = ("luminance", "histogram")
 
@@ -120,11 +124,12 @@ class Stylizer:
 
     Args:
         checkpoint: A ``network.safetensors`` that `datnet train` wrote, or a published network,
-            such as "microast", see :func:`datnet.published.network_file`; by default the network
-            that comes with DatNet.
+            such as "microast", or a method without training, such as "gatys", see
+            :func:`datnet.published.network_file`; by default the network that comes with DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
         dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute
             much faster in 16 bits. Attention and statistics stay in float32.
+        steps: Of a method that optimises the pixels, such as "gatys"; by default its own number.
 
     Attributes:
         description: What the network is and how it was trained.
@@ -133,7 +138,7 @@ class Stylizer:
 
     Raises:
         DatNetError: If the network or its encoder's weights cannot be found, or the device is none
-            of this machine or has no such dtype.
+            of this machine or has no such dtype, or steps do not fit the network.
     """
 
     def __init__(
@@ -141,6 +146,7 @@ class Stylizer:
         checkpoint: str | Path | None = None,
         device: str | torch.device | None = None,
         dtype: str = "float32",
+        steps: int | None = None,
     ) -> None:
         if checkpoint is None and not SHIPPED_NETWORK.exists():
             raise DatNetError(
@@ -155,6 +161,14 @@ class Stylizer:
             raise DatNetError(f"dtype is {dtype}; it can be {', '.join(DTYPES)}")
         self.dtype = dtype
         self.network: StyleTransferNetwork = load_network(path).to(self.device)
+        if steps is not None:
+            if not isinstance(self.network, OptimisationMethod):
+                raise DatNetError(
+                    f"{self.description.name} paints in one go, without steps; leave them out"
+                )
+            if steps < 1:
+                raise DatNetError(f"steps is {steps}; it must be at least 1")
+            self.network.steps = steps
 
     @torch.inference_mode()
     def encode_style(
@@ -196,6 +210,7 @@ class Stylizer:
         style_size: int | None = None,
         keep_colors: str | None = None,
         mask: Picture | None = None,
+        regions: tuple[Picture, Picture] | None = None,
     ) -> Image.Image:
         """Paint one photograph.
 
@@ -217,6 +232,10 @@ class Stylizer:
                 the content as it is if there is one painting, and gray blends the two results. It
                 may be an array ``(H, W)``. It is stretched to the size of the result, and what is
                 transparent in it counts as black.
+            regions: For CAP-VSTNet, a picture of the content's regions and one of the style's,
+                where every region has a flat colour; each is stretched to its picture. A region of
+                the content is painted like the style's region of the same colour, and stays as it
+                is where the style has none.
 
         Returns:
             The painted photograph, sRGB, of mode RGB, or RGBA if a pixel of the content is
@@ -235,7 +254,10 @@ class Stylizer:
             style_size=style_size,
             keep_colors=keep_colors,
             mask=mask,
+            regions=regions,
         )
+        if regions is not None:
+            regions = self._open_regions(regions)
         with enough_memory():
             photograph, _ = open_picture(content, "content", size)
             if size is not None:
@@ -255,7 +277,9 @@ class Stylizer:
             chroma_of = pixels if keep_colors == "luminance" or gray else None
             with precision(self.device, self.dtype):
                 features = self.network.encode_content(pixels[None])
-            paint = partial(self._paint, features, pixels.shape[1:], alpha, chroma_of)
+            paint = partial(
+                self._paint, features, pixels.shape[1:], alpha, chroma_of, regions=regions
+            )
             if mask is None:
                 shares = [1.0] * len(encoded) if weights is None else weights
                 result = paint(encoded, [share / sum(shares) for share in shares])
@@ -313,11 +337,17 @@ class Stylizer:
         chroma_of: Tensor | None,
         styles: list[EncodedStyle],
         shares: list[float],
+        regions: tuple[Image.Image, Image.Image] | None,
     ) -> Tensor:
         """Paint RGB ``(3, *size)`` in [0, 1], with the chroma of ``chroma_of`` if it is given."""
         features = [style.features for style in styles]
         with precision(self.device, self.dtype):
-            painted = self.network.generate_mixed(content_features, features, shares, size, alpha)
+            if regions is None:
+                painted = self.network.generate_mixed(
+                    content_features, features, shares, size, alpha
+                )
+            else:
+                painted = self._paint_regions(content_features, styles[0], regions, size, alpha)
         if not painted.isfinite().all():
             raise DatNetError(
                 f"the network {self.description.name} paints values that are no numbers; "
@@ -325,6 +355,43 @@ class Stylizer:
             )
         result = painted[0].float().clamp(0, 1)
         return result if chroma_of is None else keep_chroma(result, chroma_of)
+
+    def _open_regions(self, regions: tuple[Picture, Picture]) -> tuple[Image.Image, Image.Image]:
+        """Read pictures of regions, of the content and of the style, that go together."""
+        if not isinstance(self.network, CAPVSTNet):
+            raise DatNetError(
+                f"{self.description.name} cannot paint by regions, only CAP-VSTNet can; a mask "
+                "places a style with every network"
+            )
+        of_content, of_style = map(open_regions, regions)
+        labels, others = (region_labels(each, each.size) for each in (of_content, of_style))
+        if not torch.isin(labels, others).any():
+            raise DatNetError(
+                "the content's regions and the style's have no colour in common; a region is "
+                "painted like the style's region of the same colour"
+            )
+        return of_content, of_style
+
+    def _paint_regions(
+        self,
+        content_features: list[Tensor],
+        style: EncodedStyle,
+        regions: tuple[Image.Image, Image.Image],
+        size: Sequence[int],
+        alpha: float,
+    ) -> Tensor:
+        """Paint every region like the style's of the same colour, ``(1, 3, *size)``."""
+        assert isinstance(self.network, CAPVSTNet)  # _open_regions has seen to that
+        of_content, of_style = regions
+        painting = to_tensor(style.picture)[None].to(self.device)
+        return self.network.generate_by_region(
+            content_features,
+            self.network.encode(painting),
+            region_labels(of_content, (size[1], size[0])).to(self.device),
+            region_labels(of_style, style.picture.size).to(self.device),
+            size,
+            alpha,
+        )
 
 
 def as_list(
@@ -345,6 +412,7 @@ def check_settings(
     style_size: int | None = None,
     keep_colors: str | None = None,
     mask: Picture | None = None,
+    regions: object = None,
 ) -> None:
     """Refuse settings of :meth:`Stylizer.__call__` before anything is computed.
 
@@ -356,6 +424,7 @@ def check_settings(
         style_size: Shorter side of the paintings.
         keep_colors: None, "luminance" or "histogram".
         mask: Only whether there is one counts.
+        regions: Likewise.
 
     Raises:
         DatNetError: If one is out of range, or two do not go together.
@@ -370,6 +439,8 @@ def check_settings(
         raise DatNetError(f'keep_colors is "{keep_colors}"; it can be {" or ".join(KEEP_COLORS)}')
     if mask is not None and styles > 2:
         raise DatNetError(f"a mask places one or two styles, not {styles}")
+    if regions is not None and styles > 1:
+        raise DatNetError(f"regions are painted like those of one style, not of {styles}")
     if weights is None:
         return
     if len(weights) != styles:
@@ -382,140 +453,6 @@ def check_settings(
             )
     if mask is not None and styles == 2:
         raise DatNetError("a mask places the two styles, so they cannot have weights as well")
-
-
-def check_side(name: str, side: int | None) -> None:
-    """Refuse a shorter side that no network can paint.
-
-    Raises:
-        DatNetError: If it is below 32.
-    """
-    if side is not None and side < SMALLEST_SIDE:
-        raise DatNetError(f"{name} is {side}; it must be at least {SMALLEST_SIDE}")
-
-
-def open_picture(
-    picture: Picture, role: str, at_least: int | None = None
-) -> tuple[Image.Image, Origin]:
-    """Read a file, or take what is given, see :func:`datnet.data.pictures.read_picture`.
-
-    Args:
-        picture: The picture.
-        role: What it is used as, for messages.
-        at_least: Shorter side that is needed; None for all pixels.
-
-    Returns:
-        An upright sRGB image of mode RGB or RGBA, and what its results are to keep.
-
-    Raises:
-        DatNetError: If it cannot be read, is no picture or has a side below 32.
-    """
-    name = f"the given {role}"
-    if isinstance(picture, str | Path):
-        name = str(picture)
-        image, origin = read_picture(picture, at_least=at_least)
-    else:
-        image, origin = to_picture(as_pillow(picture, role))
-    if min(image.size) < SMALLEST_SIDE:
-        raise UnreadableImageError(
-            name,
-            f"it has {image.width} × {image.height} pixels; "
-            f"both sides must be at least {SMALLEST_SIDE}",
-        )
-    return image, origin
-
-
-def open_style(painting: Picture, size: int | None, content_side: int) -> Image.Image:
-    """Read a painting at the size at which it is encoded, see :meth:`Stylizer.encode_style`.
-
-    Raises:
-        DatNetError: If it cannot be read, is no picture or has a side below 32.
-    """
-    picture, _ = open_picture(painting, "style", size or content_side)
-    if picture.mode == "RGBA":
-        picture = over(picture, "white")
-    if size is not None or min(picture.size) > content_side:
-        picture = resize_short_side(picture, size or content_side)
-    return picture
-
-
-def open_mask(mask: Picture) -> Image.Image:
-    """Read a file, or take what is given, as a mask of mode L.
-
-    Raises:
-        DatNetError: If it cannot be read or is no picture.
-    """
-    return read_mask(mask) if isinstance(mask, str | Path) else to_mask(as_pillow(mask, "mask"))
-
-
-def as_pillow(picture: Image.Image | np.ndarray | Tensor, role: str) -> Image.Image:
-    """Turn an array or a tensor into an image; a mask may have one channel, or none.
-
-    Raises:
-        DatNetError: If it has another shape or type, or values out of range.
-    """
-    if isinstance(picture, Image.Image):
-        picture.load()
-        return picture
-    if isinstance(picture, Tensor):
-        values = picture.detach().cpu().float() if picture.is_floating_point() else picture.cpu()
-        channels_last = values.movedim(0, -1) if values.ndim == 3 else values
-        array, expected = channels_last.numpy(), "(3, H, W)"
-    elif isinstance(picture, np.ndarray):
-        array, expected = picture, "(H, W, 3) or (H, W, 4)"
-    else:
-        raise DatNetError(
-            f"the {role} is of type {type(picture).__name__}; it must be a path, a Pillow image, "
-            "an array or a tensor"
-        )
-    channels = array.shape[2] if array.ndim == 3 else 1 if array.ndim == 2 else 0
-    if channels not in ((1, 3, 4) if role == "mask" else (3, 4)) or 0 in array.shape:
-        raise DatNetError(
-            f"the {role} has the shape {tuple(picture.shape)}; it must be {expected}"
-            + (" or (H, W)" if role == "mask" else "")
-        )
-    if array.ndim == 3 and channels == 1:
-        array = array[:, :, 0]
-    if np.issubdtype(array.dtype, np.floating):
-        # A comparison with NaN is false, so this refuses it as well.
-        if not (array.min() >= 0 and array.max() <= 1):
-            raise DatNetError(
-                f"the {role} has values from {array.min():g} to {array.max():g}; "
-                "floats must lie between 0 and 1 (divide by 255?)"
-            )
-        array = np.rint(array * 255).astype(np.uint8)
-    elif array.dtype == np.bool_ and role == "mask":
-        array = array.astype(np.uint8) * 255
-    elif array.dtype != np.uint8:
-        raise DatNetError(
-            f"the {role} has values of type {array.dtype}; they must be uint8, 0 to 255, "
-            "or floats, 0 to 1"
-        )
-    return Image.fromarray(np.ascontiguousarray(array))
-
-
-def visible(image: Image.Image) -> Image.Image:
-    """The colours of an image of mode RGB or RGBA, white where it cannot be seen at all."""
-    if image.mode == "RGB":
-        return image
-    seen = image.getchannel("A").point(lambda opacity: 255 if opacity else 0)
-    return Image.composite(image.convert("RGB"), Image.new("RGB", image.size, "white"), seen)
-
-
-def resize_short_side(image: Image.Image, short_side: int) -> Image.Image:
-    """Resize with antialiasing, aspect kept.
-
-    Raises:
-        DatNetError: If the result would be too large for any machine.
-    """
-    scale = short_side / min(image.size)
-    width, height = (max(short_side, round(side * scale)) for side in image.size)
-    if width * height > MOST_PIXELS:
-        raise DatNetError(
-            f"a picture of {image.width} × {image.height} pixels would become {width} × {height}; "
-            f"at most {MOST_PIXELS / 1e6:g} million pixels can be made, choose a smaller size"
-        )
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from datnet import Stylizer
 from datnet.colors import keep_chroma, luma
 from datnet.data.images import UnreadableImageError, to_image, to_tensor
 from datnet.errors import DatNetError
-from datnet.stylizer import open_mask
+from datnet.opening import open_mask
 
 
 def picture(width: int, height: int, seed: int, low: int = 0, high: int = 256) -> Image.Image:

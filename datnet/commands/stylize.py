@@ -13,7 +13,7 @@ from tqdm import tqdm
 from datnet.errors import DatNetError
 
 if TYPE_CHECKING:
-    from datnet.commands.stylize_jobs import Job
+    from datnet.commands.stylize_jobs import Job, Plan
     from datnet.stylizer import EncodedStyle, Stylizer
 
 USAGE = """\
@@ -43,6 +43,13 @@ examples:
 
   one painting in the sky, another one below
     datnet stylize photo.jpg --style sky.jpg --style land.jpg --mask sky.png
+
+  a photograph in the light and colours of another one, its lines as they are; sky like sky
+    datnet stylize street.jpg evening.jpg --photorealistic
+    datnet stylize street.jpg evening.jpg --photorealistic --regions street.png evening.png
+
+  Gatys' optimisation, which needs no trained network, but minutes
+    datnet stylize photo.jpg painting.jpg --checkpoint gatys --size 384 --steps 150
 
   many photographs; a second run paints only what is missing
     datnet stylize photos/ painting.jpg -o results/ --size 1024
@@ -94,8 +101,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        help="a network.safetensors of `datnet train`, or a network that its authors published: "
-        "microast, or a folder with its files (default: the one that comes with DatNet)",
+        help="a network.safetensors of `datnet train`; or a network that its authors published: "
+        "microast, or a folder with its files; or a method without training: wct, gatys, "
+        "wct_vgg19, gatys_vgg19 (default: the one that comes with DatNet)",
+    )
+    parser.add_argument(
+        "--photorealistic",
+        action="store_true",
+        help="for photographs as styles: the result stays a photograph. Paints with CAP-VSTNet: "
+        "that of --checkpoint, else cap_vstnet_photorealistic.safetensors in $DATNET_WEIGHTS or "
+        "pretrained/",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help="for gatys: of its optimisation; each costs a pass through the encoder, forward and "
+        "backward (default: 300)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
     parser.add_argument(
@@ -129,6 +150,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="picture of any size that says where to paint: white takes the first style, black the "
         "second one, or with one style leaves the photograph as it is; gray gives soft edges",
+    )
+    look.add_argument(
+        "--regions",
+        type=Path,
+        nargs=2,
+        metavar=("OF_CONTENT", "OF_STYLE"),
+        help="for CAP-VSTNet: two pictures in which every region has a flat colour of its own. A "
+        "region is painted like the style's of the same colour; without one it stays as it is",
     )
     look.add_argument(
         "--size", type=int, help="shorter side of the result (default: as the content)"
@@ -175,7 +204,9 @@ def run(arguments: argparse.Namespace) -> int:
         1 if a file was left out, else 0.
     """
     from datnet.commands.stylize_jobs import find_inputs, parse_style, plan  # imports torch
-    from datnet.stylizer import Stylizer, check_settings, open_mask
+    from datnet.opening import open_mask, open_regions
+    from datnet.photorealistic import photorealistic_file
+    from datnet.stylizer import Stylizer, check_settings
 
     weights: list[float] | None = None
     if arguments.style:
@@ -201,17 +232,23 @@ def run(arguments: argparse.Namespace) -> int:
         "keep_colors": arguments.keep_colors,
         "mask": None if arguments.mask is None else open_mask(arguments.mask),
     }
+    if arguments.regions is not None:
+        settings["regions"] = tuple(map(open_regions, arguments.regions))
     check_settings(len(styles[0]), **settings)
     contents = [find_inputs(name, clips=True) for name in names]
-    planned = plan(contents, styles, arguments.output, searched=searched, mask=arguments.mask)
-    check_options(planned.jobs, arguments)
+    also_read = [path for path in (arguments.mask, *(arguments.regions or ())) if path is not None]
+    planned = plan(contents, styles, arguments.output, searched=searched, also_read=also_read)
+    check_options(planned, arguments)
     skip_existing = planned.several and not arguments.overwrite
     to_do = [job for job in planned.jobs if not (skip_existing and job.output.exists())]
     if not to_do:
         print(f"nothing to do: {count(planned.jobs)} there already (--overwrite paints again)")
         return 0
+    checkpoint = arguments.checkpoint
+    if arguments.photorealistic:
+        checkpoint = photorealistic_file(checkpoint)
     painter = Painter(
-        Stylizer(arguments.checkpoint, arguments.device, arguments.dtype),
+        Stylizer(checkpoint, arguments.device, arguments.dtype, arguments.steps),
         settings,
         len(styles[0]),
         arguments.quality,
@@ -224,7 +261,7 @@ def run(arguments: argparse.Namespace) -> int:
     return paint_all(painter, to_do, skipped=len(planned.jobs) - len(to_do))
 
 
-def check_options(jobs: list[Job], arguments: argparse.Namespace) -> None:
+def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
     """Refuse options that do not fit what is to be painted.
 
     Raises:
@@ -233,12 +270,18 @@ def check_options(jobs: list[Job], arguments: argparse.Namespace) -> None:
     from datnet.data.pictures import check_quality
     from datnet.video.writing import check_crf
 
+    jobs = planned.jobs
     for job in jobs:
         if job.is_clip:
             check_crf(job.output, arguments.crf)
         else:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
+    if arguments.regions is not None and (clips or planned.several):
+        raise DatNetError(
+            "--regions are those of one photograph and one style; paint others by commands of "
+            "their own"
+        )
     if arguments.smoothing and not clips:
         raise DatNetError("--smoothing is for clips, and no content is one")
     if arguments.crf is not None and not clips:
@@ -303,7 +346,7 @@ class Painter:
         if job.is_clip:
             return self.paint_clip(job, progress)
         from datnet.data.pictures import save_picture
-        from datnet.stylizer import open_picture
+        from datnet.opening import open_picture
 
         photograph, origin = open_picture(job.content, "content", self.settings["size"])
         content_side = self.settings["size"] or min(photograph.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +125,7 @@ def plan(
     output: str | None,
     *,
     searched: bool = False,
-    mask: Path | None = None,
+    also_read: Sequence[Path] = (),
 ) -> Plan:
     """Name the result of every content with every style.
 
@@ -138,7 +138,7 @@ def plan(
             kinds, those that the pattern's suffix does not fit get ``.png`` or ``.mp4`` instead. By
             default ``stylized.png`` or, for several results, the folder ``stylized``.
         searched: Whether the styles come of a folder or pattern.
-        mask: One more file that is read.
+        also_read: More files that are read.
 
     Returns:
         The jobs, style by style. Results of an earlier run that were found among the contents are
@@ -176,7 +176,7 @@ def plan(
         )
     for job in jobs:
         check_kind(job)
-    refuse_clashes(jobs, [] if mask is None else [mask])
+    refuse_clashes(jobs, also_read)
     return Plan(jobs, several)
 
 
@@ -240,7 +240,7 @@ def without_earlier_results(jobs: list[Job], searched: set[Path]) -> list[Job]:
     ]
 
 
-def refuse_clashes(jobs: list[Job], also_read: list[Path]) -> None:
+def refuse_clashes(jobs: list[Job], also_read: Sequence[Path]) -> None:
     """Refuse results that would replace each other or a picture that is read.
 
     Args:

@@ -15,14 +15,19 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
+from datnet.config import CONFIG_DIR, build_with_encoder, find_target, plain_values
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.untrained import OptimisationMethod
 from datnet.networks.vgg import Architecture, VggEncoder
 from datnet.published import PUBLISHED, network_file
 from datnet.saved_network import read_description
+from datnet.untrained import METHODS, UNTRAINED
 
 PAPERS_ENCODER: Architecture = "vgg19"
+
+MEASURED_STEPS = 3
+"""Steps of a method that optimises the pixels. All cost the same, and hundreds would take hours."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,17 @@ def model_names() -> list[str]:
     return sorted(path.stem for path in (CONFIG_DIR / "model").glob("*.yaml"))
 
 
+def all_names() -> list[str]:
+    """Names of all networks in conf/model, and of the methods that need no training."""
+    return [*model_names(), *METHODS]
+
+
 def find_candidates(names: Sequence[str], encoder: Architecture | None = None) -> list[Candidate]:
     """Find networks.
 
     Args:
-        names: Names in conf/model, names of published networks, and files that `datnet train`
-            wrote.
+        names: Names in conf/model, names of published networks and of methods without training,
+            and files that `datnet train` wrote.
         encoder: Encoder of all; by default that of a file's training, else the papers' VGG-19.
 
     Raises:
@@ -92,15 +102,27 @@ def _find(name: str, encoder: Architecture | None) -> Candidate:
         return Candidate(name, plain_values(model.network), encoder or PAPERS_ENCODER)
     if name in PUBLISHED and not Path(name).exists():
         description = PUBLISHED[name].description
+    elif name in UNTRAINED and not Path(name).exists():
+        description = UNTRAINED[name]
     elif Path(name).exists():
         description = read_description(network_file(name))
     else:
-        choices = sorted({*model_names(), *PUBLISHED})
+        choices = sorted({*model_names(), *PUBLISHED, *UNTRAINED})
         near = difflib.get_close_matches(name, choices, n=1)
         hint = f"did you mean {near[0]}?" if near else f"names are: {', '.join(choices)}"
         raise DatNetError(f"{name} is neither a network of conf/model nor a file; {hint}")
     own = description.encoder.get("arch", PAPERS_ENCODER)
-    return Candidate(description.name, description.network, encoder or own)
+    return _of_few_steps(Candidate(description.name, description.network, encoder or own))
+
+
+def _of_few_steps(candidate: Candidate) -> Candidate:
+    """A method that optimises the pixels, with so few steps that it can be measured."""
+    target = find_target(candidate.network)
+    if not (isinstance(target, type) and issubclass(target, OptimisationMethod)):
+        return candidate
+    network = {**candidate.network, "steps": MEASURED_STEPS}
+    title = f"{candidate.title}, {MEASURED_STEPS} steps"
+    return Candidate(title, network, candidate.encoder)
 
 
 def random_pictures(size: int, device: torch.device) -> tuple[Tensor, Tensor]:

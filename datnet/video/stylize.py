@@ -15,14 +15,8 @@ from datnet.data.images import UnwritableFileError
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
 from datnet.networks.base import SMALLEST_SIDE
-from datnet.stylizer import (
-    EncodedStyle,
-    Picture,
-    Stylizer,
-    as_list,
-    check_settings,
-    open_mask,
-)
+from datnet.opening import Picture, open_mask
+from datnet.stylizer import EncodedStyle, Stylizer, as_list, check_settings
 from datnet.video.flicker import FlickerMeter
 from datnet.video.reading import ClipReader, Frame
 from datnet.video.smoothing import TemporalSmoothing

@@ -1,0 +1,52 @@
+"""Which network paints photographs like photographs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import datnet
+from datnet.config import find_target
+from datnet.errors import DatNetError
+from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
+from datnet.published import network_file
+from datnet.saved_network import read_description
+
+NAME = "cap_vstnet_photorealistic"
+"""In conf/model."""
+
+PRETRAINED = Path(datnet.__file__).parents[1] / "pretrained"
+
+
+def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
+    """Return the network file of a photorealistic CAP-VSTNet.
+
+    Args:
+        checkpoint: The one that the user names, see :func:`datnet.published.network_file`. By
+            default ``cap_vstnet_photorealistic.safetensors`` is looked for in the folder
+            ``$DATNET_WEIGHTS``, and then in the checkout's folder pretrained.
+
+    Raises:
+        DatNetError: If there is none, or the one that is named is another network.
+    """
+    if checkpoint is not None:
+        path = network_file(checkpoint)
+        target = find_target(read_description(path).network)
+        if not (isinstance(target, type) and issubclass(target, CAPVSTNetPhotorealistic)):
+            raise DatNetError(
+                f"{path} is no photorealistic network, which is a CAP-VSTNet trained by "
+                f"`datnet train model={NAME}`"
+            )
+        return path
+    setting = os.environ.get("DATNET_WEIGHTS")
+    folders = ([Path(setting).expanduser()] if setting else []) + [PRETRAINED]
+    places = [folder / f"{NAME}.safetensors" for folder in folders]
+    for place in places:
+        if place.is_file():
+            return place
+    raise DatNetError(
+        f"no photorealistic network is here: {' and '.join(map(str, places))} do not exist. Train "
+        f"one with `datnet train model={NAME} data=coco_wikiart data.content_dir=PHOTOS "
+        f"data.style_dir=PHOTOS`, and name its network.safetensors with --checkpoint or copy it to "
+        f"{places[0]}"
+    )
