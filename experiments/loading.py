@@ -4,8 +4,8 @@
     python -m experiments.loading memory --images ../shared/data/train --pairs 100000
 
 `speed` enlarges pictures of the two folders IMAGES/content and IMAGES/style so that the longer side
-has 2000 and 6000 pixels, with grain on them so that they weigh what scans weigh, and reads the same
-pairs in three ways, which take turns in one process and on one core: (a) open, convert, resize to
+has 2000 and 6000 pixels, smooth and with grain on them, which makes them weigh what sharp scans
+weigh, and reads the same pairs in three ways, which take turns in one process and on one core: (a) open, convert, resize to
 512, crop 256 with Pillow, as the field does, (b) our folders, (c) our shards of them. Pairs per
 second are of processor time; the difference of the crops is measured, too.
 
@@ -39,12 +39,13 @@ from datnet.evaluation.markdown import aligned
 from datnet.files import write_text
 
 SHORT_SIDE, CROP, SEED = 512, 256, 1
-GRAIN = 6.0
 Read = Callable[[int], tuple[Tensor, Tensor]]
 
 
-def enlarge(folders: list[Path], longer_side: int, count: int, target: Path) -> list[Path]:
-    """Large JPEGs with grain, made of pictures spread over each folder."""
+def enlarge(
+    folders: list[Path], longer_side: int, grain: float, count: int, target: Path
+) -> list[Path]:
+    """Large JPEGs, made of pictures spread over each folder."""
     results = []
     for folder in folders:
         files = find_images(folder)
@@ -55,9 +56,9 @@ def enlarge(folders: list[Path], longer_side: int, count: int, target: Path) -> 
             scale = longer_side / max(image.size)
             size = (round(image.width * scale), round(image.height * scale))
             pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
-            grain = np.random.default_rng(i).normal(0, GRAIN, (*pixels.shape[:2], 1))
-            noisy = (pixels + grain).clip(0, 255).astype(np.uint8)
-            Image.fromarray(noisy).save(into / f"{i:03}.jpg", quality=90)
+            pixels += np.random.default_rng(i).normal(0, grain, (*pixels.shape[:2], 1))
+            large = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            large.save(into / f"{i:03}.jpg", quality=90)
         results.append(into)
     return results
 
@@ -102,11 +103,13 @@ def dataset(contents: Path, styles: Path, short_side: int, crop: int) -> PairDat
     )
 
 
-def measure(folders: list[Path], longer_side: int, count: int, rounds: int) -> dict[str, Any]:
+def measure(
+    folders: list[Path], longer_side: int, grain: float, count: int, rounds: int
+) -> dict[str, Any]:
     """Read the same pairs in three ways, in turns."""
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
-        contents, styles = enlarge(folders, longer_side, count, top / "files")
+        contents, styles = enlarge(folders, longer_side, grain, count, top / "files")
         shards = [top / "shards" / folder.name for folder in (contents, styles)]
         for folder, target in zip((contents, styles), shards, strict=True):
             prepare([folder], target, Settings(SHORT_SIDE), processes=1)
@@ -121,7 +124,7 @@ def measure(folders: list[Path], longer_side: int, count: int, rounds: int) -> d
             for way, values in differences.items():
                 values.append((torch.cat(reads[way](number)) - usual).square().mean().item())
         times: dict[str, list[float]] = {way: [] for way in reads}
-        for turn in tqdm(range(rounds), desc=f"{longer_side} pixels"):
+        for turn in tqdm(range(rounds), desc=f"{longer_side} pixels, grain {grain:g}"):
             for way, read in reads.items():
                 start = time.process_time()
                 for number in range(turn * count, (turn + 1) * count):
@@ -130,6 +133,7 @@ def measure(folders: list[Path], longer_side: int, count: int, rounds: int) -> d
         sizes = [path.stat().st_size for path in (*contents.iterdir(), *styles.iterdir())]
         return {
             "longer_side": longer_side,
+            "grain": grain,
             "megabytes_per_file": sum(sizes) / len(sizes) / 1e6,
             "seconds_per_pair": times,
             "psnr": {way: -10 * np.log10(np.mean(values)) for way, values in differences.items()},
@@ -139,7 +143,7 @@ def measure(folders: list[Path], longer_side: int, count: int, rounds: int) -> d
 def table(results: list[dict[str, Any]]) -> str:
     """One line for each size."""
     ways = ("(a) pairs/s", "(b) pairs/s", "(c) pairs/s", "b : a", "c : a")
-    rows = [["pixels", "MB a file", *ways, "PSNR of b to a", "of c to a"]]
+    rows = [["pixels", "grain", "MB a file", *ways, "PSNR of b to a", "of c to a"]]
     for result in results:
         times = result["seconds_per_pair"]
 
@@ -150,6 +154,7 @@ def table(results: list[dict[str, Any]]) -> str:
         rows.append(
             [
                 f"{result['longer_side']}",
+                f"{result['grain']:g}",
                 f"{result['megabytes_per_file']:.1f}",
                 *(f"{1 / median(times[way]):.1f}" for way in times),
                 *(faster(way) for way in ("folder", "shards")),
@@ -197,6 +202,9 @@ def main() -> None:
     parser.add_argument("kind", choices=["speed", "memory"])
     parser.add_argument("--images", type=Path, required=True, help="has folders content and style")
     parser.add_argument("--sizes", type=int, nargs="+", default=[2000, 6000])
+    parser.add_argument(
+        "--grain", type=float, nargs="+", default=[0, 6], help="its standard deviation, of 255"
+    )
     parser.add_argument("--count", type=int, default=12, help="pictures of each folder")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=100_000, help="of memory")
@@ -210,7 +218,9 @@ def main() -> None:
     results: list[Any]
     if arguments.kind == "speed":
         results = [
-            measure(folders, size, arguments.count, arguments.rounds) for size in arguments.sizes
+            measure(folders, size, grain, arguments.count, arguments.rounds)
+            for size in arguments.sizes
+            for grain in arguments.grain
         ]
         print(table(results))
     else:
