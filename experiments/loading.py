@@ -5,9 +5,10 @@
 
 `speed` enlarges pictures of the two folders IMAGES/content and IMAGES/style so that the longer side
 has 2000 and 6000 pixels, smooth and with grain on them, which makes them weigh what sharp scans
-weigh, and reads the same pairs in three ways, which take turns in one process and on one core: (a) open, convert, resize to
-512, crop 256 with Pillow, as the field does, (b) our folders, (c) our shards of them. Pairs per
-second are of processor time; the difference of the crops is measured, too.
+weigh, and reads the same pairs in three ways, which take turns in one process and on one core:
+(a) open, convert, resize to 512, crop 256 with Pillow, as the field does, (b) our folders, (c) our
+shards of them. Pairs per second are of processor time; the difference of the crops is measured,
+too.
 
 `memory` reads pairs of small shards and notes the memory of the process on the way.
 """

@@ -110,7 +110,9 @@ def image_in_turn(seed: int, stream: int, number: int, image_count: int, attempt
 
 @lru_cache(maxsize=4)  # two sets, each at the border of two passes
 def _order_of_pass(seed: int, stream: int, pass_number: int, image_count: int) -> np.ndarray:
-    return np.random.default_rng((seed, stream, pass_number)).permutation(image_count)
+    # Four bytes an image instead of eight, in the same order; every worker has its own orders.
+    indices = np.arange(image_count, dtype=np.uint32)
+    return np.random.default_rng((seed, stream, pass_number)).permutation(indices)
 
 
 # ----------------------------------------------------------------------------------- reading
