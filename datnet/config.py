@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -256,6 +257,7 @@ def check(config: TrainConfig) -> None:
         "model.recipe.gradient_clip": config.model.recipe.gradient_clip,
         "trainer.gradient_clip_val": config.trainer.gradient_clip_val,
         "seed": config.seed,
+        **{f"model.objective.{name}": value for name, value in config.model.objective.items()},
     }.items():
-        if number is not None and number < 0:
-            raise DatNetError(f"{key} is {number}; it must not be negative")
+        if isinstance(number, int | float) and not 0 <= number < math.inf:
+            raise DatNetError(f"{key} is {number}; it must be finite and not negative")

@@ -40,16 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise DatNetError(f"{arguments.project} names no project; write ENTITY/PROJECT")
     try:
         from datnet.training.dashboard import dashboard  # takes seconds
-        from datnet.training.wandb_logger import logged_in, server_problem, server_url
+        from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
     except ImportError as error:
         raise DatNetError(f"{error.name} is missing: pip install 'datnet[dashboard]'") from error
-    if not logged_in():
-        raise DatNetError("nobody is logged in to wandb: wandb login")
-    url = server_url()
-    if problem := server_problem(url):
-        raise DatNetError(f"{url} cannot be used ({problem}); try again later")
     try:
+        if not logged_in():
+            raise DatNetError("nobody is logged in to wandb: wandb login")
+        if problem := server_problem(server_url()):
+            raise DatNetError(f"{server_url()} cannot be used ({problem}); try again later")
         print(dashboard(entity, project).save().url)
+    except DatNetError:
+        raise
     except Exception as error:  # the client has a kind of its own for every step
         raise DatNetError(f"wandb refuses the dashboard of {arguments.project}: {error}") from error
+    finally:
+        close_wandb()
     return 0

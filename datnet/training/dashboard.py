@@ -48,23 +48,23 @@ def dashboard(entity: str, project: str) -> workspaces.Workspace:
                 name="Validation",
                 is_open=True,
                 panels=[
-                    _lines("Loss", ["validation/loss"]),
-                    _lines("Terms, unweighted", "validation/(?!loss$).*"),
+                    _lines("Loss", "validation/loss"),
+                    _lines_like("Terms, unweighted", "validation/(?!loss$).*"),
                 ],
             ),
             workspaces.Section(
                 name="Training",
                 panels=[
-                    _lines("Loss", ["train/loss"]),
-                    _lines("Terms, weighted", "train/.*_weighted"),
-                    _lines("Learning rate", ["train/learning_rate"]),
+                    _lines("Loss", "train/loss"),
+                    _lines_like("Terms, weighted", "train/.*_weighted"),
+                    _lines("Learning rate", "train/learning_rate"),
                 ],
             ),
             workspaces.Section(
                 name="Speed",
                 panels=[
-                    _lines("Images a second", ["train/images_per_second"]),
-                    _lines("GPU memory (GiB)", ["train/gpu_memory_gib"]),
+                    _lines("Images a second", "train/images_per_second"),
+                    _lines("GPU memory (GiB)", "train/gpu_memory_gib"),
                 ],
             ),
         ],
@@ -74,8 +74,11 @@ def dashboard(entity: str, project: str) -> workspaces.Workspace:
     )
 
 
-def _lines(title: str, metrics: list[str] | str) -> reports.LinePlot:
-    """Lines over the steps: of the named metrics, or of those that a pattern matches."""
-    if isinstance(metrics, str):
-        return reports.LinePlot(title=title, x=STEP, metric_regex=metrics, log_y=True)
-    return reports.LinePlot(title=title, x=STEP, y=metrics)
+def _lines(title: str, metric: str) -> reports.LinePlot:
+    """A line for every run, over the steps."""
+    return reports.LinePlot(title=title, x=STEP, y=[metric])
+
+
+def _lines_like(title: str, pattern: str) -> reports.LinePlot:
+    """Lines of all metrics whose names match a regular expression, over the steps."""
+    return reports.LinePlot(title=title, x=STEP, metric_regex=pattern, log_y=True)

@@ -45,6 +45,7 @@ from datnet.training.checkpoints import (
 )
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.final_metrics import final_metrics
+from datnet.training.misspelt import check_names
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder, checkpoint_step
 
@@ -82,9 +83,9 @@ def train(config: TrainConfig) -> float:
             return fit(config, data, folder)
         finally:
             if config.logger.wandb is not None:
-                import wandb
+                from datnet.training.wandb_logger import close_wandb  # takes seconds to import
 
-                wandb.finish()
+                close_wandb()
 
 
 def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) -> float:
@@ -319,6 +320,7 @@ def exits_of_training(run_dir: Path | str) -> Iterator[None]:
 
 if __name__ == "__main__":
     try:
+        check_names(sys.argv[1:])
         if {"-m", "--multirun"} & set(sys.argv):
             sweep.refuse_several_sweeps()
     except DatNetError as error:

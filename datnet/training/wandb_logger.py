@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import subprocess
+import threading
 import urllib.error
 import urllib.request
 from typing import Any
@@ -74,6 +76,17 @@ def server_problem(url: str) -> str | None:
         return None if error.code < 500 else f"it answers {error.code}"
     except (OSError, ValueError) as error:
         return str(error)
+
+
+def close_wandb() -> None:
+    """End the run and wandb's helper process, which has been seen not to end by itself."""
+    wandb.finish()
+    ending = threading.Thread(target=wandb.teardown, daemon=True)
+    ending.start()
+    ending.join(SECONDS_TO_FINISH)
+    if ending.is_alive():
+        log.warning("wandb's helper process does not end; it is killed")
+        subprocess.run(["pkill", "-KILL", "-P", str(os.getpid()), "wandb-core"], check=False)
 
 
 def wandb_logger(

@@ -146,7 +146,7 @@ def test_crops_are_those_of_the_folder(photos: Path, tmp_path: Path) -> None:
             for images in (shards, files)
         ]
         first, second = (np.asarray(square).astype(int) for square in squares)
-        assert np.abs(first - second).mean() < 1.5, files.name(index)
+        assert np.abs(first - second).mean() < 4, files.name(index)
 
 
 def test_shards_are_ordinary_tars_in_the_layout_of_webdataset(photos: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from pixel_network import write_pixel_network
+from torch.utils.flop_counter import FlopCounterMode
 
 from datnet.config import CONFIG_DIR
 from datnet.errors import DatNetError
@@ -20,7 +21,7 @@ from datnet.evaluation import benchmark as benchmark_module
 from datnet.evaluation import peak_memory
 from datnet.evaluation.benchmark import Benchmark, Measurement, Settings, ratio, summary
 from datnet.evaluation.benchmark_report import csv_text, format_seconds, plot, tables
-from datnet.evaluation.candidates import Candidate, find_candidates, model_names
+from datnet.evaluation.candidates import Candidate, all_names, find_candidates, model_names
 from datnet.evaluation.peak_memory import (
     OUT_OF_MEMORY,
     Peak,
@@ -28,6 +29,7 @@ from datnet.evaluation.peak_memory import (
     peak_in_new_process,
     peak_of_painting,
 )
+from datnet.networks.vgg import VggEncoder
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -283,6 +285,32 @@ def test_all_of_conf_model_can_be_benchmarked() -> None:
     assert model_names() == sorted(path.stem for path in (CONFIG_DIR / "model").iterdir())
     titles = [candidate.title for candidate in find_candidates(model_names())]
     assert titles == model_names()
+
+
+def test_of_a_method_that_optimises_a_few_steps_are_measured() -> None:
+    gatys, wct, vgg16 = find_candidates(["gatys", "wct", "gatys_vgg19"], "vgg16")
+    assert gatys.title == "gatys, 3 steps"
+    assert gatys.network["steps"] == 3
+    assert vgg16.title == "gatys_vgg19, 3 steps"
+    assert (wct.title, wct.encoder) == ("wct", "vgg16")
+    assert {"wct", "gatys"} <= set(all_names())
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_an_optimisation_can_be_measured(
+    encoder: VggEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It computes gradients although measuring switches them off."""
+    monkeypatch.setattr(benchmark_module, "COUNTED_SIZE", 64)
+    benchmark = Benchmark(find_candidates(["gatys"], "vgg16"), Settings([32], warmup=0, runs=1))
+    (measurement,) = benchmark.measure(32)
+    assert measurement.problem is None
+    assert measurement.seconds[0] > 0
+    # Content and style encoded, and three steps forward and backward, are eight passes and Grams.
+    with FlopCounterMode(display=False) as counter:
+        encoder(torch.rand(1, 3, 64, 64))
+    cost = benchmark.costs["gatys, 3 steps"].multiply_adds
+    assert cost == pytest.approx(8 * counter.get_total_flops() / 2, rel=0.1)
 
 
 def test_names_that_are_none(tmp_path: Path) -> None:

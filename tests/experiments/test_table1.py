@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,13 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
+from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, save_network
-from experiments.paper import TABLE_1, TABLE_2, TABLE_3, TITLES
+from datnet.untrained import UNTRAINED, with_settings
+from experiments.comparison import SCALES, chosen_models, facts_of_training
+from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
 from experiments.tables import rank_correlation, ranks
 
 
@@ -36,11 +40,45 @@ def test_the_papers_tables_agree_with_each_other() -> None:
     assert list(TITLES) == list(TABLE_1) == list(TABLE_2)
 
 
+def test_chosen_models() -> None:
+    def chosen(scale: str, *models: str) -> list[str]:
+        arguments = argparse.Namespace(models=list(models) or None)
+        return chosen_models(arguments, SCALES[scale], list(ALL_TITLES))
+
+    assert chosen("sample") == chosen("paper") == list(ALL_TITLES)
+    assert chosen("pretrained") == [model for model in ALL_TITLES if model != "gatys"]
+    assert chosen("pretrained", "gatys", "adain") == ["adain", "gatys"]
+    with pytest.raises(DatNetError, match="--models adian: it can be datnet_full"):
+        chosen("sample", "adian")
+    with pytest.raises(DatNetError, match="no network that is trained"):
+        chosen("sample", "wct", "gatys")
+
+
+def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
+    training = {"steps": 7, "images_per_step": 2, "seed": 3, "data": "pictures"}
+    trained = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
+    files = {"adain": trained, "gatys": UNTRAINED["gatys_vgg19"]}
+    for name, description in files.items():
+        save_network(torch.nn.Linear(1, 1), description, tmp_path / name)
+    facts = facts_of_training({name: [tmp_path / name] for name in files})
+    assert facts["steps"] == 7
+    assert facts["encoder"] == "vgg16"
+
+
 @pytest.fixture
 def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) -> None:
     """What the trainings of scale sample leave behind, without the trainings."""
     encoder_settings = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
-    for model in TITLES:
+    for model in ALL_TITLES:
+        folder = tmp_path / "out" / model
+        if model in UNTRAINED:
+            steps = {"steps": 10} if model == "gatys" else {}
+            description = with_settings(model, encoder_settings, **steps)
+            torch.manual_seed(0)
+            network = build_with_encoder(description.network, lambda: encoder)
+            folder.mkdir(parents=True)
+            save_network(network, description, folder / "network.safetensors")
+            continue
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             config = plain_values(compose("train", [f"model={model}", "experiment=miniature"]))
         torch.manual_seed(0)
@@ -49,7 +87,7 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
             **{"steps": 100, "images_per_step": 2, "seed": 1},
             "data": {"content_dir": None, "crop_size": 64},
         }
-        folder = tmp_path / "out" / model / "seed_1"
+        folder /= "seed_1"
         folder.mkdir(parents=True)
         save_network(
             network,
@@ -64,11 +102,16 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
 def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[..., str]) -> None:
     printed = experiment("table1")
     assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in printed
-    for title in (*TITLES.values(), "identity", "style copy", "histogram match"):
+    for title in (*ALL_TITLES.values(), "identity", "style copy", "histogram match"):
         assert f"| {title} " in printed
 
     report = json.loads((tmp_path / "out" / "table1.json").read_text())
-    assert list(report["networks"]) == list(TITLES)
+    assert list(report["networks"]) == list(ALL_TITLES)
+    rows = {line.split("|")[1].strip(): line for line in printed.splitlines() if "|" in line}
+    for title in OTHERS.values():
+        assert rows[title].count("–") == 3, "a dash for each of the paper's numbers"
+    assert rows["Gatys, 3 steps"].count("–") == 2
+    assert report["steps"] == 100
     for metrics in report["networks"].values():
         low, high = metrics["lpips_alex"]["ci95"]
         assert low <= metrics["lpips_alex"]["mean"] <= high
@@ -81,15 +124,16 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
     assert report["efficiency"]["datnet_full"]["parameters"] == pytest.approx(26.574874)
     assert report["efficiency"]["microast"]["multiply_adds"] == pytest.approx(2.729, rel=1e-3)
 
-    experiment("tradeoff")
+    experiment("tradeoff", "--models", *TITLES, "stytr2")
     tradeoff = json.loads((tmp_path / "out" / "tradeoff.json").read_text())
+    assert list(tradeoff["networks"]) == [*TITLES.values(), "StyTr²"]
     for title, model in zip(TITLES.values(), TITLES, strict=True):
         points = tradeoff["networks"][title]
         assert len(points) == len(tradeoff["alphas"])
         assert points[-1]["ssim"]["mean"] == report["networks"][model]["ssim"]["mean"]
     for figure in ("figure5", "figure6"):
         picture = Image.open(tmp_path / "out" / f"{figure}.png")
-        assert picture.width > 9 * 192
+        assert picture.width > (2 + len(ALL_TITLES)) * 192
         assert (tmp_path / "out" / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "out" / "tradeoff.png").exists()
 
@@ -103,7 +147,7 @@ def test_table1_of_pretrained_networks_takes_what_there_is(
     weights.mkdir()
     (weights / "microast").symlink_to((shared / "golden" / "microast").resolve())
     monkeypatch.setenv("DATNET_WEIGHTS", str(weights))
-    printed = experiment("table1", "--scale", "pretrained")
+    printed = experiment("table1", "--scale", "pretrained", "--models", "sanet", "microast")
     rows = {line.split("|")[1].strip(): line for line in printed.splitlines() if "|" in line}
     assert "–" not in rows["MicroAST"]
     assert rows["SANet"].count("–") == 3

@@ -7,7 +7,7 @@ import pytest
 
 from datnet.evaluation import benchmark as benchmark_module
 from datnet.evaluation.benchmark import Benchmark, Measurement, Settings
-from datnet.evaluation.candidates import Candidate, find_candidates, model_names
+from datnet.evaluation.candidates import Candidate, all_names, find_candidates
 from datnet.evaluation.peak_memory import Peak
 from experiments import table2
 from experiments.paper import TABLE_2, TITLES
@@ -41,10 +41,18 @@ def test_the_papers_growth_and_ratios() -> None:
 def test_every_network_has_a_row_or_is_the_same_as_one_that_has() -> None:
     names = table2.table_names()
     assert names[:7] == list(TITLES)
-    assert sorted(names) == model_names()
+    assert sorted(names) == sorted(all_names())
     distinct, same = table2.distinct_networks(find_candidates(names))
     assert same["datnet_dual"] == "datnet_full"
-    assert [each.title for each in distinct] == [name for name in names if name not in same]
+    rest = [name for name in names if name not in same]
+    assert [each.title.partition(",")[0] for each in distinct] == rest
+
+
+def test_titles() -> None:
+    assert table2.title("datnet_full") == "DatNet"
+    assert table2.title("stytr2") == "StyTr²"
+    assert table2.title("gatys, 3 steps") == "Gatys, 3 steps"
+    assert table2.title("mine, or not") == "mine, or not"
 
 
 def test_rows_beside_the_papers(benchmark: Benchmark) -> None:

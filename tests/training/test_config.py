@@ -49,11 +49,16 @@ def test_every_model_composes_with_all_data_and_can_be_built(
     assert getattr(network, "encoder", None) is encoder or objective.encoder is encoder
 
 
-@pytest.mark.parametrize("group", ["encoder", "trainer", "logger", "experiment"])
-def test_every_other_choice_composes(group: str) -> None:
-    for choice in choices(group):
-        overrides = FOLDERS if choice == "paper" else []
-        check(load(f"{group}={choice}", *overrides))
+PAIRS_OF_GROUPS = [
+    *itertools.combinations(["encoder", "data", "trainer", "logger", "experiment"], 2),
+    ("model", "experiment"),  # what else is chosen does not touch the model
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS_OF_GROUPS)
+def test_every_choice_composes_with_every_other(one: str, other: str) -> None:
+    for first, second in itertools.product(choices(one), choices(other)):
+        check(load(f"{one}={first}", f"{other}={second}", *FOLDERS))
 
 
 def test_ablation_variants() -> None:
@@ -96,7 +101,7 @@ def test_misspelt_key_on_the_command_line_is_refused(override: str) -> None:
 def test_misspelt_key_in_a_file_is_refused(line: str, tmp_path: Path) -> None:
     for source in CONFIG_DIR.rglob("*.yaml"):
         target = tmp_path / source.relative_to(CONFIG_DIR)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True, parents=True)
         target.write_text(source.read_text())
     (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{line}\n")
     with pytest.raises(ConfigCompositionException):

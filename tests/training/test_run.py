@@ -153,6 +153,10 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
         (["trainer.max_steps=0"], "trainer.max_steps is 0"),
         (["model.recipe.learning_rate=-1"], "learning_rate is -1"),
         (["seed=-1"], "seed is -1"),
+        (["model=adain", "model.objective.global_style=-1"], "global_style is -1"),
+        (["model=adain", "model.objective.global_style=nan"], "global_style is nan"),
+        (["data.crop_size=0"], "crop_size must be at least 32, not 0"),
+        (["data.batch_size=0"], "batch_size must be at least 1, not 0"),
         (["encoder.arch=resnet"], "vgg19 or vgg16"),
         (["trainer.precision=17"], "trainer settings cannot work here"),
         (["logger=wandb", "logger.wandb.mode=on"], "online, offline, disabled"),
@@ -166,11 +170,6 @@ def test_wrong_settings_are_refused_before_anything_slow(
     monkeypatch.setattr(run, "VggEncoder", None)
     with pytest.raises(DatNetError, match=message):
         run.train(settings(*overrides))
-
-
-def test_negative_loss_weight_is_refused(settings) -> None:
-    with pytest.raises(DatNetError, match="global_style is -1"):
-        run.train(settings("model=adain", "model.objective.global_style=-1"))
 
 
 def test_damaged_checkpoint_is_named(settings, tmp_path: Path) -> None:

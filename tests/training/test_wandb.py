@@ -138,6 +138,18 @@ def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.Monkey
     assert {key: final[key] for key in finished} == pytest.approx(finished)
 
 
+def test_a_helper_process_that_hangs_does_not_hold_the_training(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wandb_logger, "SECONDS_TO_FINISH", 0.1)
+    release = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb, "teardown", release.wait)
+        wandb_logger.close_wandb()
+    release.set()
+    assert "does not end" in caplog.text
+
+
 def test_the_dashboard_shows_what_runs_record() -> None:
     """Every metric that it names is one that the test above finds."""
     pytest.importorskip("wandb_workspaces")
