@@ -6,7 +6,7 @@ Their files are made on this machine when they are first used, and kept in DatNe
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
-from datnet.config import build_with_encoder
+from datnet.config import build_with_encoder, find_target
 from datnet.data.images import read_image, to_tensor
 from datnet.errors import DatNetError
-from datnet.networks.untrained import UntrainedNetwork
+from datnet.networks.untrained import OptimisationMethod, UntrainedNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, read_description, save_network
 from datnet.weights import cache_dir
@@ -114,6 +114,12 @@ def with_settings(
     return replace(
         method, encoder=encoder or method.encoder, network={**method.network, **settings}
     )
+
+
+def takes_steps(network: Mapping[str, Any]) -> bool:
+    """Whether a network, ``_target_`` and settings, optimises the pixels step by step."""
+    target = find_target(network)
+    return isinstance(target, type) and issubclass(target, OptimisationMethod)
 
 
 def sample_photographs(name: str) -> Iterator[Tensor]:

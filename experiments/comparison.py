@@ -29,9 +29,11 @@ from datnet.errors import DatNetError
 from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
+from datnet.networks.gatys import STEPS
 from datnet.published import network_file
 from datnet.saved_network import read_description
 from datnet.training.run_folder import RunFolder
+from datnet.untrained import UNTRAINED, make_untrained, takes_steps, with_settings
 from experiments.tables import mean_over_seeds
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
@@ -48,6 +50,7 @@ class Scale:
         size: Side of the evaluated images.
         contents: Content images to evaluate at most.
         styles: Style images to evaluate at most.
+        steps: Of methods that optimise the pixels; None leaves them out unless they are named.
         caveat: What stands above every table.
     """
 
@@ -55,6 +58,7 @@ class Scale:
     size: int
     contents: int
     styles: int
+    steps: int | None
     caveat: str
 
 
@@ -64,6 +68,7 @@ SCALES = {
         size=192,
         contents=4,
         styles=3,
+        steps=10,
         caveat="MINIATURE, NOT THE PAPER'S PROTOCOL: a few steps on a few small pictures. It shows "
         "that training, evaluation and table work; its numbers say nothing about the paper's.",
     ),
@@ -72,6 +77,7 @@ SCALES = {
         size=512,
         contents=50,
         styles=20,
+        steps=None,
         caveat="NOT THE PAPER'S PROTOCOL where encoder, data or steps below differ from VGG-19, "
         "COCO with WikiArt, and the published number of steps.",
     ),
@@ -80,6 +86,7 @@ SCALES = {
         size=512,
         contents=50,
         styles=20,
+        steps=STEPS,
         caveat="The paper's protocol as far as its text gives it; its 50 × 20 test images are not "
         "published.",
     ),
@@ -157,6 +164,13 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
     parser.add_argument(
         "--eval-style", type=Path, help="paintings to evaluate on (default: sample set)"
     )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help="leave out all others, such as --models datnet_full adain wct (default: all; scale "
+        "pretrained leaves out gatys, which takes hundreds of steps for every pair)",
+    )
     parser.add_argument("--output", type=Path, help="default: runs/SCALE")
     parser.add_argument(
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
@@ -179,7 +193,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
 
     Args:
         arguments: Of :func:`argument_parser`.
-        models: Names in conf/model.
+        models: Names in conf/model and of methods without training, in the order of the table.
 
     Returns:
         The comparison; at scale pretrained it holds those of ``models`` that there are.
@@ -189,11 +203,18 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
     """
     scale = SCALES[arguments.scale]
     output = arguments.output or Path("runs") / arguments.scale
+    models = chosen_models(arguments, scale, models)
     pairs = evaluation_pairs(arguments, scale)
+    trained = [model for model in models if model not in UNTRAINED]
     if scale.experiment is None:
-        networks = pretrained_networks(models)
+        found = pretrained_networks(trained)
     else:
-        networks = train_networks(arguments, scale.experiment, models, output)
+        found = train_networks(arguments, scale.experiment, trained, output)
+    encoder = read_description(next(iter(found.values()))[0]).encoder
+    for model in models:
+        if model in UNTRAINED:
+            found[model] = [untrained_network(model, encoder, scale, output)]
+    networks = {model: found[model] for model in models if model in found}
     summaries = evaluate_networks(
         titled(networks),
         pairs,
@@ -203,6 +224,44 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
         device=choose_device(),
     )
     return Comparison(arguments.scale, output, pairs, networks, summaries)
+
+
+def chosen_models(arguments: argparse.Namespace, scale: Scale, models: Sequence[str]) -> list[str]:
+    """Those of the models that the user wants.
+
+    Raises:
+        DatNetError: If one is none of them, or none of them is trained.
+    """
+    if arguments.models is None:
+        return [
+            model
+            for model in models
+            if not (
+                scale.steps is None and model in UNTRAINED and takes_steps(UNTRAINED[model].network)
+            )
+        ]
+    for model in arguments.models:
+        if model not in models:
+            raise DatNetError(f"--models {model}: it can be {', '.join(models)}")
+    if all(model in UNTRAINED for model in arguments.models):
+        raise DatNetError("--models names no network that is trained; add one, such as adain")
+    return [model for model in models if model in arguments.models]
+
+
+def untrained_network(model: str, encoder: dict[str, Any], scale: Scale, output: Path) -> Path:
+    """The file of a method without training, with the encoder that the others have.
+
+    A published network may name an encoder that it does not need itself; then the method's own is
+    taken.
+    """
+    settings = {}
+    if scale.steps is not None and takes_steps(UNTRAINED[model].network):
+        settings["steps"] = scale.steps
+    path = output / model / "network.safetensors"
+    make_untrained(
+        with_settings(model, encoder if "weights" in encoder else None, **settings), path
+    )
+    return path
 
 
 def evaluation_folder(output: Path) -> Path:
@@ -313,7 +372,8 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     """Encoder, data, steps and seeds of the networks, one value where they agree."""
-    descriptions = [read_description(path) for path in titled(networks).values()]
+    trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
+    descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
     facts = {
         "encoder": [description.encoder["arch"] for description in descriptions],

@@ -23,7 +23,7 @@ from datnet.data.images import to_tensor
 from datnet.evaluation.edges import canny_edges
 from datnet.evaluation.figures import comparison_grid
 from experiments.comparison import Comparison, argument_parser, compare, run
-from experiments.paper import TITLES
+from experiments.paper import ALL_TITLES
 
 ABLATION = {"datnet_spatial": "spatial", "datnet_dual": "dual", "datnet_full": "full"}
 ROWS = 4
@@ -31,20 +31,20 @@ ROWS = 4
 
 def draw_figure5(comparison: Comparison) -> list[Path]:
     """Contents, styles and results of the networks of Table 1; the files that were written."""
-    return _draw(comparison, "figure5", _result_rows(comparison, TITLES), TITLES)
+    return _draw(comparison, "figure5", _result_rows(comparison, ALL_TITLES), ALL_TITLES)
 
 
 def draw_figure6(comparison: Comparison) -> list[Path]:
     """Canny edges of what Figure 5 shows, with their agreement; the files that were written."""
     pictures = [
-        [draw_edges(picture) for picture in row] for row in _result_rows(comparison, TITLES)
+        [draw_edges(picture) for picture in row] for row in _result_rows(comparison, ALL_TITLES)
     ]
     captions: list[list[str | None]] = [[None, None] for _ in comparison.rows(ROWS)]
-    for model in _present(comparison, TITLES):
+    for model in _present(comparison, ALL_TITLES):
         agreements = edge_agreements(comparison.evaluations(model)[0])
         for row, (content, style) in zip(captions, comparison.rows(ROWS), strict=True):
             row.append(f"{agreements[content.name, style.name]:.2f}")
-    return _draw(comparison, "figure6", pictures, TITLES, captions)
+    return _draw(comparison, "figure6", pictures, ALL_TITLES, captions)
 
 
 def draw_figure7(comparison: Comparison) -> list[Path]:
@@ -96,8 +96,8 @@ def _draw(
 
 
 FIGURES = {
-    "5": (draw_figure5, tuple(TITLES)),
-    "6": (draw_figure6, tuple(TITLES)),
+    "5": (draw_figure5, tuple(ALL_TITLES)),
+    "6": (draw_figure6, tuple(ALL_TITLES)),
     "7": (draw_figure7, tuple(ABLATION)),
 }
 """How a figure is drawn, and the networks it needs."""

@@ -13,6 +13,17 @@ TITLES = {
 }
 """The networks that the paper compares, in its order, and what it calls them."""
 
+OTHERS = {
+    "stytr2": "StyTr²",
+    "cap_vstnet_photorealistic": "CAP-VSTNet, photo",
+    "cap_vstnet_artistic": "CAP-VSTNet, art",
+    "wct": "WCT",
+    "gatys": "Gatys",
+}
+"""What stands below the paper's networks, under the same protocol."""
+
+ALL_TITLES = {**TITLES, **OTHERS}
+
 # The paper does not say which LPIPS backbone it used; the package's default is AlexNet. It does not
 # say either which of ArtFlow's two transfers it used.
 TABLE_1 = {

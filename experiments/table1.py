@@ -1,6 +1,6 @@
-"""Table 1 of the paper: DatNet and six rivals, trained and measured under one protocol.
+"""Table 1 of the paper: DatNet and six rivals, trained and measured under one protocol, and others.
 
-    python -m experiments.table1                      # a miniature, a quarter of an hour, two cores
+    python -m experiments.table1                      # a miniature, half an hour on two cores
     python -m experiments.table1 --scale pretrained   # the networks under pretrained/, and the
                                                       # weights that MicroAST's authors publish
     python -m experiments.table1 --scale paper --content COCO --style WIKIART
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from datnet import provenance
-from datnet.config import build_with_encoder
+from datnet.evaluation.candidates import Candidate, of_few_steps
 from datnet.evaluation.efficiency import multiply_adds, parameters
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, MetricColumn
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Estimate, format_number, summary_table
 from datnet.files import write_text
-from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import read_description
+from datnet.untrained import takes_steps
 from experiments.comparison import (
     SCALES,
     Comparison,
@@ -37,7 +37,7 @@ from experiments.comparison import (
     run,
 )
 from experiments.figures import draw_figure5, draw_figure6
-from experiments.paper import TABLE_1, TABLE_2, TITLES
+from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TITLES
 from experiments.tables import as_json, rank_correlation, ranks, sentence_of_training
 
 COLUMNS = [column for column in METRICS if column.key in TABLE_1["datnet_full"]]
@@ -50,12 +50,12 @@ def make_table(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If folders or networks are missing or a training fails.
     """
-    comparison = compare(arguments, list(TITLES))
+    comparison = compare(arguments, list(ALL_TITLES))
     networks = {model: comparison.estimates(model) for model in comparison.networks}
     rankings = {column.key: ranking(column, networks) for column in COLUMNS}
     efficiency = {
         model: measure_efficiency(comparison.networks[model][0])
-        for model in TITLES
+        for model in ALL_TITLES
         if model in networks
     }
     report = {
@@ -106,12 +106,17 @@ def ranking(column: MetricColumn, networks: Mapping[str, Mapping[str, Estimate]]
 
 
 def measure_efficiency(network_file: Path) -> dict[str, float]:
-    """Millions of parameters and billions of multiply-adds at 256 × 256, with VGG-19."""
-    network = build_with_encoder(
-        read_description(network_file).network, lambda: VggEncoder("vgg19", weights=None)
-    )
+    """Millions of parameters and billions of multiply-adds at 256 × 256, with VGG-19.
+
+    Of a method that optimises the pixels, a few steps are counted, and "steps" says how many.
+    """
+    description = read_description(network_file)
+    candidate = of_few_steps(Candidate(description.name, description.network, "vgg19"))
+    network = candidate.build()
     counts = parameters(network)
+    steps = {"steps": candidate.network["steps"]} if takes_steps(candidate.network) else {}
     return {
+        **steps,
         "parameters": counts.total / 1e6,
         "trainable": counts.trainable / 1e6,
         "multiply_adds": multiply_adds(network, 256, 256) / 1e9,
@@ -134,7 +139,9 @@ def describe(
             "",
             aligned(comparison_rows(report, networks)),
             "",
-            "Ranks are in brackets, the paper's among the networks that have a row of ours. "
+            "Ranks are in brackets, among the paper's networks that have a row of ours; the last "
+            f"{len(OTHERS)} rows are not in the paper. WCT's decoders are fitted in closed form "
+            "and Gatys' pixels optimised, so neither is trained. "
             "ρ is Spearman's correlation of the two rankings. LPIPS of the paper is compared with "
             "AlexNet; the paper does not name its backbone, nor which of ArtFlow's transfers it "
             "used (ours: AdaIN).",
@@ -161,24 +168,24 @@ def describe(
 def comparison_rows(
     report: Mapping[str, Any], networks: Mapping[str, Mapping[str, Estimate]]
 ) -> list[list[str]]:
-    """A row for each network of the paper: ours and the paper's numbers with their ranks."""
+    """A row for each network: ours and the paper's numbers, with ranks among the paper's."""
     header = [""]
     for column in COLUMNS:
         header += [f"{column.label} {column.arrow}", "paper"]
     rows = [header]
-    for model, title in TITLES.items():
+    for model, title in ALL_TITLES.items():
         row = [title]
         for column in COLUMNS:
             ranking_of = report["rankings"][column.key]
-            published = f"{TABLE_1[model][column.key]:.{column.decimals}f}"
+            ours = published = "–"
+            if model in TABLE_1:
+                published = f"{TABLE_1[model][column.key]:.{column.decimals}f}"
             if model in networks:
                 ours = format_number(networks[model][column.key].mean, column.decimals)
-                row += [
-                    f"{ours} ({ranking_of['ours'][model]:g})",
-                    f"{published} ({ranking_of['paper'][model]:g})",
-                ]
-            else:
-                row += ["–", published]
+            if model in TABLE_1 and model in networks:
+                ours += f" ({ranking_of['ours'][model]:g})"
+                published += f" ({ranking_of['paper'][model]:g})"
+            row += [ours, published]
         rows.append(row)
     last = ["ρ with the paper"]
     for column in COLUMNS:
@@ -190,8 +197,12 @@ def comparison_rows(
 def efficiency_rows(efficiency: Mapping[str, Mapping[str, float]]) -> Sequence[Sequence[str]]:
     """A row for each network: parameters and multiply-adds, ours and the paper's."""
     rows = [["", "M", "of them trained", "paper M", "G", "paper G"]]
-    for model, title in TITLES.items():
-        paper = [f"{TABLE_2[model][key]:.2f}" for key in ("parameters", "multiply_adds")]
+    for model, title in ALL_TITLES.items():
+        paper = ["–"] * 2
+        if model in TABLE_2:
+            paper = [f"{TABLE_2[model][key]:.2f}" for key in ("parameters", "multiply_adds")]
+        if "steps" in efficiency.get(model, {}):
+            title += f", {efficiency[model]['steps']} steps"
         if model in efficiency:
             ours = [
                 f"{efficiency[model][key]:.2f}"

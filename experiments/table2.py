@@ -31,11 +31,11 @@ from datnet.evaluation.benchmark_report import (
     plot,
     sentence_of_settings,
 )
-from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, find_candidates, model_names
+from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, all_names, find_candidates
 from datnet.evaluation.markdown import aligned
 from datnet.files import write_text
 from experiments.comparison import run
-from experiments.paper import TABLE_2, TITLES
+from experiments.paper import ALL_TITLES, TABLE_2, TITLES
 from experiments.tables import rank_correlation
 
 SIZES = {"cpu": (128, 256, 512), "cuda": (128, 256, 512, 1024, 2048)}
@@ -47,6 +47,9 @@ AdaIN carry across machines, if roughly, and are what to compare. × AdaIN is th
 in which every network paints once. M: millions of parameters, the frozen encoder included as far as
 painting needs it. G: billions of multiply-adds of one painting at 256 × 256; a multiply-add is one,
 torch's FLOPs are twice that. Memory is the most that a painting takes beyond the weights.
+
+Gatys' optimisation is measured with 3 steps, which cost the same each; it takes 300 unless told
+otherwise, a hundred times the seconds and multiply-adds of its row, in the same memory.
 
 Two of the paper's counts cannot be compared. MANet's 13.74 M are exactly what is not frozen when
 the network is built on a whole VGG-19: its own layers and the three of VGG behind relu5_1, which
@@ -93,14 +96,14 @@ def make_table(arguments: argparse.Namespace) -> None:
     write_text(arguments.output / "table2.json", json.dumps(report, indent=2) + "\n")
     write_text(arguments.output / "table2.md", text + "\n")
     for suffix in ("png", "pdf"):
-        plot(report, arguments.output / f"table2.{suffix}", TITLES)
+        plot(report, arguments.output / f"table2.{suffix}", titles(report))
     (arguments.output / "unfinished.json").unlink(missing_ok=True)
     print(f"\n{text}\n\nWritten: table2.md, .json, .png and .pdf in {arguments.output}")
 
 
 def table_names() -> list[str]:
-    """The paper's networks in its order, then all others of conf/model."""
-    return [*TITLES, *(name for name in model_names() if name not in TITLES)]
+    """The paper's networks in its order, then all others."""
+    return [*TITLES, *(name for name in all_names() if name not in TITLES)]
 
 
 def distinct_networks(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, str]]:
@@ -167,7 +170,8 @@ def describe(report: Mapping[str, Any]) -> str:
             NOTES,
             "## Every size",
             *(
-                f"{size} × {size} pixels:\n\n{aligned(measurement_rows(report, size, TITLES))}"
+                f"{size} × {size} pixels:\n\n"
+                + aligned(measurement_rows(report, size, titles(report)))
                 for size in report["settings"]["sizes"]
             ),
         ]
@@ -175,8 +179,14 @@ def describe(report: Mapping[str, Any]) -> str:
 
 
 def title(network: str) -> str:
-    """What the paper calls a network, else its name in conf/model."""
-    return TITLES.get(network, network)
+    """What papers call a network, else its name in conf/model; steps that it names stay."""
+    name, comma, steps = network.partition(",")
+    return ALL_TITLES.get(name, name) + comma + steps
+
+
+def titles(report: Mapping[str, Any]) -> dict[str, str]:
+    """What papers call each network of a report."""
+    return {name: title(name) for name in report["networks"]}
 
 
 def size_rows(report: Mapping[str, Any]) -> list[list[str]]:

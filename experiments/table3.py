@@ -44,6 +44,8 @@ def make_table(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If folders or networks are missing or a training fails.
     """
+    if arguments.models:
+        raise DatNetError("Table 3 compares its three variants; leave --models out")
     comparison = compare(arguments, VARIANTS)
     missing = [name for name in VARIANTS if name not in comparison.networks]
     if missing:

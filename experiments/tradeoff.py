@@ -33,7 +33,7 @@ from experiments.comparison import (
     evaluation_folder,
     run,
 )
-from experiments.paper import TITLES
+from experiments.paper import ALL_TITLES
 from experiments.tables import as_json
 
 ALPHAS = (0.25, 0.5, 0.75)
@@ -44,11 +44,11 @@ Point = Mapping[str, Estimate]
 
 def make_plot(arguments: argparse.Namespace) -> None:
     """Train and evaluate what is missing, then plot."""
-    comparison = compare(arguments, list(TITLES))
+    comparison = compare(arguments, list(ALL_TITLES))
     metrics = Metrics.pretrained()
     lines = {
-        TITLES[model]: sweep_alpha(comparison, model, metrics)
-        for model in TITLES
+        title: sweep_alpha(comparison, model, metrics)
+        for model, title in ALL_TITLES.items()
         if model in comparison.networks
     }
     controls = {

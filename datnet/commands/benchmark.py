@@ -12,8 +12,10 @@ DESCRIPTION = """\
 Measure what painting costs: parameters, multiply-adds, time and peak memory, of content and style
 of the same size, one picture at a time.
 
-NETWORK is a name in conf/model (datnet_full, adain, …) or a trained file; by default all of
-conf/model are measured. Weights are random and nothing is fetched: cost does not depend on them.
+NETWORK is a name in conf/model (datnet_full, adain, …), a method without training (wct, gatys) or a
+trained file; by default all of conf/model and both methods are measured. Gatys' optimisation is
+measured with 3 of its 300 steps, which cost the same each; the row says so. Weights are random and
+nothing is fetched: cost does not depend on them.
 
 Networks take turns, each painting once before any paints again, so that whatever else the machine
 does hits all alike; "× AdaIN" is the median over the turns of the time divided by AdaIN's in the
@@ -55,8 +57,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "networks",
         nargs="*",
         metavar="NETWORK",
-        help="names in conf/model, files that `datnet train` wrote, published networks "
-        "(default: all of conf/model)",
+        help="names in conf/model, files that `datnet train` wrote, published networks, methods "
+        "without training (default: all of conf/model, wct and gatys)",
     )
     add_settings(parser, sizes="default: 256 512", runs=5)
     parser.add_argument(
@@ -115,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.devices import choose_device
     from datnet.evaluation.benchmark import Benchmark, Settings  # these import torch
     from datnet.evaluation.benchmark_report import csv_text, plot, tables
-    from datnet.evaluation.candidates import find_candidates, model_names
+    from datnet.evaluation.candidates import all_names, find_candidates
     from datnet.files import write_text
 
     check_outputs(arguments)
@@ -127,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.dtype,
         arguments.threads,
     )
-    candidates = find_candidates(arguments.networks or model_names(), arguments.encoder)
+    candidates = find_candidates(arguments.networks or all_names(), arguments.encoder)
     benchmark = Benchmark(candidates, settings)
     measurements = [each for size in settings.sizes for each in benchmark.measure(size)]
     report = benchmark.report(measurements)

@@ -36,7 +36,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "network",
         type=Path,
         metavar="NETWORK",
-        help="a file that `datnet train` wrote, or a published network: microast",
+        help="a file that `datnet train` wrote, a published network: microast, or a method "
+        "without training: wct, gatys",
     )
     parser.add_argument(
         "-o",

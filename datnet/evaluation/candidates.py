@@ -15,14 +15,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from datnet.config import CONFIG_DIR, build_with_encoder, find_target, plain_values
+from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
-from datnet.networks.untrained import OptimisationMethod
 from datnet.networks.vgg import Architecture, VggEncoder
 from datnet.published import PUBLISHED, network_file
 from datnet.saved_network import read_description
-from datnet.untrained import METHODS, UNTRAINED
+from datnet.untrained import METHODS, UNTRAINED, takes_steps
 
 PAPERS_ENCODER: Architecture = "vgg19"
 
@@ -112,13 +111,12 @@ def _find(name: str, encoder: Architecture | None) -> Candidate:
         hint = f"did you mean {near[0]}?" if near else f"names are: {', '.join(choices)}"
         raise DatNetError(f"{name} is neither a network of conf/model nor a file; {hint}")
     own = description.encoder.get("arch", PAPERS_ENCODER)
-    return _of_few_steps(Candidate(description.name, description.network, encoder or own))
+    return of_few_steps(Candidate(description.name, description.network, encoder or own))
 
 
-def _of_few_steps(candidate: Candidate) -> Candidate:
+def of_few_steps(candidate: Candidate) -> Candidate:
     """A method that optimises the pixels, with so few steps that it can be measured."""
-    target = find_target(candidate.network)
-    if not (isinstance(target, type) and issubclass(target, OptimisationMethod)):
+    if not takes_steps(candidate.network):
         return candidate
     network = {**candidate.network, "steps": MEASURED_STEPS}
     title = f"{candidate.title}, {MEASURED_STEPS} steps"
