@@ -69,13 +69,42 @@ def edge_agreement(result: np.ndarray, content: np.ndarray) -> float:
     Raises:
         ValueError: If the shapes differ.
     """
-    if result.shape != content.shape:
-        raise ValueError(f"edges of shapes {result.shape} and {content.shape} cannot agree")
-    if not result.any() or not content.any():
-        return float(result.any() == content.any())
-    pixels = tolerance(*result.shape)
-    precision = (distance_transform_edt(~content)[result] <= pixels).mean()
-    recall = (distance_transform_edt(~result)[content] <= pixels).mean()
+    if not result.any() and not content.any():
+        return 1.0
+    precision, recall = share_near(result, content), share_near(content, result)
     if precision + recall == 0:
         return 0.0
-    return float(2 * precision * recall / (precision + recall))
+    return 2 * precision * recall / (precision + recall)
+
+
+def new_edges(result: np.ndarray, content: np.ndarray) -> float:
+    """Share of a result's edge pixels that have no edge pixel of the content near them.
+
+    What photorealistic transfer must not make, and brush strokes are. A result without edges has
+    no new ones, so it says something beside :func:`edge_agreement` alone.
+
+    Args:
+        result: Edges ``(H, W)`` of :func:`canny_edges`.
+        content: The same.
+
+    Returns:
+        0 … 1.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    near = share_near(result, content)
+    return 1 - near if result.any() else 0.0
+
+
+def share_near(edges: np.ndarray, others: np.ndarray) -> float:
+    """Share of edge pixels that have one of the others within :func:`tolerance`; 0 for none.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if edges.shape != others.shape:
+        raise ValueError(f"edges of shapes {edges.shape} and {others.shape} cannot be compared")
+    if not edges.any() or not others.any():
+        return 0.0
+    return float((distance_transform_edt(~others)[edges] <= tolerance(*edges.shape)).mean())

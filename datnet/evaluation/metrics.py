@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from datnet.evaluation.edges import canny_edges, edge_agreement
+from datnet.evaluation.edges import canny_edges, edge_agreement, new_edges
 from datnet.evaluation.frechet import frechet_distance
 from datnet.evaluation.perceptual import PerceptualDistance
 from datnet.networks.statistics import channel_mean_std
@@ -56,6 +56,7 @@ METRICS = (
     MetricColumn("content_distance", "content distance", higher_is_better=False, decimals=2),
     MetricColumn("style_distance", "style distance", higher_is_better=False, decimals=2),
     MetricColumn("edge_agreement", "edges", higher_is_better=True, decimals=4),
+    MetricColumn("new_edges", "new edges", higher_is_better=False, decimals=4),
 )
 """What every pair is measured by: the columns of results.csv, in this order."""
 
@@ -189,6 +190,8 @@ class Metrics(nn.Module):
       standard deviations of result and style, averaged over relu1_1 … relu5_1.
     - ``edge_agreement``: F-measure of the Canny edges of result and content, see
       :mod:`datnet.evaluation.edges`.
+    - ``new_edges``: share of the result's edges that are not in the content. Beside the agreement
+      it tells how far a result is still a photograph of the same things.
 
     Args:
         lpips_alex: LPIPS with AlexNet; has the methods ``features`` and ``between`` of
@@ -290,6 +293,7 @@ class Metrics(nn.Module):
                     (self.lpips_vgg, content.lpips_vgg),
                 )
             )
+            edges = canny_edges(image)
             values = {
                 "ssim": _structural_similarity(image, content.image),
                 "psnr": peak_signal_to_noise_ratio(image, content.image),
@@ -297,7 +301,8 @@ class Metrics(nn.Module):
                 "lpips_vgg": lpips_vgg,
                 "content_distance": _content_distance(features, content.features),
                 "style_distance": _style_distance(statistics, style.statistics),
-                "edge_agreement": edge_agreement(canny_edges(image), content.edges),
+                "edge_agreement": edge_agreement(edges, content.edges),
+                "new_edges": new_edges(edges, content.edges),
             }
             return Measurement(values, _embedding(statistics))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datnet.evaluation.edges import canny_edges, edge_agreement, tolerance
+from datnet.evaluation.edges import canny_edges, edge_agreement, new_edges, tolerance
 
 
 def step(column: int, height: float = 1.0, size: int = 64) -> Tensor:
@@ -68,6 +68,20 @@ def test_agreement_by_hand() -> None:
     expected = 2 * precision * recall / (precision + recall)
     assert edge_agreement(result, content) == pytest.approx(expected)
     assert edge_agreement(content, result) == pytest.approx(expected)
+
+
+def test_new_edges() -> None:
+    content = lines(10, 100, 200, 400)
+    assert new_edges(content, content) == 0
+    assert new_edges(lines(10), content) == 0  # edges that are lost are not new
+    assert new_edges(lines(12), content) == 0
+    assert new_edges(lines(13), content) == 1
+    assert new_edges(lines(10, 101, 300), content) == pytest.approx(1 / 3)
+    none = lines()
+    assert new_edges(none, content) == new_edges(none, none) == 0
+    assert new_edges(content, none) == 1
+    with pytest.raises(ValueError, match="shapes"):
+        new_edges(content, content[:, 1:])
 
 
 def test_the_tolerance_is_a_distance_in_all_directions() -> None:

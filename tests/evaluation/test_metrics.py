@@ -22,7 +22,7 @@ from datnet.evaluation.metrics import (
 
 KEYS = (
     *("ssim", "psnr", "lpips_alex", "lpips_vgg"),
-    *("content_distance", "style_distance", "edge_agreement"),
+    *("content_distance", "style_distance", "edge_agreement", "new_edges"),
 )
 
 
@@ -96,7 +96,7 @@ def slow_ssim(x: np.ndarray, y: np.ndarray) -> float:
 
 def test_names_and_directions_of_the_columns_are_frozen() -> None:
     assert tuple(column.key for column in METRICS) == KEYS
-    assert "".join(column.arrow for column in METRICS) == "↑↑↓↓↓↓↑"
+    assert "".join(column.arrow for column in METRICS) == "↑↑↓↓↓↓↑↓"
     assert [column.key for column in SET_METRICS] == ["frechet_vgg", "art_fid_vgg"]
     assert [column.arrow for column in SET_METRICS] == ["↓", "↓"]
 
@@ -151,6 +151,7 @@ def test_controls_win_their_own_side(metrics: Metrics) -> None:
     assert copy_of_content["ssim"] == pytest.approx(1, abs=1e-6)
     assert copy_of_content["content_distance"] == copy_of_content["lpips_alex"] == 0
     assert copy_of_content["edge_agreement"] == 1 > copy_of_style["edge_agreement"]
+    assert copy_of_content["new_edges"] == 0 < copy_of_style["new_edges"]
     assert copy_of_content["style_distance"] > 0
     assert copy_of_style["style_distance"] == 0
     assert copy_of_style["content_distance"] > 0

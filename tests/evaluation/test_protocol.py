@@ -30,7 +30,8 @@ from datnet.evaluation.summary import Summary
 
 SIZE = 32
 HEADER = (
-    "content,style,ssim,psnr,lpips_alex,lpips_vgg,content_distance,style_distance,edge_agreement"
+    "content,style,ssim,psnr,lpips_alex,lpips_vgg,content_distance,style_distance,edge_agreement,"
+    "new_edges"
 )
 
 
