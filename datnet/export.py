@@ -35,6 +35,7 @@ from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
 from datnet.networks.base import SMALLEST_SIDE, EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.flow import FixedMixing, InvertibleMixing
+from datnet.networks.untrained import OptimisationMethod
 from datnet.saved_network import NetworkDescription
 
 SUFFIXES = (".onnx", ".pt2")
@@ -122,6 +123,11 @@ def export_network(
     """
     if output.suffix not in SUFFIXES:
         raise DatNetError(f"{output}: the file must be called *{' or *'.join(SUFFIXES)}")
+    if isinstance(network, OptimisationMethod):
+        raise DatNetError(
+            f"{description.name} cannot be exported: it optimises the pixels of every picture, and "
+            "an exported file computes no gradients"
+        )
     onnx = output.suffix == ".onnx"
     if onnx:
         require_onnx()

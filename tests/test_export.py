@@ -27,6 +27,7 @@ from datnet.networks import attention
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.datnet import DatNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
+from datnet.networks.gatys import Gatys
 from datnet.networks.sanet import StyleAttention
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, load_network, save_network
@@ -228,6 +229,15 @@ def test_what_onnx_lacks_is_named(exported: Path, tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match=r"no operator for aten\.\w*eigh.*\.pt2") as refusal:
         export.write_onnx(program, DESCRIPTION, tmp_path / "network.onnx")
     assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_an_optimisation_is_refused_before_it_is_traced(
+    encoder: VggEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(export, "trace")
+    for suffix in (".onnx", ".pt2"):
+        with pytest.raises(DatNetError, match="optimises the pixels of every picture"):
+            export.export_network(Gatys(encoder), DESCRIPTION, tmp_path / f"network{suffix}")
 
 
 @pytest.mark.slow
