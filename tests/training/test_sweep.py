@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
+from wandb_file import WandbRun
 
+from datnet.saved_network import read_description
+from datnet.training import run
+from datnet.training.run_folder import RunFolder, checkpoint_step
 from datnet.training.sweep import folder_name
 
 
@@ -44,10 +51,93 @@ def test_sweep(small_overrides: list[str], tmp_path: Path) -> None:
     runs = [sorted(path.parent.glob("wandb/offline-run-*/run-*.wandb")) for path in networks]
     assert [len(files) for files in runs] == [1, 1]
     assert runs[0][0].name != runs[1][0].name
+    assert {WandbRun(files[0]).run.run_group for files in runs} == {"mine"}
 
     written = [path.stat().st_mtime_ns for path in networks]
     assert train(sweep, tmp_path).returncode == 1
     assert [path.stat().st_mtime_ns for path in networks] == written
+
+
+@pytest.mark.slow
+def test_jobs_side_by_side_in_two_processes_each(
+    small_overrides: list[str], tmp_path: Path
+) -> None:
+    """A launcher with processes of its own, and DDP inside: ports, folders, outcomes."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    command = [
+        *("-m", *small_overrides, "model=adain", "hydra/launcher=submitit_local", "seed=1,2,-1"),
+        *("trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=1", "sweep=mine"),
+    ]
+    result = train(command, tmp_path)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "2 of 3 jobs done" in result.stdout
+    assert "seed=-1" in result.stderr
+    networks = sorted((tmp_path / "sweeps" / "mine").glob("*/network.safetensors"))
+    assert len(networks) == 2
+    first, second = (load_file(path) for path in networks)
+    assert not all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert {read_description(path).training["images_per_step"] for path in networks} == {4}
+
+
+@pytest.mark.slow
+def test_a_stopped_sweep_stops_its_job_and_goes_on(
+    small_overrides: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "datnet.training.run", "-m", *small_overrides]
+    command += ["model=adain", "seed=1,2", "checkpoint_every=1", "sweep=mine"]
+    folder = tmp_path / "sweeps" / "mine"
+    with subprocess.Popen([*command, "trainer.max_steps=100000"], cwd=tmp_path) as process:
+        while not list(folder.glob("*/checkpoints/last.ckpt")) and process.poll() is None:
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(120) == 128 + signal.SIGTERM
+    (checkpoint,) = folder.glob("*/checkpoints/last.ckpt")  # the second job was not begun
+    step = checkpoint_step(checkpoint)
+    with RunFolder(checkpoint.parents[1]).reserved():  # nobody trains there any more
+        assert step >= 1
+
+
+def test_a_sweep_under_torchrun_says_what_to_do(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "datnet.training.run", "-m", "model=adain,sanet"],
+        cwd=tmp_path,
+        env=os.environ | {"WORLD_SIZE": "2", "RANK": "0"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "torchrun would run the whole sweep 2 times" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "sweeps").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["half a checkpoint", "between renamings"])
+def test_what_is_killed_goes_on_as_if_nothing_had_been(
+    settings, tmp_path: Path, point: str
+) -> None:
+    """`python -m experiments.kills` does this many times at more points."""
+    overrides = ["model=adain", "trainer.max_steps=3", "checkpoint_every=1"]
+    run.train(settings(*overrides, f"run_dir={tmp_path / 'whole'}"))
+    mark = tmp_path / "killed"
+    OmegaConf.save(settings(*overrides, "ckpt_path=last"), tmp_path / "config.yaml", resolve=True)
+    program = (
+        "import sys; from omegaconf import OmegaConf; from datnet.training.run import train;"
+        "from experiments.kills import die_at; die_at(sys.argv[1], 1, sys.argv[2]);"
+        "train(OmegaConf.load(sys.argv[3]))"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program, point, str(mark), str(tmp_path / "config.yaml")],
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert mark.exists()
+    run.train(settings(*overrides, "ckpt_path=last"))
+    expected, got = (load_file(tmp_path / n / "network.safetensors") for n in ("whole", "run"))
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 
 @pytest.mark.slow
