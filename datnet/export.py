@@ -34,6 +34,7 @@ from torch.export import Dim, ExportedProgram
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
 from datnet.networks.base import SMALLEST_SIDE, EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.untrained import OptimisationMethod
 from datnet.saved_network import NetworkDescription
@@ -123,11 +124,7 @@ def export_network(
     """
     if output.suffix not in SUFFIXES:
         raise DatNetError(f"{output}: the file must be called *{' or *'.join(SUFFIXES)}")
-    if isinstance(network, OptimisationMethod):
-        raise DatNetError(
-            f"{description.name} cannot be exported: it optimises the pixels of every picture, and "
-            "an exported file computes no gradients"
-        )
+    refuse_what_no_file_can_hold(network, description)
     onnx = output.suffix == ".onnx"
     if onnx:
         require_onnx()
@@ -151,6 +148,28 @@ def export_network(
     except OSError as error:
         raise DatNetError(f"{output} cannot be written: {error.strerror or error}") from error
     return comparisons
+
+
+def refuse_what_no_file_can_hold(
+    network: StyleTransferNetwork, description: NetworkDescription
+) -> None:
+    """Refuse at once what would fail in either format, after minutes and less clearly.
+
+    Raises:
+        DatNetError: Naming the reason.
+    """
+    reason = None
+    if isinstance(network, OptimisationMethod):
+        reason = (
+            "it optimises the pixels of every picture, and an exported file computes no gradients"
+        )
+    if isinstance(network, CAPVSTNet):
+        reason = (
+            "ONNX has no Cholesky decomposition, and what torch.export records of CAP-VSTNet fails "
+            "for sizes that are multiples of 4"
+        )
+    if reason is not None:
+        raise DatNetError(f"{description.name} cannot be exported: {reason}")
 
 
 def require_onnx() -> None:

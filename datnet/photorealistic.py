@@ -45,8 +45,8 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
         if place.is_file():
             return place
     raise DatNetError(
-        f"no photorealistic network is here: {' and '.join(map(str, places))} do not exist. Train "
-        f"one with `datnet train model={NAME} data=coco_wikiart data.content_dir=PHOTOS "
+        f"no photorealistic network is at {' or '.join(map(str, places))}. Train one with "
+        f"`datnet train model={NAME} data=coco_wikiart data.content_dir=PHOTOS "
         f"data.style_dir=PHOTOS`, and name its network.safetensors with --checkpoint or copy it to "
         f"{places[0]}"
     )

@@ -25,6 +25,7 @@ from datnet.errors import DatNetError
 from datnet.export import export_network, picture
 from datnet.networks import attention
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
 from datnet.networks.datnet import DatNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.gatys import Gatys
@@ -231,13 +232,19 @@ def test_what_onnx_lacks_is_named(exported: Path, tmp_path: Path) -> None:
     assert len(str(refusal.value).splitlines()) == 1
 
 
-def test_an_optimisation_is_refused_before_it_is_traced(
-    encoder: VggEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_what_no_file_can_hold_is_refused_before_it_is_traced(
+    encoder: VggEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     monkeypatch.delattr(export, "trace")
-    for suffix in (".onnx", ".pt2"):
-        with pytest.raises(DatNetError, match="optimises the pixels of every picture"):
-            export.export_network(Gatys(encoder), DESCRIPTION, tmp_path / f"network{suffix}")
+    networks = {
+        "optimises the pixels of every picture": Gatys(encoder),
+        "no Cholesky decomposition": CAPVSTNetPhotorealistic(),
+    }
+    for reason, network in networks.items():
+        with pytest.raises(DatNetError, match=reason):
+            export_network(network, DESCRIPTION, tmp_path / f"network{suffix}")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

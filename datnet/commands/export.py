@@ -11,6 +11,8 @@ PT2 archive of torch.export. Pictures may have any size from 32 pixels, content 
 The file is compared with the network at three sizes and kept only if no pixel differs by more than
 0.001. Its inputs: content and style, float32 (1, 3, H, W), RGB in [0, 1], and alpha, one number in
 [0, 1]. Its output: result, like content.
+
+CAP-VSTNet and Gatys' optimisation cannot be exported, ArtFlow with WCT as .pt2 alone.
 """
 
 EXAMPLES = """\
