@@ -6,8 +6,8 @@ Two jobs (AdaIN and DatNet, small pictures), a checkpoint after every step, a va
 second. Kills are SIGKILL: to all processes of the sweep at random times, and to the one that
 reaches a chosen point: in a training step, in a validation, with half a checkpoint written, between
 the two renamings of a checkpoint, and between two jobs of the sweep. When a sweep is done in spite
-of all that, the next begins. Prints where was killed how often, and whether all weights are equal to
-the bit to those of a sweep that nobody disturbed.
+of all that, the next begins. Prints where was killed how often, and whether all weights are equal
+to the bit to those of a sweep that nobody disturbed.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ class ImagePanel(Callback):
             batch = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
         else:
             batch = self.batch
-        content = batch.content[:GRID_ROWS].to(module.device)
-        style = batch.style[:GRID_ROWS].to(module.device)
+        content = batch.content[:GRID_ROWS].to(module.device, module.dtype)
+        style = batch.style[:GRID_ROWS].to(module.device, module.dtype)
         result = module.network(content, style)
         columns = torch.stack([content, style, result], dim=1).flatten(0, 1).cpu()
         panel = make_grid(columns, nrow=3, padding=4, pad_value=1.0)
