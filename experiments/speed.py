@@ -5,9 +5,11 @@
     python -m experiments.speed paint --device cuda --sizes 256 512 1024
     python -m experiments.speed train --device cuda --size 256 --batch 8 --dtype bfloat16
 
-Both take turns in one process; peak memory is read in a process of its own for each. The weights
-are random: attention is spread out, without the denormal numbers that slow the plain form of a
-trained network down on a CPU. See experiments/plain.py for the plain form.
+    python -m experiments.speed paint --network NETWORK --pictures photo.jpg painting.jpg
+
+Both take turns in one process; peak memory is read in a process of its own for each. Without
+--network the weights are random: attention is spread out then, without the denormal numbers that
+slow the plain form of a trained network down on a CPU. See experiments/plain.py for the plain form.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from datnet.data.images import fit_square, read_image, to_tensor
 from datnet.devices import DTYPES, precision
+from datnet.errors import DatNetError
 from datnet.evaluation.benchmark import seconds_of
 from datnet.evaluation.candidates import random_pictures
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
@@ -33,54 +37,91 @@ from datnet.files import write_text
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
+from datnet.saved_network import load_network
 from experiments.measuring import peak_in_new_process
 from experiments.plain import PlainDatNet
 
 FORMS = ("plain", "ours")
 
 
-def networks(device: str) -> tuple[PlainDatNet, DatNet]:
-    """The plain form and ours, with the same random weights."""
+class Task(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        size: Side of the pictures in pixels.
+        batch: Pairs in a training step.
+        device: cpu, cuda, …
+        dtype: Of our form's convolutions.
+        network: A trained DatNet; None for random weights.
+        pictures: A photograph and a painting; None for random pictures.
+    """
+
+    size: int
+    batch: int
+    device: str
+    dtype: str
+    network: str | None = None
+    pictures: tuple[str, str] | None = None
+
+
+def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
+    """The plain form and ours, with the same weights."""
     torch.manual_seed(0)
-    network = DatNet(VggEncoder("vgg19", weights=None))
-    for parameter in network.decoder.parameters():
-        if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
-            torch.nn.init.kaiming_normal_(parameter)
-    return PlainDatNet(network).to(device), network.to(device)
+    if task.network is None:
+        network = DatNet(VggEncoder("vgg19", weights=None))
+        for parameter in network.decoder.parameters():
+            if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
+                torch.nn.init.kaiming_normal_(parameter)
+    else:
+        loaded = load_network(task.network)
+        if not isinstance(loaded, DatNet):
+            raise DatNetError(f"{task.network} is no DatNet; there is a plain form of that alone")
+        network = loaded
+    return PlainDatNet(network).to(task.device), network.to(task.device)
 
 
-def painting(name: str, size: int, batch: int, device: str, dtype: str) -> Callable[[], Tensor]:
+def pictures(task: Task) -> list[Tensor]:
+    """Content and style ``(1, 3, size, size)``."""
+    if task.pictures is None:
+        return list(random_pictures(task.size, torch.device(task.device)))
+    return [
+        to_tensor(fit_square(read_image(path), task.size)).to(task.device)[None]
+        for path in task.pictures
+    ]
+
+
+def channels_last(images: list[Tensor]) -> list[Tensor]:
+    """The images as our form likes them."""
+    return [each.contiguous(memory_format=torch.channels_last) for each in images]
+
+
+def painting(name: str, task: Task) -> Callable[[], Tensor]:
     """Paint one picture, both images encoded."""
-    plain, ours = networks(device)
-    content, style = random_pictures(size, torch.device(device))
+    plain, ours = networks(task)
+    content, style = pictures(task)
     if name == "plain":
         plain.eval()
         return torch.no_grad()(lambda: plain(content, style))
     ours.eval().to(memory_format=torch.channels_last)
-    content, style = (
-        images.contiguous(memory_format=torch.channels_last) for images in (content, style)
-    )
+    content, style = channels_last([content, style])
 
     @torch.inference_mode()
     def paint() -> Tensor:
-        with precision(torch.device(device), dtype):
+        with precision(torch.device(task.device), task.dtype):
             return ours(content, style)
 
     return paint
 
 
-def training(name: str, size: int, batch: int, device: str, dtype: str) -> Callable[[], Tensor]:
+def training(name: str, task: Task) -> Callable[[], Tensor]:
     """One step of training: loss, gradients, Adam."""
-    plain, ours = networks(device)
+    plain, ours = networks(task)
     objective = DatNetObjective()
-    content, style = (
-        images.repeat(batch, 1, 1, 1) for images in random_pictures(size, torch.device(device))
-    )
-    network = plain if name == "plain" else ours.to(memory_format=torch.channels_last)
+    content, style = (images.repeat(task.batch, 1, 1, 1) for images in pictures(task))
+    network: PlainDatNet | DatNet = plain
     if name == "ours":
-        content, style = (
-            images.contiguous(memory_format=torch.channels_last) for images in (content, style)
-        )
+        network = ours.to(memory_format=torch.channels_last)
+        content, style = channels_last([content, style])
     network.train()
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trainable, lr=1e-4)
@@ -90,7 +131,7 @@ def training(name: str, size: int, batch: int, device: str, dtype: str) -> Calla
         if name == "plain":
             loss = plain.loss(objective, content, style)
         else:
-            with precision(torch.device(device), dtype):
+            with precision(torch.device(task.device), task.dtype):
                 loss = objective.total(objective.terms(ours, content, style))
         loss.backward()
         optimizer.step()
@@ -102,30 +143,27 @@ def training(name: str, size: int, batch: int, device: str, dtype: str) -> Calla
 WORK = {"paint": painting, "train": training}
 
 
-def peak(kind: str, name: str, size: int, batch: int, device: str, dtype: str) -> int | None:
+def peak(kind: str, name: str, *values: Any) -> int | None:
     """Bytes that work takes at most, in a process that did none before."""
-    WORK[kind](name, 32, 1, device, dtype)()  # code is in memory then
-    return peak_of(WORK[kind](name, size, batch, device, dtype), torch.device(device)).bytes
+    task = Task(*values)
+    WORK[kind](name, task._replace(size=32, batch=1))()  # code is in memory then
+    return peak_of(WORK[kind](name, task), torch.device(task.device)).bytes
 
 
-def measure(
-    kind: str, size: int, batch: int, device: str, dtype: str, rounds: int
-) -> dict[str, Any]:
+def measure(kind: str, task: Task, rounds: int) -> dict[str, Any]:
     """Times in turns, memory, and the largest difference of what comes out."""
-    works = {name: WORK[kind](name, size, batch, device, dtype) for name in FORMS}
+    works = {name: WORK[kind](name, task) for name in FORMS}
     plain, ours = works["plain"](), works["ours"]()  # warm-up
     times: dict[str, list[float]] = {name: [] for name in FORMS}
-    for _ in tqdm(range(rounds), desc=f"{kind} {size}"):
+    for _ in tqdm(range(rounds), desc=f"{kind} {task.size}"):
         for name in FORMS:
-            times[name].append(seconds_of(works[name], torch.device(device)))
+            times[name].append(seconds_of(works[name], torch.device(task.device)))
     return {
-        "size": size,
-        "batch": batch,
+        **task._asdict(),
         "seconds": times,
         "difference": (plain - ours).abs().max().item(),
         "peak_bytes": {
-            name: peak_in_new_process("experiments.speed", kind, name, size, batch, device, dtype)
-            for name in FORMS
+            name: peak_in_new_process("experiments.speed", kind, name, *task) for name in FORMS
         },
     }
 
@@ -161,23 +199,27 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--network", help="a trained DatNet (default: random weights)")
+    parser.add_argument(
+        "--pictures", nargs=2, metavar=("CONTENT", "STYLE"), help="default: random pictures"
+    )
     parser.add_argument("--output", type=Path, help="default: runs/speed_KIND.json")
     parser.add_argument("--peak", help=argparse.SUPPRESS)  # how a measuring process is called
     arguments = parser.parse_args()
     if arguments.peak:
         print(peak(*json.loads(arguments.peak)))
         return
-    results = [
-        measure(
-            arguments.kind,
+    results = []
+    for size in arguments.sizes:
+        task = Task(
             size,
             arguments.batch if arguments.kind == "train" else 1,
             arguments.device,
             arguments.dtype,
-            arguments.rounds,
+            arguments.network,
+            arguments.pictures,
         )
-        for size in arguments.sizes
-    ]
+        results.append(measure(arguments.kind, task, arguments.rounds))
     machine = describe_machine(torch.device(arguments.device))
     output = arguments.output or Path(f"runs/speed_{arguments.kind}.json")
     output.parent.mkdir(parents=True, exist_ok=True)

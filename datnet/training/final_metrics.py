@@ -38,10 +38,7 @@ def final_metrics(module: StyleTransferModule, data: ContentStyleDataModule) -> 
     module.eval()
     rows = []
     for batch in data.val_dataloader():
-        content, style = (
-            images.to(module.device, module.dtype) for images in (batch.content, batch.style)
-        )
-        output = module.network(content, style).float()
-        content, style = content.float(), style.float()
+        content, style = batch.content.to(module.device), batch.style.to(module.device)
+        output = module.network(content.to(module.dtype), style.to(module.dtype)).float()
         rows += [metrics(output[[i]], content[[i]], style[[i]]) for i in range(len(batch.content))]
     return {f"final/{name}": fmean(row[name] for row in rows) for name in rows[0]}
