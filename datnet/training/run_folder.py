@@ -79,7 +79,8 @@ class RunFolder:
 
     def finished_metric(self, name: str) -> float:
         """A metric behind the last step of a finished training; infinity if it was not measured."""
-        return float(json.loads(self.finished.read_text())["metrics"].get(name, math.inf))
+        facts = json.loads(self.finished.read_text())
+        return float(facts.get("metrics", {}).get(name, math.inf))
 
     def check_same_settings(self, config: TrainConfig) -> None:
         """Refuse a folder that holds a run with other settings.
