@@ -39,7 +39,7 @@ OVERRIDES = (
     *("data.validation_pairs=1", "checkpoint_every=1", "trainer.val_check_interval=2"),
     *("trainer.enable_progress_bar=false", "final_metrics=false"),
 )
-LONGEST_SECONDS = 40
+LONGEST_SECONDS = 25
 """A kill at a random time comes at most so long after the start."""
 
 AT_START = """\
@@ -155,7 +155,8 @@ def finish(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
         RuntimeError: If a job fails.
     """
     if start(folder, {}).wait():
-        raise RuntimeError(f"the sweep failed: see {folder / 'log.txt'}")
+        log = (folder / "log.txt").read_text(errors="replace").splitlines()
+        raise RuntimeError("\n".join(["the sweep failed:", *log[-30:]]))
     networks = sorted((folder / "sweeps" / "killed").glob("*/network.safetensors"))
     return {path.parent.name: load_file(path) for path in networks}
 

@@ -78,6 +78,10 @@ class ImagePanel(Callback):
 class Throughput(Callback):
     """Logs images per second, of all processes, and the most GPU memory since the last log."""
 
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.images = 0
+
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Start the clock."""
         self.time = time.perf_counter()

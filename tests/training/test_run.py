@@ -115,6 +115,16 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     network = load_network(folder / "network.safetensors")
     assert network(torch.rand(1, 3, 40, 33), torch.rand(1, 3, 32, 32)).shape == (1, 3, 40, 33)
 
+    # killed between the last checkpoint and the end
+    finished = json.loads((folder / "finished.json").read_text())["metrics"]
+    weights = (folder / "network.safetensors").read_bytes()
+    for name in ("finished.json", "network.safetensors"):
+        (folder / name).unlink()
+    run.train(settings(*overrides, "trainer.val_check_interval=2", "seed=3", "ckpt_path=last"))
+    assert (folder / "network.safetensors").read_bytes() == weights
+    assert json.loads((folder / "finished.json").read_text())["metrics"] == finished
+    assert [row["step"] for row in rows(folder)] == ["1", "2"]
+
     # a second start
     with monkeypatch.context() as patch:
         patch.setattr(run, "VggEncoder", None)  # nothing is built
