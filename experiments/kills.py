@@ -39,7 +39,7 @@ OVERRIDES = (
     *("data.validation_pairs=1", "checkpoint_every=1", "trainer.val_check_interval=2"),
     *("trainer.enable_progress_bar=false", "final_metrics=false"),
 )
-LONGEST_SECONDS = 25
+LONGEST_SECONDS = 20
 """A kill at a random time comes at most so long after the start."""
 
 AT_START = """\

@@ -16,7 +16,6 @@ from datnet.networks.vgg import VggEncoder
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 
 os.environ.setdefault("WANDB_MODE", "offline")
-torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

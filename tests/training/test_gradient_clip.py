@@ -16,5 +16,5 @@ def test_a_recipe_can_clip_gradients(settings) -> None:
 
 @pytest.mark.parametrize("key", ["model.recipe.gradient_clip", "trainer.gradient_clip_val"])
 def test_a_negative_norm_is_refused(settings, key: str) -> None:
-    with pytest.raises(DatNetError, match=f"{key} is -1.0; it must not be negative"):
+    with pytest.raises(DatNetError, match=f"{key} is -1.0; it must be finite and not negative"):
         check(settings(f"{key}=-1"))
