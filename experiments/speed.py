@@ -73,7 +73,7 @@ def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
             if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
                 torch.nn.init.kaiming_normal_(parameter)
     else:
-        loaded = load_network(task.network)
+        loaded = load_network(Path(task.network))
         if not isinstance(loaded, DatNet):
             raise DatNetError(f"{task.network} is no DatNet; there is a plain form of that alone")
         network = loaded

@@ -43,7 +43,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--network", required=True, help="a trained DatNet")
+    parser.add_argument("--network", type=Path, required=True, help="a trained DatNet")
     parser.add_argument("--content", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--style", type=Path, required=True, help="folder of paintings")
     parser.add_argument("--pictures", type=int, default=4, help="of each folder (default: 4)")
