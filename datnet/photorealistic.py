@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import datnet
 from datnet.config import find_target
 from datnet.errors import DatNetError
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
-from datnet.published import network_file
+from datnet.published import PRETRAINED, network_file
 from datnet.saved_network import read_description
 
 NAME = "cap_vstnet_photorealistic"
 """In conf/model."""
-
-PRETRAINED = Path(datnet.__file__).parents[1] / "pretrained"
 
 
 def photorealistic_file(checkpoint: str | Path | None = None) -> Path:

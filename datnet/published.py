@@ -15,6 +15,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from torch import Tensor
 
+import datnet
 from datnet.config import build
 from datnet.errors import DatNetError
 from datnet.saved_network import NetworkDescription, read_description, save_network
@@ -22,6 +23,9 @@ from datnet.untrained import UNTRAINED, untrained_file
 from datnet.weights import WeightStatus, cache_dir
 from datnet.weights.contents import read_safetensors, read_torch_file, sha256_of_values
 from datnet.weights.sources import SourceError, download
+
+PRETRAINED = Path(datnet.__file__).parents[1] / "pretrained"
+"""Folder of the networks that come with DatNet, a file each, named as in conf/model."""
 
 
 @dataclass(frozen=True)

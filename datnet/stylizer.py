@@ -21,7 +21,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import datnet
 from datnet.colors import is_gray, keep_chroma, match_colors
 from datnet.data.images import to_image, to_tensor
 from datnet.devices import DTYPES, choose_device, precision, ran_out_of_memory
@@ -40,10 +39,10 @@ from datnet.opening import (
     resize_short_side,
     visible,
 )
-from datnet.published import network_file
+from datnet.published import PRETRAINED, network_file
 from datnet.saved_network import load_network, read_description
 
-SHIPPED_NETWORK = Path(datnet.__file__).parents[1] / "pretrained" / "datnet_full.safetensors"
+SHIPPED_NETWORK = PRETRAINED / "datnet_full.safetensors"
 
 DEFAULT_CONTENT_SIDE = 512
 """Shorter side of the contents that a style is encoded for, unless something else is said."""

@@ -30,13 +30,12 @@ from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
 from datnet.networks.gatys import STEPS
-from datnet.published import network_file
+from datnet.published import PRETRAINED, network_file
 from datnet.saved_network import read_description
 from datnet.training.run_folder import RunFolder
 from datnet.untrained import UNTRAINED, make_untrained, takes_steps, with_settings
 from experiments.tables import mean_over_seeds
 
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
 PUBLISHED = ("microast",)
 """Networks whose authors' own weights stand in where pretrained/ has none."""
 

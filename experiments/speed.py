@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.images import fit_square, read_image, to_tensor
+from datnet.data.images import read_square
 from datnet.devices import DTYPES, precision
 from datnet.errors import DatNetError
 from datnet.evaluation.benchmark import seconds_of
@@ -84,10 +84,7 @@ def pictures(task: Task) -> list[Tensor]:
     """Content and style ``(1, 3, size, size)``."""
     if task.pictures is None:
         return list(random_pictures(task.size, torch.device(task.device)))
-    return [
-        to_tensor(fit_square(read_image(path), task.size)).to(task.device)[None]
-        for path in task.pictures
-    ]
+    return [read_square(path, task.size).to(task.device) for path in task.pictures]
 
 
 def channels_last(images: list[Tensor]) -> list[Tensor]:

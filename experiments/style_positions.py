@@ -19,7 +19,7 @@ from statistics import fmean
 import torch
 from tqdm import tqdm
 
-from datnet.data.images import find_images, fit_square, read_image, to_tensor
+from datnet.data.images import find_images, read_square
 from datnet.errors import DatNetWarning
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
@@ -52,10 +52,7 @@ def main() -> None:
     warnings.simplefilter("ignore", DatNetWarning)
     network = load_network(arguments.network).eval()
     contents, styles = (
-        [
-            to_tensor(fit_square(read_image(path), arguments.size))[None]
-            for path in find_images(folder)[: arguments.pictures]
-        ]
+        [read_square(path, arguments.size) for path in find_images(folder)[: arguments.pictures]]
         for folder in (arguments.content, arguments.style)
     )
     sides = {share: side_with_share(share) for share in SHARES}

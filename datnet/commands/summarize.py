@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         csv_text,
         default_metrics,
         groups_of,
+        metric_names,
         plot,
         read_runs,
         table,
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not groups:
         raise DatNetError(f"none of the {len(runs)} runs in {arguments.folder} is finished")
     metrics = arguments.metrics or default_metrics(groups)
-    known = sorted({name for group in groups for each in group.runs for name in each.metrics or {}})
+    known = metric_names(groups)
     for metric in metrics:
         if metric not in known:
             raise DatNetError(f"no run has the metric {metric}; they have {', '.join(known)}")

@@ -421,6 +421,18 @@ def to_tensor(image: Image.Image) -> Tensor:
     return pixels.permute(2, 0, 1).contiguous().float().div_(255)
 
 
+def read_square(path: str | Path, size: int) -> Tensor:
+    """Read an image file as networks are measured with it, see :func:`fit_square`.
+
+    Returns:
+        RGB in [0, 1], ``(1, 3, size, size)``.
+
+    Raises:
+        UnreadableImageError: If it cannot be used.
+    """
+    return to_tensor(fit_square(read_image(path), size))[None]
+
+
 def to_image(tensor: Tensor) -> Image.Image:
     """Turn a tensor ``(3, H, W)`` into an 8-bit RGB image.
 

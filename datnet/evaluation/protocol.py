@@ -33,7 +33,7 @@ from skimage.exposure import match_histograms
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.images import fit_square, read_image, save_image, to_image, to_tensor
+from datnet.data.images import read_image, read_square, save_image, to_image
 from datnet.errors import DatNetError
 from datnet.evaluation.edges import HIGH_THRESHOLD, LOW_THRESHOLD, SIGMA, tolerance
 from datnet.evaluation.metrics import (
@@ -220,7 +220,7 @@ def evaluate(
 
     @lru_cache(IMAGES_KEPT)
     def load(path: Path) -> Tensor:
-        return to_tensor(fit_square(read_image(path), size)).unsqueeze(0).to(device)
+        return read_square(path, size).to(device)
 
     @lru_cache(maxsize=1)  # pairs come content by content, and these features are large
     def content_target(path: Path) -> ContentTarget:

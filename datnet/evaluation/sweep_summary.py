@@ -144,9 +144,14 @@ def groups_of(runs: Sequence[Run]) -> list[Group]:
     ]
 
 
+def metric_names(groups: Sequence[Group]) -> list[str]:
+    """Names of all metrics that any of the runs has."""
+    return sorted({name for group in groups for run in group.runs for name in run.metrics or {}})
+
+
 def default_metrics(groups: Sequence[Group]) -> list[str]:
     """Table 3's metrics and the style distance; the loss where all runs have the same objective."""
-    known = {name for group in groups for run in group.runs for name in run.metrics or {}}
+    known = metric_names(groups)
     wanted = ("final/ssim", "final/lpips_alex", "final/psnr", "final/style_distance")
     objectives = {
         repr([item for item in run.settings.items() if item[0].startswith("model.objective.")])
@@ -173,7 +178,7 @@ def table(groups: Sequence[Group], metrics: Sequence[str]) -> str:
 
 def csv_text(groups: Sequence[Group]) -> str:
     """Every run with every metric at full precision."""
-    names = sorted({name for group in groups for run in group.runs for name in run.metrics or {}})
+    names = metric_names(groups)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*groups[0].settings, "seed", "steps", *names, "folder"])
