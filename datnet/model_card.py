@@ -128,6 +128,7 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
         short_side = data.get("short_side")
         resized = f" of images resized to a shorter side of {short_side}" if short_side else ""
         yield "crops", f"{data['crop_size']} × {data['crop_size']} pixels{resized}"
+    yield "late crops", late_crops(data)
     steps, batch = training.get("steps"), training.get("images_per_step")
     if steps is not None:
         pairs = f" of {batch} pairs, {steps * batch:,} pairs in all" if batch else ""
@@ -150,6 +151,15 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "source", training.get("source")
     yield "licence of the weights", training.get("licence")
     yield "note", training.get("description")
+
+
+def late_crops(data: Mapping[str, Any]) -> str | None:
+    """The larger crops at the end of a training; None if there were none."""
+    if data.get("late_from_step") is None:
+        return None
+    size, short_side = data["late_crop_size"], data["late_short_side"]
+    resized = f" of images resized to a shorter side of {short_side}" if short_side else ""
+    return f"{size} × {size} pixels{resized}, from step {data['late_from_step']:,} on"
 
 
 def known(rows: Iterable[Row]) -> list[Row]:

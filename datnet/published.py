@@ -18,7 +18,12 @@ from torch import Tensor
 import datnet
 from datnet.config import build
 from datnet.errors import DatNetError
-from datnet.saved_network import NetworkDescription, read_description, save_network
+from datnet.saved_network import (
+    NetworkDescription,
+    network_of_checkpoint,
+    read_description,
+    save_network,
+)
 from datnet.untrained import UNTRAINED, untrained_file
 from datnet.weights import WeightStatus, cache_dir
 from datnet.weights.contents import read_safetensors, read_torch_file, sha256_of_values
@@ -106,10 +111,11 @@ def network_file(checkpoint: str | Path) -> Path:
     """Return the network file that a user means.
 
     Args:
-        checkpoint: A file that `datnet train` wrote; or the name of a published network or of a
-            method that needs no training; or a folder with the files of a published one, as its
-            authors published them or as ``PART.safetensors``. An existing file, then a folder with
-            published files, goes before a name. What the file holds is not looked at.
+        checkpoint: A network or a checkpoint that `datnet train` wrote; or the name of a published
+            network or of a method that needs no training; or a folder with the files of a published
+            one, as its authors published them or as ``PART.safetensors``. An existing file, then a
+            folder with published files, goes before a name. What a network's file holds is not
+            looked at.
 
     Returns:
         The file; for a published network a verified one in the cache.
@@ -120,7 +126,7 @@ def network_file(checkpoint: str | Path) -> Path:
     """
     path = Path(checkpoint)
     if path.is_file():
-        return path
+        return network_of_checkpoint(path) if path.suffix == ".ckpt" else path
     if path.is_dir():
         for name in PUBLISHED:
             if any(_file_in(path, name, part) for part in PUBLISHED[name].files):

@@ -7,13 +7,15 @@ encoder's own weights are public and stay out of it. Reading one runs no code fr
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from datnet.config import build_with_encoder, find_target
 from datnet.errors import DatNetError
@@ -22,6 +24,9 @@ from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 
 ENCODER_PREFIX = "encoder."
+
+DESCRIPTION_FILE = "description.json"
+"""In a run's folder: what its network is, for the checkpoints of a training that goes on."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,59 @@ def save_network(
     network: StyleTransferNetwork, description: NetworkDescription, path: Path
 ) -> None:
     """Write a network to ``path``; a file that is there is replaced only by a complete one."""
-    tensors = {
+    save_tensors(network.state_dict(), description, path)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], description: NetworkDescription, path: Path
+) -> None:
+    """Write a network, given as a state dictionary, like :func:`save_network`."""
+    without_encoder = {
         name: tensor.detach().contiguous().cpu()
-        for name, tensor in network.state_dict().items()
+        for name, tensor in tensors.items()
         if not name.startswith(ENCODER_PREFIX)
     }
     with complete_or_absent(path) as unfinished:
-        save_file(tensors, unfinished, metadata={"datnet": json.dumps(asdict(description))})
+        save_file(without_encoder, unfinished, metadata={"datnet": json.dumps(asdict(description))})
+
+
+def network_of_checkpoint(checkpoint: Path) -> Path:
+    """Write the network as it was when a training saved a checkpoint, and return its file.
+
+    Args:
+        checkpoint: ``RUN_DIR/checkpoints/NAME.ckpt`` of `datnet train`, also while it trains. Such
+            a file executes no code.
+
+    Returns:
+        ``NAME.safetensors`` beside it, written anew unless it holds the checkpoint's step already.
+
+    Raises:
+        DatNetError: If the checkpoint is damaged, or the run's description.json is missing.
+    """
+    facts = checkpoint.absolute().parents[1] / DESCRIPTION_FILE
+    try:
+        description = NetworkDescription(**json.loads(facts.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DatNetError(
+            f"{checkpoint} is a checkpoint, and what its network is should stand in {facts}, which "
+            f"cannot be read ({error}); name the network.safetensors of a finished training"
+        ) from error
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        step, tensors = state["global_step"], state["state_dict"]
+    except Exception as error:  # damaged zip files raise many kinds
+        raise DatNetError(f"{checkpoint} is damaged or no checkpoint: {error}") from error
+    description = replace(description, training={**description.training, "steps": step})
+    path = checkpoint.with_suffix(".safetensors")
+    if not (path.exists() and read_description(path) == description):
+        prefix = "network."
+        network = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(prefix)
+        }
+        save_tensors(network, description, path)
+    return path
 
 
 def read_description(path: Path) -> NetworkDescription:
@@ -70,13 +121,10 @@ def read_description(path: Path) -> NetworkDescription:
         with safe_open(path, framework="pt") as file:
             return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        hint = (
-            "; this is a checkpoint for resuming, the trained network is network.safetensors "
-            "in the run's folder"
-            if path.suffix == ".ckpt"
-            else "; `datnet train` writes RUN_DIR/network.safetensors"
-        )
-        raise DatNetError(f"{path} is no network file of DatNet{hint}") from error
+        raise DatNetError(
+            f"{path} is no network file of DatNet; `datnet train` writes "
+            "RUN_DIR/network.safetensors"
+        ) from error
 
 
 def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:

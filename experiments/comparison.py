@@ -394,4 +394,6 @@ def describe_data(data: Mapping[str, Any] | str) -> str:
         source = "embedded sample set"
     else:
         source = f"{Path(data['content_dir']).name} and {Path(data['style_dir']).name}"
-    return f"{source}, {data['crop_size']}-pixel crops"
+    late = data.get("late_from_step")
+    later = "" if late is None else f", {data['late_crop_size']}-pixel crops from step {late} on"
+    return f"{source}, {data['crop_size']}-pixel crops{later}"

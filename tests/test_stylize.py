@@ -379,7 +379,7 @@ def test_mistakes(stylize: Callable[..., Outcome], folder: Path) -> None:
             ["mask", "weights"],
         ),
         ((photo, painting, "--checkpoint", photo), ["a.png", "no network file"]),
-        ((photo, painting, "--checkpoint", "text.ckpt"), ["text.ckpt", "no network file"]),
+        ((photo, painting, "--checkpoint", "text.ckpt"), ["text.ckpt", "description.json"]),
         ((photo, painting, "--checkpoint", "none.safetensors"), ["none.safetensors"]),
     ):
         outcome = stylize(*arguments)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datnet.data.pairs import FixedPairs, Pair, PairDataset, PairSampler, collate
+from datnet.data.pairs import FixedPairs, LateCrops, Pair, PairDataset, PairSampler, collate
 from datnet.data.remote import is_remote
 from datnet.data.sample import sample_images
 from datnet.data.sets import ImageSet, open_images
@@ -42,6 +42,11 @@ class ContentStyleDataModule(LightningDataModule):
         validation_pairs: Number of fixed pairs to validate on. Every process validates on all.
         seed: Seed of the sequence of pairs, 0 or more.
         licence: What the pictures' licences allow, in words, for the model card.
+        late_from_step: From this step on, training crops have ``late_crop_size``; ``None`` for
+            never. Small crops make the many early steps cheap, and large ones at the end show the
+            network the scale at which it is used.
+        late_crop_size: Side of the late crops, in pixels; needed with ``late_from_step``.
+        late_short_side: As ``short_side``, for the late crops.
     """
 
     def __init__(
@@ -59,6 +64,9 @@ class ContentStyleDataModule(LightningDataModule):
         validation_pairs: int = 8,
         seed: int = 1,
         licence: str | None = None,
+        late_from_step: int | None = None,
+        late_crop_size: int | None = None,
+        late_short_side: int | None = None,
     ) -> None:
         super().__init__()
         if content_dir is None:
@@ -79,6 +87,9 @@ class ContentStyleDataModule(LightningDataModule):
         self.validation_pairs = validation_pairs
         self.seed = seed
         self.licence = licence
+        self.late_from_step = late_from_step
+        self.late_crop_size = late_crop_size
+        self.late_short_side = late_short_side
         self._images: dict[str, ImageSet] = {}
 
     def check(self) -> None:
@@ -89,19 +100,26 @@ class ContentStyleDataModule(LightningDataModule):
         """
         for name, smallest in (
             ("crop_size", SMALLEST_SIDE),
+            ("late_crop_size", SMALLEST_SIDE),
+            ("late_from_step", 0),
             ("batch_size", 1),
             ("num_workers", 0),
             ("validation_pairs", 1),
             ("seed", 0),
         ):
             value = getattr(self, name)
-            if value < smallest:
+            if value is not None and value < smallest:
                 raise DatNetError(f"{name} must be at least {smallest}, not {value}.")
-        if self.short_side is not None and self.short_side < self.crop_size:
-            raise DatNetError(
-                f"short_side ({self.short_side}) must be at least crop_size"
-                f" ({self.crop_size}), or null to leave images as they are."
-            )
+        if (self.late_from_step is None) != (self.late_crop_size is None):
+            raise DatNetError("late_from_step and late_crop_size need each other; give both.")
+        for part in ("", "late_"):
+            short_side = getattr(self, f"{part}short_side")
+            crop_size = getattr(self, f"{part}crop_size")
+            if short_side is not None and crop_size is not None and short_side < crop_size:
+                raise DatNetError(
+                    f"{part}short_side ({short_side}) must be at least {part}crop_size"
+                    f" ({crop_size}), or null to leave images as they are."
+                )
         for folder in (
             self.content_dir,
             self.style_dir,
@@ -110,13 +128,18 @@ class ContentStyleDataModule(LightningDataModule):
         ):
             if folder not in self._images:
                 self._images[folder] = open_images(folder)
-            prepared = self._images[folder].short_side
-            if self.short_side is not None and prepared is not None and prepared < self.short_side:
-                raise DatNetError(
-                    f"{folder}: these images were prepared for a short_side of {prepared}, which "
-                    f"is less than {self.short_side}. Set data.short_side={prepared}, or prepare "
-                    f"them again with --short-side {self.short_side}."
-                )
+            self._check_prepared(folder, "short_side", self.short_side)
+            if self.late_from_step is not None:
+                self._check_prepared(folder, "late_short_side", self.late_short_side)
+
+    def _check_prepared(self, folder: str, setting: str, short_side: int | None) -> None:
+        prepared = self._images[folder].short_side
+        if short_side is not None and prepared is not None and prepared < short_side:
+            raise DatNetError(
+                f"{folder}: these images were prepared for a short_side of {prepared}, which "
+                f"is less than {short_side}. Set data.{setting}={prepared}, or prepare "
+                f"them again with --short-side {short_side}."
+            )
 
     def image_counts(self) -> dict[str, int]:
         """How many content and style images there are to train on."""
@@ -143,6 +166,14 @@ class ContentStyleDataModule(LightningDataModule):
         trainer = self.trainer
         if trainer is None:
             raise ValueError("training pairs depend on the trainer's step; use trainer.fit")
+        batches_per_step = trainer.accumulate_grad_batches
+        late_crops = None
+        if self.late_from_step is not None and self.late_crop_size is not None:
+            late_crops = LateCrops(
+                self.late_from_step * batches_per_step * trainer.world_size * self.batch_size,
+                self.late_short_side,
+                self.late_crop_size,
+            )
         dataset = PairDataset(
             self._images[self.content_dir],
             self._images[self.style_dir],
@@ -150,6 +181,7 @@ class ContentStyleDataModule(LightningDataModule):
             crop_size=self.crop_size,
             horizontal_flip=self.horizontal_flip,
             seed=self.seed,
+            late_crops=late_crops,
         )
         sampler = PairSampler(
             batch_size=self.batch_size,
@@ -157,7 +189,7 @@ class ContentStyleDataModule(LightningDataModule):
             world_size=trainer.world_size,
             # The number of optimiser steps says how far the weights are. Batches counted on their
             # own would skip the one during which a run was interrupted.
-            first_batch=lambda: trainer.global_step * trainer.accumulate_grad_batches,
+            first_batch=lambda: trainer.global_step * batches_per_step,
         )
         return DataLoader(
             dataset,

@@ -165,6 +165,21 @@ def collate(pairs: list[Pair]) -> Batch:
     )
 
 
+@dataclass(frozen=True)
+class LateCrops:
+    """Larger crops for the last part of a training.
+
+    Attributes:
+        from_pair: Number of the first pair that has them.
+        short_side: As in :class:`PairDataset`.
+        crop_size: As in :class:`PairDataset`.
+    """
+
+    from_pair: int
+    short_side: int | None
+    crop_size: int
+
+
 class PairDataset(Dataset[Pair]):
     """The endless sequence of training pairs: ``dataset[k]`` is pair number k.
 
@@ -178,6 +193,7 @@ class PairDataset(Dataset[Pair]):
         crop_size: Side S of the square crops, in pixels.
         horizontal_flip: Whether each image is mirrored with probability 1/2.
         seed: Seed of the sequence, 0 or more.
+        late_crops: What the pairs behind a certain number have instead, if anything.
     """
 
     def __init__(
@@ -189,6 +205,7 @@ class PairDataset(Dataset[Pair]):
         crop_size: int,
         horizontal_flip: bool,
         seed: int,
+        late_crops: LateCrops | None = None,
     ) -> None:
         self.contents = contents
         self.styles = styles
@@ -196,6 +213,7 @@ class PairDataset(Dataset[Pair]):
         self.crop_size = crop_size
         self.horizontal_flip = horizontal_flip
         self.seed = seed
+        self.late_crops = late_crops
 
     def __getitem__(self, number: int) -> Pair:
         """Read pair ``number``.
@@ -210,21 +228,23 @@ class PairDataset(Dataset[Pair]):
             len(self.styles),
             self.horizontal_flip,
         )
+        late = self.late_crops
+        squares = late if late is not None and number >= late.from_pair else self
         skipped: list[tuple[str, str]] = []
         content_path, content = _first_readable(
             self.contents,
             self._images_in_turn(CONTENT_ORDER, number, len(self.contents)),
             plan.content_crop,
-            self.short_side,
-            self.crop_size,
+            squares.short_side,
+            squares.crop_size,
             skipped,
         )
         style_path, style = _first_readable(
             self.styles,
             self._images_in_turn(STYLE_ORDER, number, len(self.styles)),
             plan.style_crop,
-            self.short_side,
-            self.crop_size,
+            squares.short_side,
+            squares.crop_size,
             skipped,
         )
         return Pair(content, style, content_path, style_path, skipped)

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -119,8 +120,10 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         config.trainer.max_steps,
         folder.path,
     )
+    description = describe(config, data, trainer)
     if trainer.is_global_zero:
         write_text(folder.config, OmegaConf.to_yaml(config, resolve=True))
+        write_text(folder.description, json.dumps(asdict(description), indent=2) + "\n")
     started = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     loggers = trainer.loggers
@@ -139,7 +142,13 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         for logger in loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)
             logger.save()
-        write_network(config, module, data, folder, metrics["validation/loss"])
+        behind_it = {
+            "steps": trainer.global_step,
+            "validation_loss": metrics["validation/loss"],
+        }
+        description = replace(description, training={**description.training, **behind_it})
+        save_network(module.network, description, folder.network)
+        write_text(folder.model_card, model_card(NetworkFile.read(folder.network)))
         facts = {
             "steps": trainer.global_step,
             "metrics": metrics,
@@ -226,24 +235,19 @@ def make_trainer(
         raise DatNetError(f"these trainer settings cannot work here: {error}") from error
 
 
-def write_network(
-    config: TrainConfig,
-    module: StyleTransferModule,
-    data: ContentStyleDataModule,
-    folder: RunFolder,
-    validation_loss: float,
-) -> None:
-    """Write the trained network with the facts of its training, and its model card."""
+def describe(
+    config: TrainConfig, data: ContentStyleDataModule, trainer: Trainer
+) -> NetworkDescription:
+    """What the network is and how it is trained; its steps come later."""
     plain = plain_values(config)
-    description = NetworkDescription(
+    return NetworkDescription(
         name=config.name,
         network=plain["model"]["network"],
         encoder=plain["encoder"],
         training={
-            "steps": module.global_step,
             "images_per_step": plain["data"]["batch_size"]
-            * module.trainer.world_size
-            * module.trainer.accumulate_grad_batches,
+            * trainer.world_size
+            * trainer.accumulate_grad_batches,
             "seed": config.seed,
             "data": plain["data"],
             "images": data.image_counts(),
@@ -255,13 +259,10 @@ def write_network(
             "warmup_learning_rate": config.model.recipe.warmup_learning_rate,
             "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
-            "validation_loss": validation_loss,
             "commit": provenance.commit(),
             "description": config.description,
         },
     )
-    save_network(module.network, description, folder.network)
-    write_text(folder.model_card, model_card(NetworkFile.read(folder.network)))
 
 
 def quieten() -> None:

@@ -3,6 +3,7 @@
 config.yaml             the resolved settings
 checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_every` steps
 checkpoints/previous.ckpt  the one before it, in case the last is damaged
+description.json        what the network is and how it is trained, for its checkpoints
 metrics.csv             all logged numbers
 images/                 content | style | result at every validation
 network.safetensors     the trained network, written at the end
@@ -26,6 +27,7 @@ from omegaconf import OmegaConf
 
 from datnet.config import TrainConfig, flat_values, plain_values
 from datnet.errors import DatNetError
+from datnet.saved_network import DESCRIPTION_FILE
 from datnet.training.checkpoints import LAST, damage, is_first_process, newest_whole_checkpoint
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
+        self.description = path / DESCRIPTION_FILE
         self.checkpoints = path / "checkpoints"
         self.network = path / "network.safetensors"
         self.model_card = path / "model_card.md"

@@ -90,6 +90,13 @@ def trainer(folder: Path, steps: int, callbacks: tuple[Any, ...] = (), **options
     [
         ({"crop_size": 31}, "crop_size must be at least 32, not 31"),
         ({"short_side": 31}, r"short_side \(31\) must be at least crop_size \(32\)"),
+        ({"late_crop_size": 31}, "late_crop_size must be at least 32, not 31"),
+        ({"late_from_step": -1}, "late_from_step must be at least 0"),
+        ({"late_from_step": 3}, "late_from_step and late_crop_size need each other"),
+        (
+            {"late_from_step": 3, "late_crop_size": 40, "late_short_side": 39},
+            r"late_short_side \(39\) must be at least late_crop_size \(40\)",
+        ),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"num_workers": -1}, "num_workers must be at least 0"),
         ({"validation_pairs": 0}, "validation_pairs must be at least 1"),
@@ -125,18 +132,40 @@ def first_numbers(module: ContentStyleDataModule, count: int) -> list[int]:
     return list(islice(module.train_dataloader().sampler, count))
 
 
-def test_loader_starts_at_the_trainers_step_and_process(folders: Path) -> None:
-    module = data(folders)
+def in_the_second_of_three_processes(
+    module: ContentStyleDataModule, step: int
+) -> ContentStyleDataModule:
+    """A data module set up as a trainer with 4 batches a step would have it."""
     module.setup("fit")
     module.trainer = SimpleNamespace(  # type: ignore[assignment]
         global_rank=1,
         world_size=3,
-        global_step=5,
+        global_step=step,
         accumulate_grad_batches=4,
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
     )
+    return module
+
+
+def test_loader_starts_at_the_trainers_step_and_process(folders: Path) -> None:
+    module = in_the_second_of_three_processes(data(folders), step=5)
     # Batch 20 of 3 processes with 2 pairs each begins with pair 120.
     assert first_numbers(module, 4) == [122, 123, 128, 129]
+
+
+@pytest.mark.parametrize("step", [5, 6])
+def test_crops_are_larger_from_a_step_on(folders: Path, step: int) -> None:
+    late = {"late_from_step": 6, "late_crop_size": 40, "late_short_side": 44}
+    module = in_the_second_of_three_processes(data(folders, **late), step)
+    sizes = [len(batch.content[0, 0]) for batch in islice(module.train_dataloader(), 6)]
+    assert sizes == ([32] * 4 + [40] * 2 if step == 5 else [40] * 6)
+
+
+def test_larger_crops_change_nothing_else(folders: Path) -> None:
+    plain, late = Recorder(), Recorder()
+    trainer(folders, 4).fit(plain, data(folders))
+    trainer(folders, 4).fit(late, data(folders, late_from_step=2, late_crop_size=64))
+    assert late.seen == plain.seen
 
 
 def test_loader_is_endless(folders: Path) -> None:

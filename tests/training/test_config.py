@@ -31,7 +31,7 @@ def test_the_groups_are_complete() -> None:
         *("microast", "artflow_adain", "artflow_wct", "stytr2"),
         *("cap_vstnet_photorealistic", "cap_vstnet_artistic"),
     }
-    assert set(choices("experiment")) >= {"miniature", "paper", "ablation"}
+    assert set(choices("experiment")) >= {"miniature", "paper", "small_machine", "ablation"}
     assert set(choices("trainer")) >= {"cpu", "gpu", "ddp"}
     assert set(choices("encoder")) == {"vgg16", "vgg19"}
 

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
+from datnet.published import network_file
 from datnet.saved_network import load_network, read_description
 from datnet.training import run
 from datnet.training.module import StyleTransferModule
@@ -115,6 +116,19 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     network = load_network(folder / "network.safetensors")
     assert network(torch.rand(1, 3, 40, 33), torch.rand(1, 3, 32, 32)).shape == (1, 3, 40, 33)
 
+    # a checkpoint is as good as the network of that step
+    early = network_file(folder / "checkpoints" / "previous.ckpt")
+    late = network_file(folder / "checkpoints" / "last.ckpt")
+    facts = dict(description.training)
+    del facts["validation_loss"]
+    assert read_description(early).training == {**facts, "steps": 1}
+    assert read_description(late).training == {**facts, "steps": 2}
+    expected, got = load_file(folder / "network.safetensors"), load_file(late)
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    assert any(not torch.equal(expected[name], tensor) for name, tensor in load_file(early).items())
+    load_network(early)
+
     # killed between the last checkpoint and the end
     finished = json.loads((folder / "finished.json").read_text())["metrics"]
     weights = (folder / "network.safetensors").read_bytes()
@@ -180,6 +194,18 @@ def test_wrong_settings_are_refused_before_anything_slow(
     monkeypatch.setattr(run, "VggEncoder", None)
     with pytest.raises(DatNetError, match=message):
         run.train(settings(*overrides))
+
+
+def test_network_of_a_damaged_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"PK half")
+    with pytest.raises(DatNetError, match=r"description\.json"):
+        network_file(checkpoint)
+    (tmp_path / "description.json").write_text('{"name": "a", "network": {}, "encoder": {}}')
+    with pytest.raises(DatNetError, match=r"last\.ckpt is damaged"):
+        network_file(checkpoint)
+    assert not checkpoint.with_suffix(".safetensors").exists()
 
 
 def test_damaged_checkpoint_is_named(settings, tmp_path: Path) -> None:
