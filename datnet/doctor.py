@@ -341,14 +341,17 @@ def check_weights() -> Iterator[Finding]:
 
 
 def check_networks() -> Iterator[Finding]:
-    """Trained networks in pretrained/ and runs/ of this folder."""
+    """Trained networks that come with DatNet, and those in runs/ of this folder."""
     from datnet.errors import DatNetError
     from datnet.saved_network import read_description
+    from datnet.shipped import shipped_file, shipped_names
 
-    files = [
-        *sorted(Path("pretrained").glob("*.safetensors")),
-        *sorted(Path("runs").rglob("network.safetensors")),
-    ]
+    files = sorted(Path("runs").rglob("network.safetensors"))
+    for name in shipped_names():
+        try:
+            files.insert(0, shipped_file(name))
+        except DatNetError as error:
+            yield Finding("networks", name, "broken", one_line(error))
     for path in files:
         try:
             description = read_description(path)
@@ -359,7 +362,7 @@ def check_networks() -> Iterator[Finding]:
         text = description.name + (f", {steps} steps" if steps is not None else "")
         yield Finding("networks", str(path), "ok", text)
     if not files:
-        text = "none in pretrained/ and runs/ of this folder"
+        text = "none comes with this version, and none is in runs/ of this folder"
         cure = "datnet train, or a published one: datnet weights fetch microast"
         yield Finding("networks", "networks", "note", text, cure)
 

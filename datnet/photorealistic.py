@@ -8,8 +8,9 @@ from pathlib import Path
 from datnet.config import find_target
 from datnet.errors import DatNetError
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
-from datnet.published import PRETRAINED, network_file
+from datnet.published import network_file
 from datnet.saved_network import read_description
+from datnet.shipped import shipped_file, shipped_names
 
 NAME = "cap_vstnet_photorealistic"
 """In conf/model."""
@@ -21,7 +22,7 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
     Args:
         checkpoint: The one that the user names, see :func:`datnet.published.network_file`. By
             default ``cap_vstnet_photorealistic.safetensors`` is looked for in the folder
-            ``$DATNET_WEIGHTS``, and then in the checkout's folder pretrained.
+            ``$DATNET_WEIGHTS``, and then among the networks that come with DatNet.
 
     Raises:
         DatNetError: If there is none, or the one that is named is another network.
@@ -36,14 +37,15 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
             )
         return path
     setting = os.environ.get("DATNET_WEIGHTS")
-    folders = ([Path(setting).expanduser()] if setting else []) + [PRETRAINED]
-    places = [folder / f"{NAME}.safetensors" for folder in folders]
-    for place in places:
-        if place.is_file():
-            return place
+    given = (Path(setting) if setting else Path()).expanduser() / f"{NAME}.safetensors"
+    if setting and given.is_file():
+        return given
+    if NAME in shipped_names():
+        return shipped_file(NAME)
     raise DatNetError(
-        f"no photorealistic network is at {' or '.join(map(str, places))}. Train one with "
-        f"`datnet train model={NAME} data=coco_wikiart data.content_dir=PHOTOS "
-        f"data.style_dir=PHOTOS`, and name its network.safetensors with --checkpoint or copy it to "
-        f"{places[0]}"
+        f"no photorealistic network comes with this version of DatNet"
+        f"{f', and none is at {given}' if setting else ''}. Train one with `datnet train "
+        f"model={NAME} data=coco_wikiart data.content_dir=PHOTOS data.style_dir=PHOTOS`, and name "
+        "its network.safetensors with --checkpoint, or copy it as "
+        f"{NAME}.safetensors to a folder and set DATNET_WEIGHTS to that"
     )

@@ -15,7 +15,6 @@ from pathlib import Path
 from safetensors import SafetensorError
 from torch import Tensor
 
-import datnet
 from datnet.config import build
 from datnet.errors import DatNetError
 from datnet.saved_network import (
@@ -24,13 +23,11 @@ from datnet.saved_network import (
     read_description,
     save_network,
 )
+from datnet.shipped import shipped_file, shipped_names
 from datnet.untrained import UNTRAINED, untrained_file
 from datnet.weights import WeightStatus, cache_dir
 from datnet.weights.contents import read_safetensors, read_torch_file, sha256_of_values
 from datnet.weights.sources import SourceError, download
-
-PRETRAINED = Path(datnet.__file__).parents[1] / "pretrained"
-"""Folder of the networks that come with DatNet, a file each, named as in conf/model."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +109,10 @@ def network_file(checkpoint: str | Path) -> Path:
 
     Args:
         checkpoint: A network or a checkpoint that `datnet train` wrote; or the name of a published
-            network or of a method that needs no training; or a folder with the files of a published
-            one, as its authors published them or as ``PART.safetensors``. An existing file, then a
-            folder with published files, goes before a name. What a network's file holds is not
-            looked at.
+            network, of one that comes with DatNet, or of a method that needs no training; or a
+            folder with the files of a published one, as its authors published them or as
+            ``PART.safetensors``. An existing file, then a folder with published files, goes before
+            a name. What a network's file holds is not looked at.
 
     Returns:
         The file; for a published network a verified one in the cache.
@@ -133,12 +130,15 @@ def network_file(checkpoint: str | Path) -> Path:
                 return _convert(name, _read_folder(path, name))
     if str(checkpoint) in PUBLISHED:
         return published_file(str(checkpoint))
+    if str(checkpoint) in shipped_names():
+        return shipped_file(str(checkpoint))
     if str(checkpoint) in UNTRAINED:
         return untrained_file(str(checkpoint))
     if not path.exists():
+        names = [*shipped_names(), *PUBLISHED]
         raise DatNetError(
-            f"{path} does not exist, and no published network has this name; `datnet train` "
-            f"writes RUN_DIR/network.safetensors, published networks are: {', '.join(PUBLISHED)}; "
+            f"{path} does not exist, and no network has this name; `datnet train` writes "
+            f"RUN_DIR/network.safetensors, networks that are there already: {', '.join(names)}; "
             f"methods without training: {', '.join(UNTRAINED)}"
         )
     return path

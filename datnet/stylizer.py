@@ -39,10 +39,11 @@ from datnet.opening import (
     resize_short_side,
     visible,
 )
-from datnet.published import PRETRAINED, network_file
+from datnet.published import network_file
 from datnet.saved_network import load_network, read_description
+from datnet.shipped import shipped_file, shipped_names
 
-SHIPPED_NETWORK = PRETRAINED / "datnet_full.safetensors"
+DEFAULT_NETWORK = "datnet_full"
 
 DEFAULT_CONTENT_SIDE = 512
 """Shorter side of the contents that a style is encoded for, unless something else is said."""
@@ -147,13 +148,13 @@ class Stylizer:
         dtype: str = "float32",
         steps: int | None = None,
     ) -> None:
-        if checkpoint is None and not SHIPPED_NETWORK.exists():
+        if checkpoint is None and DEFAULT_NETWORK not in shipped_names():
             raise DatNetError(
                 "no trained network comes with this version of DatNet; name one with "
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
-        path = network_file(checkpoint or SHIPPED_NETWORK)
+        path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
         if dtype not in DTYPES:

@@ -3,7 +3,7 @@
 Everything of one scale lies in one folder, so that tables and figures share trainings and results::
 
     runs/SCALE/MODEL/seed_N/   the trainings
-    runs/SCALE/evaluation/     a folder for each network and control, with its pictures
+    runs/SCALE/evaluation_*/   a folder for each network and control, with its pictures
     runs/SCALE/table1.md, figure5.png, …
 """
 
@@ -30,8 +30,9 @@ from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
 from datnet.networks.gatys import STEPS
-from datnet.published import PRETRAINED, network_file
+from datnet.published import network_file
 from datnet.saved_network import read_description
+from datnet.shipped import shipped_file, shipped_names
 from datnet.training.run_folder import RunFolder
 from datnet.untrained import UNTRAINED, make_untrained, takes_steps, with_settings
 from experiments.tables import mean_over_seeds
@@ -113,7 +114,7 @@ class Comparison:
     def evaluations(self, model: str) -> list[Path]:
         """Folders of a model's evaluations, one for each seed."""
         return [
-            results_folder(evaluation_folder(self.output), title, path)
+            results_folder(evaluation_folder(self.output, self.pairs), title, path)
             for title, path in titled(self.networks).items()
             if path in self.networks[model]
         ]
@@ -163,6 +164,12 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
     parser.add_argument(
         "--eval-style", type=Path, help="paintings to evaluate on (default: sample set)"
     )
+    for kind, name in (("contents", "photographs"), ("styles", "paintings")):
+        parser.add_argument(
+            f"--{kind}",
+            type=positive_number,
+            help=f"evaluate on the first so many {name}, for a first impression",
+        )
     parser.add_argument(
         "--models",
         nargs="+",
@@ -175,6 +182,13 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
     )
     return parser
+
+
+def positive_number(text: str) -> int:
+    """For argparse: a number of at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"it is {text}; it must be at least 1")
+    return number
 
 
 def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
@@ -217,7 +231,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
     summaries = evaluate_networks(
         titled(networks),
         pairs,
-        evaluation_folder(output),
+        evaluation_folder(output, pairs),
         size=scale.size,
         save_images=True,
         device=choose_device(),
@@ -263,9 +277,10 @@ def untrained_network(model: str, encoder: dict[str, Any], scale: Scale, output:
     return path
 
 
-def evaluation_folder(output: Path) -> Path:
-    """Where the evaluations of a scale lie."""
-    return output / "evaluation"
+def evaluation_folder(output: Path, pairs: Sequence[Pair]) -> Path:
+    """Where the evaluations of a scale lie, in a folder for each number of pictures."""
+    contents, styles = map(set, zip(*pairs, strict=True))
+    return output / f"evaluation_{len(contents)}x{len(styles)}"
 
 
 def titled(networks: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
@@ -290,8 +305,8 @@ def evaluation_pairs(arguments: argparse.Namespace, scale: Scale) -> list[Pair]:
         arguments.eval_content = arguments.eval_content or sample.eval_content
         arguments.eval_style = arguments.eval_style or sample.eval_style
     return every_pair(
-        find_images(arguments.eval_content)[: scale.contents],
-        find_images(arguments.eval_style)[: scale.styles],
+        find_images(arguments.eval_content)[: arguments.contents or scale.contents],
+        find_images(arguments.eval_style)[: arguments.styles or scale.styles],
     )
 
 
@@ -303,12 +318,9 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
     """
     networks, problems = {}, []
     for model in models:
-        path = PRETRAINED / f"{model}.safetensors"
         try:
-            if not path.exists() and model in PUBLISHED:
-                path = network_file(model)
-            read_description(path)
-            networks[model] = [path]
+            published = model in PUBLISHED and model not in shipped_names()
+            networks[model] = [network_file(model) if published else shipped_file(model)]
         except DatNetError as error:
             problems.append(str(error))
     if not networks:

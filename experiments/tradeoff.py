@@ -78,11 +78,12 @@ def sweep_alpha(comparison: Comparison, model: str, metrics: Metrics) -> list[Po
     path = comparison.networks[model][0]
     device = choose_device()
     network = load_network(path).to(device)
+    folder = evaluation_folder(comparison.output, comparison.pairs)
     points: list[Point] = [
         evaluate(
             partial(network, alpha=alpha),
             comparison.pairs,
-            results_folder(evaluation_folder(comparison.output), f"{model}-alpha_{alpha}", path),
+            results_folder(folder, f"{model}-alpha_{alpha}", path),
             metrics=metrics,
             description=f"{model}, alpha {alpha}",
             size=SCALES[comparison.scale].size,

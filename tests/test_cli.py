@@ -168,12 +168,23 @@ def test_mistakes_in_a_benchmark_are_told_in_one_line(
 
 
 def test_names_in_tables_are_distinct() -> None:
-    files = [("adain", Path("a/s1/n")), ("adain", Path("a/s2/n")), ("sanet", Path("b/n"))]
-    assert list(name_networks(files)) == ["adain s1", "adain s2", "sanet"]
-    files = [("adain", Path("a/s1/n")), ("adain", Path("b/s1/n"))]
-    assert len(name_networks(files)) == 2
+    def titles(*networks: tuple[str, int, str]) -> list[str]:
+        return list(
+            name_networks(
+                [
+                    (NetworkDescription(name, {}, {}, {"steps": steps}), Path(path))
+                    for name, steps, path in networks
+                ]
+            )
+        )
+
+    runs = (("adain", 9, "a/s1/n"), ("adain", 9, "a/s2/n"), ("sanet", 9, "b/n"))
+    assert titles(*runs) == ["adain s1", "adain s2", "sanet"]
+    checkpoints = (("adain", 2, "a/checkpoints/n"), ("adain", 4, "b/checkpoints/n"))
+    assert titles(*checkpoints) == ["adain 2 steps", "adain 4 steps"]
+    assert len(titles(("adain", 9, "a/s1/n"), ("adain", 9, "b/s1/n"))) == 2
     with pytest.raises(DatNetError, match="twice"):
-        name_networks([("adain", Path("a")), ("adain", Path("a"))])
+        titles(("adain", 9, "a"), ("adain", 9, "a"))
 
 
 def test_saved_network(network_file: Path, tmp_path: Path, encoder_file: Path) -> None:

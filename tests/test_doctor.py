@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datnet import doctor
+from datnet import doctor, shipped
 from datnet.cli import main
 from datnet.doctor import Finding
 from datnet.saved_network import NetworkDescription, save_network
@@ -168,11 +168,15 @@ def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "runs" / "adain" / "seed_1"
     description = NetworkDescription("adain", {}, {}, {"steps": 7})
     save_network(torch.nn.Linear(1, 1), description, run / "network.safetensors")  # type: ignore[arg-type]
+    (tmp_path / "runs" / "network.safetensors").write_bytes(b"nothing")
     (tmp_path / "pretrained").mkdir()
-    (tmp_path / "pretrained" / "bad.safetensors").write_bytes(b"nothing")
-    bad, good = doctor.check_networks()
+    (tmp_path / "pretrained" / "cut.safetensors").write_bytes(b"nothing")
+    (tmp_path / "pretrained" / "SHA256SUMS").write_text("00  cut.safetensors\n")
+    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
+    cut, good, bad = doctor.check_networks()
+    assert (cut.state, cut.name) == ("broken", "cut")
     assert (good.state, good.text) == ("ok", "adain, 7 steps")
-    assert (bad.state, bad.name) == ("note", "pretrained/bad.safetensors")
+    assert (bad.state, bad.name) == ("note", "runs/network.safetensors")
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

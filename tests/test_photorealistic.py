@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from pixel_network import write_pixel_network
 
-from datnet import Stylizer, photorealistic
+from datnet import Stylizer, shipped
 from datnet.cli import main
 from datnet.data.images import to_image
 from datnet.errors import DatNetError
@@ -61,14 +62,17 @@ def test_places_in_order(
 ) -> None:
     given, pretrained = tmp_path / "given", tmp_path / "pretrained"
     monkeypatch.setenv("DATNET_WEIGHTS", str(given))
-    monkeypatch.setattr(photorealistic, "PRETRAINED", pretrained)
+    monkeypatch.setattr(shipped, "PRETRAINED", pretrained)
     with pytest.raises(DatNetError) as error:
         photorealistic_file()
-    for part in (str(given), str(pretrained), "datnet train model=cap_vstnet_photorealistic"):
+    for part in (str(given), "datnet train model=cap_vstnet_photorealistic"):
         assert part in str(error.value)
+    content = network_files[NAME].read_bytes()
     for folder in (pretrained, given):
         folder.mkdir()
-        (folder / f"{NAME}.safetensors").write_bytes(network_files[NAME].read_bytes())
+        (folder / f"{NAME}.safetensors").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        (folder / "SHA256SUMS").write_text(f"{digest}  {NAME}.safetensors\n")
         assert photorealistic_file() == folder / f"{NAME}.safetensors"
     assert photorealistic_file(network_files[NAME]) == network_files[NAME]
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datnet.errors import DatNetError
+
+if TYPE_CHECKING:  # imports torch
+    from datnet.saved_network import NetworkDescription
 
 DESCRIPTION = """\
 Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, VGG), content and
@@ -76,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.saved_network import read_description
 
     files = [network_file(network) for network in arguments.networks]
-    networks = name_networks([(read_description(path).name, path) for path in files])
+    networks = name_networks([(read_description(path), path) for path in files])
     content_dir = arguments.content or sample_images().eval_content
     style_dir = arguments.style or sample_images().eval_style
     if arguments.pairs:
@@ -103,19 +108,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def name_networks(networks: list[tuple[str, Path]]) -> dict[str, Path]:
-    """Titles for the table: the variant's name, with the file's folder where names repeat.
+def name_networks(networks: list[tuple[NetworkDescription, Path]]) -> dict[str, Path]:
+    """Titles for the table: the variant's name; where names repeat with folder, steps or path.
 
     Raises:
         DatNetError: If a file is given twice.
     """
-    names = [name for name, _ in networks]
-    titles = {
-        name if names.count(name) == 1 else f"{name} {path.parent.name}": path
-        for name, path in networks
-    }
-    if len(titles) < len(networks):
-        titles = {f"{name} {str(path).replace('/', '_')}": path for name, path in networks}
-    if len(titles) < len(networks):
-        raise DatNetError("the same network is given twice")
-    return titles
+    names = [description.name for description, _ in networks]
+    endings: list[Callable[[NetworkDescription, Path], str]] = [
+        lambda description, path: path.parent.name,
+        lambda description, path: f"{description.training.get('steps')} steps",
+        lambda description, path: str(path).replace("/", "_"),
+    ]
+    for ending in endings:
+        titles = {
+            description.name
+            if names.count(description.name) == 1
+            else f"{description.name} {ending(description, path)}": path
+            for description, path in networks
+        }
+        if len(titles) == len(networks):
+            return titles
+    raise DatNetError("the same network is given twice")

@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         stylizers = {shipped.description.name: shipped}
     else:
         files = [network_file(network) for network in arguments.checkpoint]
-        names = name_networks([(read_description(path).name, path) for path in files])
+        names = name_networks([(read_description(path), path) for path in files])
         stylizers = {name: Stylizer(path, arguments.device) for name, path in names.items()}
     limits = Limits(
         waiting=arguments.queue,

@@ -240,16 +240,20 @@ def describe(
 ) -> NetworkDescription:
     """What the network is and how it is trained; its steps come later."""
     plain = plain_values(config)
+    settings = {  # the file goes to other people, to whom folders of this machine say nothing
+        key: Path(value).name if key.endswith("_dir") and value else value
+        for key, value in plain["data"].items()
+    }
     return NetworkDescription(
         name=config.name,
         network=plain["model"]["network"],
         encoder=plain["encoder"],
         training={
-            "images_per_step": plain["data"]["batch_size"]
+            "images_per_step": settings["batch_size"]
             * trainer.world_size
             * trainer.accumulate_grad_batches,
             "seed": config.seed,
-            "data": plain["data"],
+            "data": settings,
             "images": data.image_counts(),
             "image_fingerprints": data.fingerprints(),
             "objective": plain["model"]["objective"],

@@ -112,6 +112,7 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert description.training["steps"] == 2
     assert description.training["images_per_step"] == 2
     assert description.training["seed"] == 3
+    assert description.training["data"]["content_dir"] == "content"
     assert json.loads((folder / "finished.json").read_text())["steps"] == 2
     network = load_network(folder / "network.safetensors")
     assert network(torch.rand(1, 3, 40, 33), torch.rand(1, 3, 32, 32)).shape == (1, 3, 40, 33)

@@ -1,0 +1,235 @@
+"""How quality grows with training: the checkpoints that trainings kept, measured like networks.
+
+    python -m experiments.ladder runs/datnet_full/seed_1 runs/datnet_dual/seed_1
+        --content COCO50 --style WIKIART20
+
+A training with `keep_every` (experiment=small_machine has it) leaves a checkpoint every so many
+steps. Measured are the first of them, every doubling of its steps, and the last; of a training that
+goes on, too. Writes ladder.md, ladder.json, ladder.png and ladder.pdf. What is measured already is
+not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from datnet import provenance
+from datnet.data.images import find_images
+from datnet.data.sample import sample_images
+from datnet.devices import choose_device
+from datnet.errors import DatNetError
+from datnet.evaluation.markdown import aligned
+from datnet.evaluation.metrics import METRICS, SET_METRICS
+from datnet.evaluation.networks import evaluate_networks
+from datnet.evaluation.protocol import CONTROLS, every_pair
+from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
+from datnet.files import complete_or_absent, write_text
+from datnet.saved_network import network_of_checkpoint, read_description
+from datnet.training.run_folder import checkpoint_step
+from experiments.tables import as_json
+
+COLUMNS = [
+    column
+    for column in (*METRICS, *SET_METRICS)
+    if column.key in ("ssim", "lpips_alex", "psnr", "style_distance", "art_fid_vgg")
+]
+
+
+PAPER_PAIRS = 50_000 * 8
+"""Pairs of images of the paper's training."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A network at one moment of its training.
+
+    Attributes:
+        name: The model.
+        steps: Steps behind it.
+        pairs: Pairs of pictures that it has seen.
+        estimates: What it was measured to be.
+    """
+
+    name: str
+    steps: int
+    pairs: int
+    estimates: Mapping[str, Estimate | None]
+
+
+def main() -> None:
+    """Measure, write, print."""
+    parser = argparse.ArgumentParser(
+        "python -m experiments.ladder",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of trainings")
+    parser.add_argument("--content", type=Path, help="photographs (default: sample set)")
+    parser.add_argument("--style", type=Path, help="paintings (default: sample set)")
+    parser.add_argument("--contents", type=int, help="use the first so many photographs")
+    parser.add_argument("--styles", type=int, help="use the first so many paintings")
+    parser.add_argument("--size", type=int, default=512, help="side of the images (default: 512)")
+    parser.add_argument("--output", type=Path, default=Path("runs/ladder"))
+    arguments = parser.parse_args()
+    try:
+        climb(arguments)
+    except DatNetError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
+
+
+def climb(arguments: argparse.Namespace) -> None:
+    """Measure what the trainings kept, and write it down.
+
+    Raises:
+        DatNetError: If a training kept nothing, or pictures are missing.
+    """
+    networks: dict[str, Path] = {}
+    for run in arguments.runs:
+        for checkpoint in doublings(run):
+            path = network_of_checkpoint(checkpoint)
+            description = read_description(path)
+            networks[f"{description.name}, {description.training['steps']} steps"] = path
+    pairs = every_pair(
+        find_images(arguments.content or sample_images().eval_content)[: arguments.contents],
+        find_images(arguments.style or sample_images().eval_style)[: arguments.styles],
+    )
+    summaries = evaluate_networks(
+        networks,
+        pairs,
+        arguments.output / "evaluation",
+        size=arguments.size,
+        device=choose_device(),
+    )
+    rungs = []
+    for path, summary in zip(networks.values(), summaries[len(CONTROLS) :], strict=True):
+        description = read_description(path)
+        steps = description.training["steps"]
+        seen = steps * description.training["images_per_step"]
+        rungs.append(Rung(description.name, steps, seen, summary.estimates()))
+    text = "\n\n".join(
+        ["# Quality against training", describe(rungs), "## Every rung", summary_table(summaries)]
+    )
+    report = {
+        "protocol": summaries[0].protocol,
+        "commit": provenance.commit(),
+        "rungs": [
+            {
+                "name": rung.name,
+                "steps": rung.steps,
+                "pairs": rung.pairs,
+                **{
+                    column.key: as_json(estimate)
+                    for column in COLUMNS
+                    if (estimate := rung.estimates[column.key])
+                },
+            }
+            for rung in rungs
+        ],
+    }
+    write_text(arguments.output / "ladder.md", text + "\n")
+    write_text(arguments.output / "ladder.json", json.dumps(report, indent=2) + "\n")
+    for suffix in ("png", "pdf"):
+        plot(rungs, arguments.output / f"ladder.{suffix}")
+    print(f"\n{text}\n\nWritten: ladder.md, .json, .png and .pdf in {arguments.output}")
+
+
+def doublings(run: Path) -> list[Path]:
+    """The first checkpoint that a training kept, those of every doubling, and the last.
+
+    Raises:
+        DatNetError: If it kept none.
+    """
+    kept = {checkpoint_step(path): path for path in (run / "checkpoints").glob("step_*.ckpt")}
+    if not kept:
+        raise DatNetError(f"{run} has no checkpoints/step_*.ckpt; train with keep_every=1000")
+    first, last = min(kept), max(kept)
+    wanted = {first * 2**power for power in range(int(math.log2(last / first)) + 1)} | {last}
+    return [path for step, path in sorted(kept.items()) if step in wanted]
+
+
+def describe(rungs: Sequence[Rung]) -> str:
+    """The table, and where the slope of each network's last doubling would lead.
+
+    Args:
+        rungs: Of every network in the order of their steps.
+    """
+    rows = [["network", "pairs seen", *(f"{each.label} {each.arrow}" for each in COLUMNS)]]
+    for name in dict.fromkeys(rung.name for rung in rungs):
+        own = [rung for rung in rungs if rung.name == name]
+        for rung in own:
+            rows.append([name, f"{rung.pairs:,}", *measured(rung)])
+        if len(own) > 1:
+            rows.append([name, f"{PAPER_PAIRS:,}?", *prolonged(own[-2], own[-1])])
+    return (
+        aligned(rows)
+        + "\n\nA row with a question mark is no measurement: it prolongs the straight line through "
+        "the two rows above it, against the logarithm of the pairs, to the paper's training."
+    )
+
+
+def measured(rung: Rung) -> list[str]:
+    """The cells of a rung."""
+    return [
+        "–" if estimate is None else format_estimate(estimate, column.decimals)
+        for column in COLUMNS
+        for estimate in [rung.estimates[column.key]]
+    ]
+
+
+def prolonged(earlier: Rung, later: Rung) -> list[str]:
+    """The cells at the paper's number of pairs if every doubling changed as much as the last."""
+    cells = []
+    for column in COLUMNS:
+        before, after = earlier.estimates[column.key], later.estimates[column.key]
+        if before is None or after is None:
+            cells.append("–")
+            continue
+        slope = (after.mean - before.mean) / math.log(later.pairs / earlier.pairs)
+        value = after.mean + slope * math.log(PAPER_PAIRS / later.pairs)
+        cells.append(format_number(value, column.decimals))
+    return cells
+
+
+def plot(rungs: Sequence[Rung], path: Path) -> None:
+    """Draw every metric against the pairs seen, a line for each network, with 95 % intervals."""
+    figure = Figure(figsize=(3.2 * len(COLUMNS), 3), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, column in zip(figure.subplots(1, len(COLUMNS)), COLUMNS, strict=True):
+        for name in dict.fromkeys(rung.name for rung in rungs):
+            points = [
+                (rung.pairs, estimate)
+                for rung in rungs
+                if rung.name == name and (estimate := rung.estimates[column.key])
+            ]
+            xs, means = [x for x, _ in points], [estimate.mean for _, estimate in points]
+            ends = [estimate.ci95 or (estimate.mean, estimate.mean) for _, estimate in points]
+            bars = [
+                [mean - low for mean, (low, _) in zip(means, ends, strict=True)],
+                [high - mean for mean, (_, high) in zip(means, ends, strict=True)],
+            ]
+            axes.errorbar(xs, means, yerr=bars, marker="o", markersize=4, capsize=2, label=name)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(ticks := sorted({rung.pairs for rung in rungs}))
+        axes.set_xticklabels([f"{tick:,}" for tick in ticks], rotation=45, ha="right", fontsize=7)
+        axes.minorticks_off()
+        axes.set_title(f"{column.label} {column.arrow}", fontsize=10)
+        axes.set_xlabel("pairs seen", fontsize=8)
+        axes.grid(color="0.92")
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    with complete_or_absent(path) as unfinished:
+        figure.savefig(unfinished, format=path.suffix[1:], dpi=120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Make trained networks part of DatNet: 16-bit files with model cards in pretrained/.
+
+    python -m experiments.ship runs/datnet_full/seed_1 runs/adain/seed_1
+    datnet evaluate pretrained/*.safetensors --content COCO50 --style WIKIART20 -o evaluations/50x20
+    python -m experiments.ship --evaluations evaluations/50x20
+
+The first writes NAME.safetensors in float16 and its line in SHA256SUMS, and refuses a network whose
+pictures change by it; the last writes the model cards NAME.md with the numbers of the evaluation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+
+from datnet import shipped
+from datnet.data.images import find_images, read_square
+from datnet.data.sample import sample_images
+from datnet.errors import DatNetError
+from datnet.evaluation.metrics import peak_signal_to_noise_ratio
+from datnet.files import write_text
+from datnet.model_card import NetworkFile, find_summaries, model_card
+from datnet.networks.base import StyleTransferNetwork
+from datnet.saved_network import load_network, read_description, save_tensors
+from datnet.training.run_folder import RunFolder
+
+LEAST_PSNR = 40
+"""In dB, of what the 16-bit network paints against the original's."""
+
+
+def main() -> None:
+    """Ship all runs."""
+    parser = argparse.ArgumentParser(
+        "python -m experiments.ship",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished trainings")
+    parser.add_argument(
+        "--evaluations", type=Path, help="results of `datnet evaluate` of what was shipped"
+    )
+    arguments = parser.parse_args()
+    try:
+        for run in arguments.runs:
+            ship(RunFolder(run))
+        for name in shipped.shipped_names() if arguments.evaluations else []:
+            write_card(NetworkFile.read(shipped.shipped_file(name)), arguments.evaluations)
+    except DatNetError as error:
+        sys.exit(f"error: {error}")
+
+
+def ship(run: RunFolder) -> None:
+    """Write a run's network and its checksum.
+
+    Raises:
+        DatNetError: If the run is not finished, or 16 bits change its pictures.
+    """
+    if run.finished_steps() is None:
+        raise DatNetError(f"{run.path} is not finished")
+    network, description = load_network(run.network), read_description(run.network)
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    path = shipped.PRETRAINED / f"{description.name}.safetensors"
+    candidate = path.with_suffix(".candidate")
+    save_tensors(tensors, description, candidate)
+    psnr = psnr_of_pictures(network, load_network(candidate, getattr(network, "encoder", None)))
+    if psnr < LEAST_PSNR:
+        candidate.unlink()
+        raise DatNetError(f"16 bits change what {run.network} paints: {psnr:.1f} dB")
+    candidate.replace(path)
+    sums = shipped.PRETRAINED / shipped.CHECKSUMS
+    listed = shipped.checksums() if sums.exists() else {}
+    listed[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(listed.items())]
+    write_text(sums, "".join(lines))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {psnr:.1f} dB from 32 bits")
+
+
+def write_card(file: NetworkFile, evaluations: Path) -> None:
+    """Write a shipped network's model card.
+
+    Raises:
+        DatNetError: If it was not evaluated.
+    """
+    summaries = find_summaries(file, evaluations)
+    if not summaries:
+        raise DatNetError(f"{evaluations} holds no evaluation of {file.path}")
+    write_text(file.path.with_suffix(".md"), model_card(file, summaries))
+    print(f"wrote {file.path.with_suffix('.md')}")
+
+
+@torch.inference_mode()
+def psnr_of_pictures(one: StyleTransferNetwork, other: StyleTransferNetwork) -> float:
+    """How close two networks' paintings of a picture of the sample set are, in dB."""
+    sample = sample_images()
+    content = read_square(find_images(sample.eval_content)[0], 256)
+    style = read_square(find_images(sample.eval_style)[0], 256)
+    first, second = (network(content, style).clamp(0, 1) for network in (one, other))
+    return peak_signal_to_noise_ratio(first, second)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+from datnet.errors import DatNetError
+from datnet.evaluation.metrics import Metrics
+from datnet.saved_network import NetworkDescription
+from experiments import ladder
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Path:
+    """What a training leaves that adds less and less light to its pictures."""
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    network = {"_target_": "pixel_network.PixelNetwork"}
+    description = NetworkDescription("pixel", network, {}, {"images_per_step": 10})
+    (run / "description.json").write_text(json.dumps(asdict(description)))
+    for step, light in ((100, 0.4), (200, 0.3), (300, 0.25), (400, 0.2), (500, 0.1)):
+        state = {"network.tint": torch.full((3, 1, 1), light)}
+        path = run / "checkpoints" / f"step_{step:06d}.ckpt"
+        torch.save({"global_step": step, "state_dict": state}, path)
+    return run
+
+
+def test_rungs_are_doublings_and_the_last(training: Path, tmp_path: Path) -> None:
+    steps = [path.stem for path in ladder.doublings(training)]
+    assert steps == ["step_000100", "step_000200", "step_000400", "step_000500"]
+    with pytest.raises(DatNetError, match="keep_every"):
+        ladder.doublings(tmp_path)
+
+
+@pytest.mark.slow
+def test_ladder(
+    training: Path, one_picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    try:
+        Metrics.pretrained()
+    except DatNetError as error:
+        pytest.skip(f"weights of the metrics cannot be had: {error}")
+    folders = ("--content", one_picture, "--style", one_picture, "--output", tmp_path / "out")
+    arguments = ["ladder", training, *folders, "--size", 64]
+    monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
+    ladder.main()
+    printed = capsys.readouterr().out
+    assert [line.split("|")[2].strip() for line in printed.splitlines() if "| pixel " in line][
+        :5
+    ] == ["1,000", "2,000", "4,000", "5,000", "400,000?"]
+    report = json.loads((tmp_path / "out" / "ladder.json").read_text())
+    psnr = [rung["psnr"]["mean"] for rung in report["rungs"]]
+    assert psnr == sorted(psnr)
+    assert psnr[0] < psnr[-1]
+    assert (tmp_path / "out" / "ladder.png").stat().st_size > 5000
+    assert (tmp_path / "out" / "ladder.pdf").read_bytes().startswith(b"%PDF")
