@@ -338,7 +338,7 @@ def test_mistakes_on_the_command_line(
         assert call(monkeypatch, *arguments) == 1
         message = capsys.readouterr().err
         assert message.startswith("error: micorast does not exist")
-        assert "published networks are: microast" in message
+        assert "networks that are there already: microast" in message
         assert len(message.splitlines()) == 1
     assert call(monkeypatch, "stylize", photo, painting, "--checkpoint", "microast") == 1
     message = capsys.readouterr().err

@@ -14,15 +14,17 @@ CHECKOUT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
-    """The Hydra tree and the channel means travel with it, tests and experiments do not."""
+    """Settings, networks and channel means travel with it, tests and experiments do not."""
     source = tmp_path / "source"  # a copy, so that no build/ folder is left in the checkout
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, source)
-    for name in ("datnet", "conf"):
+    for name in ("datnet", "conf", "pretrained"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(CHECKOUT / name, source / name, ignore=ignore)
     build = [*(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q")]
+    (source / "pretrained" / "small.safetensors").write_bytes(b"a network")
+    (source / "pretrained" / "SHA256SUMS").write_text("00  small.safetensors\n")
     subprocess.run([*build, "--wheel-dir", str(tmp_path), str(source)], check=True)
     (wheel,) = tmp_path.glob("datnet-*.whl")
     installed = tmp_path / "installed"
@@ -46,7 +48,11 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "datnet.networks.sanet.SANet" in result.stdout
-    where = "import datnet.config as c; print(c.CONFIG_DIR)"
+    where = """
+from datnet.config import CONFIG_DIR
+from datnet.shipped import PRETRAINED, checksums, shipped_names
+print(CONFIG_DIR, PRETRAINED, "small" in shipped_names(), checksums()["small.safetensors"])
+"""
     printed = subprocess.run(
         [sys.executable, "-c", where],
         cwd=tmp_path,
@@ -55,4 +61,7 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
         text=True,
         check=True,
     ).stdout
-    assert Path(printed.strip()) == installed / "datnet" / "conf"
+    configs_there, networks_there, *rest = printed.split()
+    assert Path(configs_there) == installed / "datnet" / "conf"
+    assert Path(networks_there) == installed / "datnet" / "pretrained"
+    assert rest == ["True", "00"]

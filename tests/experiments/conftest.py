@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-CHECKOUT = Path(__file__).parents[2]
+from experiments import comparison
+
+SIZE = 64
 
 
 @pytest.fixture(scope="session")
@@ -21,21 +24,29 @@ def one_picture(pictures: Path) -> Path:
 
 
 @pytest.fixture
-def experiment(tmp_path: Path, one_picture: Path) -> Callable[..., str]:
-    """Run a module of experiments/ on one pair, with results in tmp_path/out; its output."""
+def experiment(
+    tmp_path: Path,
+    one_picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., str]:
+    """Run a module of experiments/ on one small pair, with results in tmp_path/out; its output."""
+    for name, scale in comparison.SCALES.items():
+        monkeypatch.setitem(comparison.SCALES, name, replace(scale, size=SIZE))
 
     def run(module: str, *arguments: str) -> str:
         command = [
-            *(sys.executable, "-m", f"experiments.{module}", "--output", str(tmp_path / "out")),
+            *(module, "--output", str(tmp_path / "out")),
             *("--eval-content", str(one_picture), "--eval-style", str(one_picture)),
             *arguments,
         ]
-        result = subprocess.run(
-            command, cwd=CHECKOUT, capture_output=True, text=True, timeout=900, check=False
-        )
-        if "could not be fetched" in result.stderr:
-            pytest.skip(f"weights of the metrics cannot be had: {result.stderr}")
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+        monkeypatch.setattr(sys, "argv", command)
+        try:
+            runpy.run_module(f"experiments.{module}", run_name="__main__")
+        except SystemExit as stop:
+            if "could not be fetched" in str(stop.code):
+                pytest.skip(f"weights of the metrics cannot be had: {stop.code}")
+            raise
+        return capsys.readouterr().out
 
     return run

@@ -12,6 +12,7 @@ from PIL import Image
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
+from experiments.comparison import SCALES
 from experiments.table3 import VARIANTS
 from experiments.tables import mean_over_seeds, order
 
@@ -69,7 +70,7 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
     assert report["paper"]["datnet_full"]["ssim"]["mean"] == 0.5950
     assert report["controls"]["identity"]["psnr"]["mean"] is None
     figure = Image.open(tmp_path / "out" / "figure7.png")
-    assert figure.width > 5 * 192
+    assert figure.width > 5 * SCALES["sample"].size
 
     # Again: nothing is trained or measured a second time.
     networks = sorted((tmp_path / "out").glob("*/seed_1/network.safetensors"))
