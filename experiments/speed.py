@@ -37,6 +37,7 @@ from datnet.files import write_text
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
+from datnet.published import network_file
 from datnet.saved_network import load_network
 from experiments.measuring import peak_in_new_process
 from experiments.plain import PlainDatNet
@@ -73,7 +74,7 @@ def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
             if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
                 torch.nn.init.kaiming_normal_(parameter)
     else:
-        loaded = load_network(Path(task.network))
+        loaded = load_network(network_file(task.network))
         if not isinstance(loaded, DatNet):
             raise DatNetError(f"{task.network} is no DatNet; there is a plain form of that alone")
         network = loaded
@@ -196,7 +197,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--network", help="a trained DatNet (default: random weights)")
+    parser.add_argument(
+        "--network", help="a trained DatNet or a checkpoint of one (default: random weights)"
+    )
     parser.add_argument(
         "--pictures", nargs=2, metavar=("CONTENT", "STYLE"), help="default: random pictures"
     )

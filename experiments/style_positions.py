@@ -24,6 +24,7 @@ from datnet.errors import DatNetWarning
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
 from datnet.networks import attention
+from datnet.published import network_file
 from datnet.saved_network import load_network
 
 SHARES = (2, 4, 16, 64)
@@ -43,14 +44,16 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--network", type=Path, required=True, help="a trained DatNet")
+    parser.add_argument(
+        "--network", type=Path, required=True, help="a trained DatNet or a checkpoint"
+    )
     parser.add_argument("--content", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--style", type=Path, required=True, help="folder of paintings")
     parser.add_argument("--pictures", type=int, default=4, help="of each folder (default: 4)")
     parser.add_argument("--size", type=int, default=512, help="side (default: 512)")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", DatNetWarning)
-    network = load_network(arguments.network).eval()
+    network = load_network(network_file(arguments.network)).eval()
     contents, styles = (
         [read_square(path, arguments.size) for path in find_images(folder)[: arguments.pictures]]
         for folder in (arguments.content, arguments.style)
