@@ -382,7 +382,7 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """Encoder, data, steps and seeds of the networks, one value where they agree."""
+    """Encoder, data, steps, recipe and seeds of the networks, one value where they agree."""
     trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
@@ -391,6 +391,7 @@ def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
         "data": [describe_data(training["data"]) for training in trainings],
         "steps": [training["steps"] for training in trainings],
         "images_per_step": [training["images_per_step"] for training in trainings],
+        "recipe": [training.get("description", "") for training in trainings],
     }
     return {
         **{name: values[0] if len(set(values)) == 1 else values for name, values in facts.items()},

@@ -62,9 +62,11 @@ def rank_correlation(ours: Sequence[float], paper: Sequence[float]) -> float | N
 
 
 def sentence_of_training(report: Mapping[str, Any]) -> str:
-    """Scale, encoder, data, steps, seeds and commit of a table in one line."""
+    """Scale, encoder, data, steps, recipe, seeds and commit of a table in one line."""
+    recipes = report["recipe"] if isinstance(report["recipe"], list) else [report["recipe"]]
+    described = "".join(f" · recipe: {recipe}" for recipe in dict.fromkeys(recipes) if recipe)
     return (
         f"Scale {report['scale']} · encoder {report['encoder']} · data {report['data']} · "
-        f"{report['steps']} steps of {report['images_per_step']} pairs · "
+        f"{report['steps']} steps of {report['images_per_step']} pairs{described} · "
         f"seeds {', '.join(map(str, report['seeds']))} · commit {report['commit']}"
     )
