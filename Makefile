@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SCALE ?= sample
+SCALE ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -43,27 +43,27 @@ sweep-ablation: setup  ## train the three ablation variants with three seeds: AR
 	$(BIN)/datnet train -m experiment=ablation $(ARGS)
 
 .PHONY: reproduce-table1
-reproduce-table1: setup  ## Table 1, all networks, beside the paper's: SCALE=sample, pretrained or paper
-	$(BIN)/python -m experiments.table1 --scale $(SCALE) $(ARGS)
+reproduce-table1: setup  ## Table 1, all networks, beside the paper's: SCALE=sample|pretrained|paper
+	$(BIN)/python -m experiments.table1 $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
 .PHONY: reproduce-table2
 reproduce-table2: setup  ## Table 2, size, time and memory, beside the paper's: ARGS="--device cuda --sizes ..."
 	$(BIN)/python -m experiments.table2 $(ARGS)
 
 .PHONY: reproduce-table3
-reproduce-table3: setup  ## Table 3, the ablation, beside the paper's: SCALE=sample, pretrained or paper
-	$(BIN)/python -m experiments.table3 --scale $(SCALE) $(ARGS)
+reproduce-table3: setup  ## Table 3, the ablation, beside the paper's: SCALE=sample|pretrained|paper
+	$(BIN)/python -m experiments.table3 $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
 .PHONY: figure5 figure6 figure7
 figure5: setup  ## what every network paints, as PNG and PDF: SCALE=
 figure6: setup  ## the edges that every network keeps: SCALE=
 figure7: setup  ## what each step of the ablation paints: SCALE=
 figure5 figure6 figure7:
-	$(BIN)/python -m experiments.figures --figure $(@:figure%=%) --scale $(SCALE) $(ARGS)
+	$(BIN)/python -m experiments.figures --figure $(@:figure%=%) $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
 .PHONY: tradeoff
 tradeoff: setup  ## plot SSIM against style distance for every network and alpha: SCALE=
-	$(BIN)/python -m experiments.tradeoff --scale $(SCALE) $(ARGS)
+	$(BIN)/python -m experiments.tradeoff $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
 .PHONY: gallery
 gallery: setup  ## the pictures of README: ARGS="--checkpoint NETWORK"

@@ -151,9 +151,9 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
     parser.add_argument(
         "--scale",
         choices=SCALES,
-        default="sample",
-        help="sample: trainings of minutes on embedded pictures (default); pretrained: the "
-        "networks under pretrained/; paper: the paper's protocol, GPU-days",
+        help="sample: trainings of minutes on embedded pictures; pretrained: the networks under "
+        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained where all of its "
+        "networks are there, else sample)",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="default: 1")
     parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
@@ -214,6 +214,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
     Raises:
         DatNetError: If folders are missing, a training fails, or there is no network.
     """
+    arguments.scale = arguments.scale or default_scale(arguments.models or models)
     scale = SCALES[arguments.scale]
     output = arguments.output or Path("runs") / arguments.scale
     models = chosen_models(arguments, scale, models)
@@ -237,6 +238,12 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
         device=choose_device(),
     )
     return Comparison(arguments.scale, output, pairs, networks, summaries)
+
+
+def default_scale(models: Sequence[str]) -> str:
+    """What needs no training if there is that, else what trains for minutes."""
+    trained = {model for model in models if model not in UNTRAINED}
+    return "pretrained" if trained <= set(shipped_names()) else "sample"
 
 
 def chosen_models(arguments: argparse.Namespace, scale: Scale, models: Sequence[str]) -> list[str]:

@@ -10,13 +10,14 @@ import torch
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
+from datnet import shipped
 from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, save_network
 from datnet.untrained import UNTRAINED, with_settings
-from experiments.comparison import SCALES, chosen_models, facts_of_training
+from experiments.comparison import SCALES, chosen_models, default_scale, facts_of_training
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
 from experiments.tables import rank_correlation, ranks
 
@@ -52,6 +53,13 @@ def test_chosen_models() -> None:
         chosen("sample", "adian")
     with pytest.raises(DatNetError, match="no network that is trained"):
         chosen("sample", "wct", "gatys")
+
+
+def test_default_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path)
+    (tmp_path / "adain.safetensors").touch()
+    assert default_scale(["adain", "wct"]) == "pretrained"
+    assert default_scale(["adain", "sanet"]) == "sample"
 
 
 def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
