@@ -74,10 +74,11 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
             a file executes no code.
 
     Returns:
-        ``NAME.safetensors`` beside it, written anew unless it holds the checkpoint's step already.
+        ``NAME.safetensors`` beside it, written anew.
 
     Raises:
-        DatNetError: If the checkpoint is damaged, or the run's description.json is missing.
+        DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
+            folder cannot be written to.
     """
     facts = checkpoint.absolute().parents[1] / DESCRIPTION_FILE
     try:
@@ -93,15 +94,17 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
     except Exception as error:  # damaged zip files raise many kinds
         raise DatNetError(f"{checkpoint} is damaged or no checkpoint: {error}") from error
     description = replace(description, training={**description.training, "steps": step})
+    prefix = "network."
+    network = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
     path = checkpoint.with_suffix(".safetensors")
-    if not (path.exists() and read_description(path) == description):
-        prefix = "network."
-        network = {
-            name.removeprefix(prefix): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(prefix)
-        }
+    try:
         save_tensors(network, description, path)
+    except (OSError, SafetensorError) as error:
+        raise DatNetError(f"{path}, a checkpoint's network, cannot be written: {error}") from error
     return path
 
 
