@@ -126,6 +126,8 @@ class TrainConfig:
     checkpoint_every: int = 500
     keep_every: int | None = None
     channels_last: bool = False
+    weight_average: float | None = None
+    """Decay of the moving average of the weights that is validated and saved; null for none."""
     final_metrics: bool = True
     """Whether to measure SSIM, PSNR, LPIPS, … on the validation pairs behind the last step."""
     search_metric: str = "validation/loss"
@@ -250,6 +252,10 @@ def check(config: TrainConfig) -> None:
     for key, value in positive.items():
         if value <= 0:
             raise DatNetError(f"{key} is {value}; it must be positive")
+    if config.weight_average is not None and not 0 <= config.weight_average < 1:
+        raise DatNetError(
+            f"weight_average is {config.weight_average}; it must be at least 0 and less than 1"
+        )
     for key, number in {
         "model.recipe.learning_rate_decay": config.model.recipe.learning_rate_decay,
         "model.recipe.warmup_steps": config.model.recipe.warmup_steps,

@@ -144,6 +144,7 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
         yield "warm-up", f"{training['warmup_steps']:,} steps before that, rising from {start:g}"
     yield "largest gradient", training.get("gradient_clip")
     yield "precision", training.get("precision")
+    yield "decay of the average of weights", training.get("weight_average")
     yield "seed", training.get("seed")
     yield "validation loss", training.get("validation_loss")
     yield "commit", training.get("commit")

@@ -28,6 +28,9 @@ ENCODER_PREFIX = "encoder."
 DESCRIPTION_FILE = "description.json"
 """In a run's folder: what its network is, for the checkpoints of a training that goes on."""
 
+WEIGHT_AVERAGE = "weight_average"
+"""Name of the average of the weights among a checkpoint's callbacks."""
+
 
 @dataclass(frozen=True)
 class NetworkDescription:
@@ -69,6 +72,8 @@ def save_tensors(
 def network_of_checkpoint(checkpoint: Path) -> Path:
     """Write the network as it was when a training saved a checkpoint, and return its file.
 
+    Where the training keeps an average of the weights, that is the network.
+
     Args:
         checkpoint: ``RUN_DIR/checkpoints/NAME.ckpt`` of `datnet train`, also while it trains. Such
             a file executes no code.
@@ -91,6 +96,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         step, tensors = state["global_step"], state["state_dict"]
+        tensors |= state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
     except Exception as error:  # damaged zip files raise many kinds
         raise DatNetError(f"{checkpoint} is damaged or no checkpoint: {error}") from error
     description = replace(description, training={**description.training, "steps": step})

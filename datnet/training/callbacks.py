@@ -42,7 +42,7 @@ class ImagePanel(Callback):
             self.batch = batch
 
     @rank_zero_only
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Draw the panel."""
         if not trainer.sanity_checking:
             self.draw(trainer, module)

@@ -49,6 +49,7 @@ from datnet.training.final_metrics import final_metrics
 from datnet.training.misspelt import check_names
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder, checkpoint_step
+from datnet.training.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,9 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         write_text(folder.description, json.dumps(asdict(description), indent=2) + "\n")
     started = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAverage):
+            callback.apply(module)  # if there was no step left, nothing has done so
     loggers = trainer.loggers
     validated = trainer.global_step % config.trainer.val_check_interval == 0
     if not validated or "validation/loss" not in trainer.callback_metrics:  # resumed behind it
@@ -205,6 +209,8 @@ def make_trainer(
         Throughput(),
         SkippedFiles(),
     ]
+    if config.weight_average is not None:  # before all that save in the same moment
+        callbacks.insert(0, WeightAverage(config.weight_average))
     if config.keep_every:
         callbacks.append(
             StepCheckpoint(
@@ -263,6 +269,7 @@ def describe(
             "warmup_learning_rate": config.model.recipe.warmup_learning_rate,
             "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
+            "weight_average": config.weight_average,
             "commit": provenance.commit(),
             "description": config.description,
         },

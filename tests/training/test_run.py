@@ -37,10 +37,13 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["model=adain", "trainer.accumulate_grad_batches=2", "trainer.val_check_interval=2"],
+        [
+            *("model=adain", "trainer.accumulate_grad_batches=2", "trainer.val_check_interval=2"),
+            "weight_average=0.9",
+        ],
         ["model=datnet_full", "data.batch_size=1", "data.num_workers=1"],
     ],
-    ids=["adain, accumulated, validated", "datnet, with a worker"],
+    ids=["adain, accumulated, averaged, validated", "datnet, with a worker"],
 )
 def test_resumed_run_equals_uninterrupted_run(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
