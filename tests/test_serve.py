@@ -341,7 +341,10 @@ def test_ctrl_c_ends_the_command_cleanly(network, tmp_path):
         assert server.stdout is not None
         assert "The page is at http://127.0.0.1:" in server.stdout.readline()
         server.send_signal(signal.SIGINT)
-        output, errors = server.communicate(timeout=60)
+        try:
+            output, errors = server.communicate(timeout=60)
+        finally:
+            server.kill()  # or the test would wait for ever where it fails
     assert (server.returncode, output) == (0, "stopped\n"), errors
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
