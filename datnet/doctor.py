@@ -346,12 +346,13 @@ def check_networks() -> Iterator[Finding]:
     from datnet.saved_network import read_description
     from datnet.shipped import shipped_file, shipped_names
 
-    files = sorted(Path("runs").rglob("network.safetensors"))
+    files = []
     for name in shipped_names():
         try:
-            files.insert(0, shipped_file(name))
+            files.append(shipped_file(name))
         except DatNetError as error:
             yield Finding("networks", name, "broken", one_line(error))
+    files += sorted(Path("runs").rglob("network.safetensors"))
     for path in files:
         try:
             description = read_description(path)

@@ -37,14 +37,14 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
             )
         return path
     setting = os.environ.get("DATNET_WEIGHTS")
-    given = (Path(setting) if setting else Path()).expanduser() / f"{NAME}.safetensors"
-    if setting and given.is_file():
+    given = Path(setting).expanduser() / f"{NAME}.safetensors" if setting else None
+    if given is not None and given.is_file():
         return given
     if NAME in shipped_names():
         return shipped_file(NAME)
     raise DatNetError(
         f"no photorealistic network comes with this version of DatNet"
-        f"{f', and none is at {given}' if setting else ''}. Train one with `datnet train "
+        f"{f', and none is at {given}' if given else ''}. Train one with `datnet train "
         f"model={NAME} data=coco_wikiart data.content_dir=PHOTOS data.style_dir=PHOTOS`, and name "
         "its network.safetensors with --checkpoint, or copy it as "
         f"{NAME}.safetensors to a folder and set DATNET_WEIGHTS to that"

@@ -93,12 +93,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
             f"{checkpoint} is a checkpoint, and what its network is should stand in {facts}, which "
             f"cannot be read ({error}); name the network.safetensors of a finished training"
         ) from error
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-        step, tensors = state["global_step"], state["state_dict"]
-        tensors |= state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
-    except Exception as error:  # damaged zip files raise many kinds
-        raise DatNetError(f"{checkpoint} is damaged or no checkpoint: {error}") from error
+    step, tensors = read_checkpoint(checkpoint)
     description = replace(description, training={**description.training, "steps": step})
     prefix = "network."
     network = {
@@ -112,6 +107,22 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
     except (OSError, SafetensorError) as error:
         raise DatNetError(f"{path}, a checkpoint's network, cannot be written: {error}") from error
     return path
+
+
+def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
+    """Optimisation steps behind a checkpoint, and its tensors, read when they are used.
+
+    Where the training keeps an average of the weights, that stands in their place.
+
+    Raises:
+        DatNetError: If the file is no checkpoint or damaged.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        average = state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
+        return int(state["global_step"]), {**state["state_dict"], **average}
+    except Exception as error:  # damaged zip files raise many kinds
+        raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
 
 
 def read_description(path: Path) -> NetworkDescription:

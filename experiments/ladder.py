@@ -35,6 +35,7 @@ from datnet.evaluation.summary import Estimate, format_estimate, format_number, 
 from datnet.files import complete_or_absent, write_text
 from datnet.saved_network import network_of_checkpoint, read_description
 from datnet.training.run_folder import checkpoint_step
+from experiments.comparison import positive_number
 from experiments.tables import as_json
 
 COLUMNS = [
@@ -75,8 +76,10 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of trainings")
     parser.add_argument("--content", type=Path, help="photographs (default: sample set)")
     parser.add_argument("--style", type=Path, help="paintings (default: sample set)")
-    parser.add_argument("--contents", type=int, help="use the first so many photographs")
-    parser.add_argument("--styles", type=int, help="use the first so many paintings")
+    parser.add_argument(
+        "--contents", type=positive_number, help="use the first so many photographs"
+    )
+    parser.add_argument("--styles", type=positive_number, help="use the first so many paintings")
     parser.add_argument("--size", type=int, default=512, help="side of the images (default: 512)")
     parser.add_argument("--output", type=Path, default=Path("runs/ladder"))
     arguments = parser.parse_args()

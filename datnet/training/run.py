@@ -127,9 +127,6 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         write_text(folder.description, json.dumps(asdict(description), indent=2) + "\n")
     started = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, WeightAverage):
-            callback.apply(module)  # if there was no step left, nothing has done so
     loggers = trainer.loggers
     validated = trainer.global_step % config.trainer.val_check_interval == 0
     if not validated or "validation/loss" not in trainer.callback_metrics:  # resumed behind it

@@ -21,13 +21,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from datnet.config import TrainConfig, flat_values, plain_values
 from datnet.errors import DatNetError
-from datnet.saved_network import DESCRIPTION_FILE
+from datnet.saved_network import DESCRIPTION_FILE, read_checkpoint
 from datnet.training.checkpoints import LAST, damage, is_first_process, newest_whole_checkpoint
 
 log = logging.getLogger(__name__)
@@ -171,9 +170,4 @@ def checkpoint_step(path: Path) -> int:
     Raises:
         DatNetError: If the file is no checkpoint.
     """
-    try:
-        return int(
-            torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"]
-        )
-    except Exception as error:  # damaged zip files raise many kinds
-        raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
+    return read_checkpoint(path)[0]

@@ -64,7 +64,11 @@ class WeightAverage(Callback):
         self.kept = {}
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Leave the average in the network."""
+        """Let the last picture be painted with the average."""
+        self.apply(module)
+
+    def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Leave the average in the network, also where a resumed training had no step left."""
         self.apply(module)
 
     @torch.no_grad()
