@@ -120,7 +120,7 @@ def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         average = state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
-        return int(state["global_step"]), {**state["state_dict"], **average}
+        return int(state["global_step"]), {**state.get("state_dict", {}), **average}
     except Exception as error:  # damaged zip files raise many kinds
         raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
 
