@@ -2,12 +2,13 @@
 
 The same weights and the same result, but every step by itself: attention as one matrix over all
 pairs of positions, keys resized and normalised for each level anew, the loss encoding again what
-the network has encoded.
+the network has encoded, convolutions by PyTorch.
 """
 
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from datnet.networks.attention import AdaptiveAttentionNorm
 from datnet.networks.datnet import DatNet
+from datnet.networks.decoder import Convolution
 from datnet.networks.statistics import channel_mean_std, normalize_channels
 from datnet.objectives.datnet import DatNetObjective
 
@@ -58,6 +60,8 @@ class PlainDatNet(nn.Module):
         for module in self.network.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False
+            if isinstance(module, Convolution):
+                module.forward = partial(nn.Conv2d.forward, module)
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """relu1_1 … relu5_1."""

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from datnet.config import CONFIG_DIR, build_with_encoder
 from datnet.evaluation.markdown import aligned
+from datnet.networks import winograd
 from datnet.networks.vgg import VggEncoder
 
 TABLES = {
@@ -40,7 +41,7 @@ def operations_of_a_pair(name: str, encoder: VggEncoder) -> tuple[float, int]:
     torch.manual_seed(0)
     network = build_with_encoder(config.model.network, lambda: encoder)
     objective = build_with_encoder(config.model.objective, lambda: encoder)
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, winograd.switched_off():
         terms = objective.terms(
             network, torch.rand(PAIRS, 3, CROP, CROP), torch.rand(PAIRS, 3, CROP, CROP)
         )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from datnet.networks import winograd
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 
 
@@ -51,7 +52,8 @@ def multiply_adds(network: StyleTransferNetwork, height: int, width: int) -> int
 
     The network runs once, in evaluation mode on its own device, and torch's own counter notes its
     convolutions and matrix products, those of attention too. A multiply-add (MAC) counts as one;
-    torch counts it as two FLOPs. Normalisation, softmax, resizing and the like are not counted.
+    torch counts it as two FLOPs. Normalisation, softmax, resizing and the like are not counted, and
+    convolutions count as the plain sums that they are, however they are computed.
 
     The meta device, which computes nothing and would be faster, knows no autocast, and a network
     that reads numbers back (such as eigenvalues for WCT) cannot run on it.
@@ -67,7 +69,7 @@ def multiply_adds(network: StyleTransferNetwork, height: int, width: int) -> int
     device = next(network.parameters()).device
     content, style = torch.rand(2, 1, 3, height, width, generator=generator).to(device)
     try:
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False) as counter, winograd.switched_off():
             network(content, style)
     finally:
         network.train(training)

@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from datnet.networks import winograd
 from datnet.networks.strips import in_strips
 
 
@@ -21,6 +23,13 @@ class Convolution(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
+        padded = F.pad(maps, (1, 1, 1, 1), mode="reflect")
+        if winograd.pays(padded, self.weight):
+            return winograd.convolution(padded, self.weight, self.bias)
+        return F.conv2d(padded, self.weight, self.bias)
 
 
 def relu() -> nn.ReLU:
