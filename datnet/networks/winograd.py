@@ -116,14 +116,21 @@ def convolution(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _transformed(weight: Tensor) -> Tensor:
-    """``(O, I, 3, 3)`` as ``(36, I, O)``, which is kept for as long as a frozen weight lives."""
+    """``(O, I, 3, 3)`` as ``(36, I, O)``.
+
+    Training needs that of a frozen weight over and over, and keeps it for as long as the weight
+    lives. Painting does without: it takes four times the weight's memory.
+    """
     if weight.requires_grad:
         return _transform(weight)
     state = weight.data_ptr(), weight._version
-    if weight not in _frozen or _frozen[weight][0] != state:
-        with torch.inference_mode(False), torch.no_grad():  # what is kept shall serve training too
-            _frozen[weight] = state, _transform(weight)
-    return _frozen[weight][1]
+    kept_state, kept = _frozen.get(weight, (None, None))
+    if kept is not None and kept_state == state:
+        return kept
+    transformed = _transform(weight)
+    if torch.is_grad_enabled():
+        _frozen[weight] = state, transformed
+    return transformed
 
 
 def _transform(weight: Tensor) -> Tensor:
