@@ -36,7 +36,7 @@ def main() -> None:
     if sys.argv[1:2] == ["train"]:
         # Hydra reads the command line itself, and a process for every GPU is started by repeating
         # this process's command: so the training's own module becomes this process.
-        os.execv(sys.executable, [sys.executable, "-m", "datnet.training.run", *sys.argv[2:]])
+        os.execv(sys.executable, [sys.executable, "-m", "datnet.training", *sys.argv[2:]])
     parser = argparse.ArgumentParser(
         "datnet", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )

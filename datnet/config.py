@@ -21,7 +21,6 @@ from omegaconf import MISSING, OmegaConf
 
 import datnet
 from datnet.errors import DatNetError
-from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK
 
 # What it would say of a class that cannot be imported stands in the DatNetError.
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)
@@ -238,6 +237,8 @@ def check(config: TrainConfig) -> None:
     check_arguments("model.network", config.model.network)
     check_arguments("model.objective", config.model.objective)
     check_arguments("data", config.data)
+    from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK  # imports torch
+
     if config.encoder.arch not in CONVOLUTIONS_PER_BLOCK:
         choices = " or ".join(CONVOLUTIONS_PER_BLOCK)
         raise DatNetError(f"encoder.arch is {config.encoder.arch}; it can be {choices}")

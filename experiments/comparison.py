@@ -364,7 +364,7 @@ def train_networks(
                 *overrides,
             ]
             if not is_finished(run, settings):
-                command = [sys.executable, "-m", "datnet.training.run", *settings]
+                command = [sys.executable, "-m", "datnet.training", *settings]
                 if subprocess.run(command, check=False).returncode:
                     raise DatNetError(
                         f"the training of {model} with seed {seed} stopped, see above"

@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.network is None:
         training = [
-            *(sys.executable, "-m", "datnet.training.run", "experiment=miniature"),
+            *(sys.executable, "-m", "datnet.training", "experiment=miniature"),
             *("model=datnet_full", f"run_dir={RUN}", "ckpt_path=last"),
         ]
         if subprocess.run(training, check=False).returncode:

@@ -42,7 +42,7 @@ VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
 def train(folder: Path, overrides: tuple[str, ...], threads: str) -> torch.Tensor:
     """Train in a process of its own; all trained weights in one vector, in float64."""
     subprocess.run(
-        [sys.executable, "-m", "datnet.training.run", *OVERRIDES, *overrides, f"run_dir={folder}"],
+        [sys.executable, "-m", "datnet.training", *OVERRIDES, *overrides, f"run_dir={folder}"],
         env=os.environ | {"OMP_NUM_THREADS": threads},
         stdout=subprocess.DEVNULL,
         check=True,

@@ -113,7 +113,7 @@ def start(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     (folder / "sitecustomize.py").write_text(AT_START)
     path = os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
     return subprocess.Popen(
-        [sys.executable, "-m", "datnet.training.run", "-m", *OVERRIDES],
+        [sys.executable, "-m", "datnet.training", "-m", *OVERRIDES],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": path} | environment,
         stdout=(folder / "log.txt").open("ab"),

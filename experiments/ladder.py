@@ -33,8 +33,7 @@ from datnet.evaluation.networks import evaluate_networks
 from datnet.evaluation.protocol import CONTROLS, every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
 from datnet.files import complete_or_absent, write_text
-from datnet.saved_network import network_of_checkpoint, read_description
-from datnet.training.run_folder import checkpoint_step
+from datnet.saved_network import network_of_checkpoint, read_checkpoint, read_description
 from experiments.comparison import positive_number
 from experiments.tables import as_json
 
@@ -153,7 +152,7 @@ def doublings(run: Path) -> list[Path]:
     Raises:
         DatNetError: If it kept none.
     """
-    kept = {checkpoint_step(path): path for path in (run / "checkpoints").glob("step_*.ckpt")}
+    kept = {read_checkpoint(path)[0]: path for path in (run / "checkpoints").glob("step_*.ckpt")}
     if not kept:
         raise DatNetError(f"{run} has no checkpoints/step_*.ckpt; train with keep_every=1000")
     first, last = min(kept), max(kept)

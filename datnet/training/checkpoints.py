@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import subprocess
-import zipfile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,18 +18,13 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities import rank_zero_only
 
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent
+from datnet.training.checkpoint_files import LAST, PREVIOUS
+from datnet.training.processes import STOP_SIGNALS
 
 log = logging.getLogger(__name__)
-
-LAST = "last.ckpt"
-PREVIOUS = "previous.ckpt"
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-"""Ctrl-C, preemption, and what Slurm can be told to send some time before a job's time is over."""
 
 
 class Stopped(Exception):  # noqa: N818  (nothing went wrong)
@@ -44,11 +38,6 @@ class Stopped(Exception):  # noqa: N818  (nothing went wrong)
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-def is_first_process() -> bool:
-    """Whether this process trains alone, or is the first of several that train together."""
-    return rank_zero_only.rank == 0  # type: ignore[attr-defined]
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -85,51 +74,6 @@ class CheckpointFiles(TorchCheckpointIO):
                 f"{path.parent}: {cause}. The one before it is untouched: make room and go on "
                 "with ckpt_path=last"
             ) from error
-
-
-def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint file; None if it is whole.
-
-    Every byte is read and compared with the checksums that the file holds.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        return str(error)
-    return f"wrong checksum of {broken}" if broken else None
-
-
-def newest_whole_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of a run to go on from: the last, or if that is damaged an earlier one.
-
-    Args:
-        folder: The run's checkpoints.
-
-    Returns:
-        None if the folder has no checkpoint.
-
-    Raises:
-        DatNetError: If all that there are are damaged.
-    """
-    kept = sorted(folder.glob("step_*.ckpt"), reverse=True)
-    candidates = [path for path in (folder / LAST, folder / PREVIOUS, *kept) if path.exists()]
-    reasons: list[str] = []
-    for path in candidates:
-        reason = damage(path)
-        if reason is None:
-            if reasons:
-                log.warning("%s; going on from %s", "; ".join(reasons), path)
-            return path
-        reasons.append(f"{path} is damaged ({reason})")
-        if path.name == LAST and len(candidates) > 1 and is_first_process():
-            path.replace(path.with_suffix(".damaged"))  # lest it becomes the previous one
-    if candidates:
-        raise DatNetError(
-            f"{'; '.join(reasons)}. Remove {folder.parent} to start anew, or choose another "
-            "run_dir=…"
-        )
-    return None
 
 
 class StepCheckpoint(ModelCheckpoint):

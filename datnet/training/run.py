@@ -15,17 +15,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from datnet import provenance
-from datnet.config import CONFIG_DIR, TrainConfig, build, build_with_encoder, check, plain_values
+from datnet.config import TrainConfig, build, build_with_encoder, check, plain_values
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
@@ -34,11 +31,15 @@ from datnet.files import write_text
 from datnet.model_card import NetworkFile, model_card
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.base import Objective
-from datnet.saved_network import NetworkDescription, save_network
-from datnet.training import sweep
+from datnet.saved_network import (
+    DESCRIPTION_FILE,
+    NetworkDescription,
+    read_checkpoint,
+    save_network,
+)
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
+from datnet.training.checkpoint_files import LAST
 from datnet.training.checkpoints import (
-    LAST,
     CheckpointFiles,
     StepCheckpoint,
     Stopped,
@@ -46,9 +47,8 @@ from datnet.training.checkpoints import (
 )
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.final_metrics import final_metrics
-from datnet.training.misspelt import check_names
 from datnet.training.module import StyleTransferModule
-from datnet.training.run_folder import RunFolder, checkpoint_step
+from datnet.training.run_folder import RunFolder
 from datnet.training.weight_average import WeightAverage
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         The run's `search_metric` behind the last step.
     """
     checkpoint = folder.checkpoint(config.ckpt_path)
-    resumed_step = checkpoint_step(checkpoint) if checkpoint else 0
+    resumed_step = read_checkpoint(checkpoint)[0] if checkpoint else 0
     trainer = make_trainer(config, data, folder, resumed_step)
 
     encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
@@ -124,7 +124,7 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
     description = describe(config, data, trainer)
     if trainer.is_global_zero:
         write_text(folder.config, OmegaConf.to_yaml(config, resolve=True))
-        write_text(folder.description, json.dumps(asdict(description), indent=2) + "\n")
+        write_text(folder.path / DESCRIPTION_FILE, json.dumps(asdict(description), indent=2) + "\n")
     started = time.perf_counter()
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     loggers = trainer.loggers
@@ -287,17 +287,6 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="train")
-def main(config: DictConfig) -> float:
-    """Entry point of one training process."""
-    quieten()
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.run_job(config.search_metric)
-    with exits_of_training(config.run_dir):
-        OmegaConf.resolve(config)
-        return train(cast(TrainConfig, config))
-
-
 @contextmanager
 def exits_of_training(run_dir: Path | str) -> Iterator[None]:
     """End the process, with words and a status instead of a traceback, where a training ends early.
@@ -325,14 +314,3 @@ def exits_of_training(run_dir: Path | str) -> Iterator[None]:
             file=sys.stderr,
         )
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    try:
-        check_names(sys.argv[1:])
-        if {"-m", "--multirun"} & set(sys.argv):
-            sweep.refuse_several_sweeps()
-    except DatNetError as error:
-        sys.exit(f"error: {error}")
-    main()
-    sys.exit(int(sweep.SweepReport.failed))

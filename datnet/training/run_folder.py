@@ -26,8 +26,8 @@ from omegaconf import OmegaConf
 
 from datnet.config import TrainConfig, flat_values, plain_values
 from datnet.errors import DatNetError
-from datnet.saved_network import DESCRIPTION_FILE, read_checkpoint
-from datnet.training.checkpoints import LAST, damage, is_first_process, newest_whole_checkpoint
+from datnet.training.checkpoint_files import LAST, damage, newest_whole_checkpoint
+from datnet.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,6 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
-        self.description = path / DESCRIPTION_FILE
         self.checkpoints = path / "checkpoints"
         self.network = path / "network.safetensors"
         self.model_card = path / "model_card.md"
@@ -162,12 +161,3 @@ class RunFolder:
                 "ckpt_path=last, choose another run_dir=…, or remove that folder"
             )
         return None
-
-
-def checkpoint_step(path: Path) -> int:
-    """Optimisation steps behind a checkpoint.
-
-    Raises:
-        DatNetError: If the file is no checkpoint.
-    """
-    return read_checkpoint(path)[0]

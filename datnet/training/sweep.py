@@ -31,7 +31,7 @@ from omegaconf import DictConfig
 
 from datnet.errors import DatNetError
 from datnet.files import write_text
-from datnet.training.checkpoints import STOP_SIGNALS
+from datnet.training.processes import STOP_SIGNALS
 from datnet.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def run_job(search_metric: str) -> float:
     folder = RunFolder(sweep_dir / name)
     folder.wait_until_free()
     command = [
-        *(sys.executable, "-m", "datnet.training.run"),
+        *(sys.executable, "-m", "datnet.training"),
         *overrides,
         f"run_dir={quoted(str(folder.path))}",
         f"group={quoted(sweep_dir.name)}",

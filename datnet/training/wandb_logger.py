@@ -24,7 +24,7 @@ from datnet.config import TrainConfig, plain_values
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.files import write_text
-from datnet.training.checkpoints import is_first_process
+from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)

@@ -14,17 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
+from datnet.saved_network import read_checkpoint
 from datnet.training import run
-from datnet.training.checkpoints import (
-    LAST,
-    PREVIOUS,
-    CheckpointFiles,
-    Stopped,
-    damage,
-    newest_whole_checkpoint,
-)
+from datnet.training.checkpoint_files import LAST, PREVIOUS, damage, newest_whole_checkpoint
+from datnet.training.checkpoints import CheckpointFiles, Stopped
 from datnet.training.module import StyleTransferModule
-from datnet.training.run_folder import RunFolder, checkpoint_step
+from datnet.training.run_folder import RunFolder
 
 
 def write(folder: Path, step: int, name: str = LAST) -> Path:
@@ -38,7 +33,7 @@ def test_the_last_but_one_is_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         write(tmp_path, step)
     write(tmp_path, 3, "step_000003.ckpt")
-    assert {path.name: checkpoint_step(path) for path in tmp_path.iterdir()} == {
+    assert {path.name: read_checkpoint(path)[0] for path in tmp_path.iterdir()} == {
         LAST: 3,
         PREVIOUS: 2,
         "step_000003.ckpt": 3,
@@ -55,7 +50,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == [LAST]
-    assert checkpoint_step(tmp_path / LAST) == 1
+    assert read_checkpoint(tmp_path / LAST)[0] == 1
 
 
 def test_a_full_disk_ends_a_training_with_words(
@@ -104,7 +99,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before(
     assert f"{tmp_path / LAST} is damaged" in caplog.text
 
     write(tmp_path, 2)  # the damaged one does not take the place of the previous one
-    assert checkpoint_step(tmp_path / PREVIOUS) == 1
+    assert read_checkpoint(tmp_path / PREVIOUS)[0] == 1
 
     for name in (LAST, PREVIOUS):
         (tmp_path / name).write_bytes(b"PK")
@@ -177,7 +172,7 @@ def test_a_signal_saves_and_stops_behind_the_step(
             run.train(settings(*overrides))
     assert stopped.value.exit_code == 128 + number
     assert signal.getsignal(number) == handler
-    assert checkpoint_step(tmp_path / "run" / "checkpoints" / LAST) == 2
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / LAST)[0] == 2
     asked = tmp_path / "asked"  # Slurm itself puts preempted jobs back
     assert asked.exists() == (number == signal.SIGUSR1)
     if asked.exists():
@@ -208,7 +203,7 @@ def test_all_processes_stop_behind_the_same_step(
     small_overrides: list[str], tmp_path: Path
 ) -> None:
     """A signal to the first of two processes; the other would wait for it for ever."""
-    command = [sys.executable, "-m", "datnet.training.run", *small_overrides, "model=adain"]
+    command = [sys.executable, "-m", "datnet.training", *small_overrides, "model=adain"]
     command += ["trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=100000"]
     command += ["checkpoint_every=1", "run_dir=run"]
     checkpoint = tmp_path / "run" / "checkpoints" / LAST
@@ -218,5 +213,5 @@ def test_all_processes_stop_behind_the_same_step(
         process.terminate()
         _, errors = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, errors
-    step = checkpoint_step(checkpoint)
+    step = read_checkpoint(checkpoint)[0]
     assert f"stopped at step {step}" in errors

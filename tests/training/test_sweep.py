@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from wandb_file import WandbRun
 
-from datnet.saved_network import read_description
+from datnet.saved_network import read_checkpoint, read_description
 from datnet.training import run
-from datnet.training.run_folder import RunFolder, checkpoint_step
+from datnet.training.run_folder import RunFolder
 from datnet.training.sweep import folder_name
 
 
@@ -84,7 +84,7 @@ def test_jobs_side_by_side_in_two_processes_each(
 def test_a_stopped_sweep_stops_its_job_and_goes_on(
     small_overrides: list[str], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "datnet.training.run", "-m", *small_overrides]
+    command = [sys.executable, "-m", "datnet.training", "-m", *small_overrides]
     command += ["model=adain", "seed=1,2", "checkpoint_every=1", "sweep=mine"]
     folder = tmp_path / "sweeps" / "mine"
     with subprocess.Popen([*command, "trainer.max_steps=100000"], cwd=tmp_path) as process:
@@ -93,14 +93,14 @@ def test_a_stopped_sweep_stops_its_job_and_goes_on(
         process.terminate()
         assert process.wait(120) == 128 + signal.SIGTERM
     (checkpoint,) = folder.glob("*/checkpoints/last.ckpt")  # the second job was not begun
-    step = checkpoint_step(checkpoint)
+    step = read_checkpoint(checkpoint)[0]
     with RunFolder(checkpoint.parents[1]).reserved():  # nobody trains there any more
         assert step >= 1
 
 
 def test_a_sweep_under_torchrun_says_what_to_do(tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "datnet.training.run", "-m", "model=adain,sanet"],
+        [sys.executable, "-m", "datnet.training", "-m", "model=adain,sanet"],
         cwd=tmp_path,
         env=os.environ | {"WORLD_SIZE": "2", "RANK": "0"},
         capture_output=True,
@@ -143,15 +143,15 @@ def test_what_is_killed_goes_on_as_if_nothing_had_been(
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does_with_twice_the_batch(
-    small_overrides: list[str], tmp_path: Path
+    settings, small_overrides: list[str], tmp_path: Path
 ) -> None:
     """In double precision, since Adam's first steps are the learning rate times the gradient's
     sign: where a gradient is rounding noise of float32, weights would differ by twice that."""
-    common = [*small_overrides, "model=adain", "trainer.max_steps=2", "trainer.precision=64-true"]
-    one = train([*common, "data.batch_size=4", "run_dir=one"], tmp_path)
-    assert one.returncode == 0, one.stderr
+    common = ["model=adain", "trainer.max_steps=2", "trainer.precision=64-true"]
+    run.train(settings(*common, "data.batch_size=4", f"run_dir={tmp_path / 'one'}"))
     two = train(
         [
+            *small_overrides,
             *common,
             *("data.batch_size=2", "run_dir=two", "trainer.devices=2", "trainer.strategy=ddp"),
         ],
@@ -172,3 +172,15 @@ def test_folder_names() -> None:
     assert "/" not in first
     assert " " not in first
     assert len(folder_name([f"key{i}=value{i}" for i in range(50)])) < 200
+
+
+def test_a_sweep_and_the_help_start_without_torch() -> None:
+    """Importing torch and Lightning takes seconds, which a misspelt setting need not wait for."""
+    program = (
+        "import sys, datnet.training.__main__ as m; assert m.main; print(*sorted(sys.modules))"
+    )
+    modules = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "hydra" in modules
+    assert not {"torch", "lightning", "torchvision", "wandb"} & set(modules)
