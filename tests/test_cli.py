@@ -97,7 +97,13 @@ def test_stylize_one(network_file: Path, pictures: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_evaluate(network_file: Path, pictures: Path, tmp_path: Path) -> None:
+def test_evaluate(
+    network_file: Path,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     arguments = (
         *("evaluate", network_file, "--content", pictures / "content"),
         *("--style", pictures / "style", "--contents", "2", "--styles", "1", "--size", "64"),
@@ -114,15 +120,14 @@ def test_evaluate(network_file: Path, pictures: Path, tmp_path: Path) -> None:
     assert len(list((folder / "images").glob("*.png"))) == 2
 
     # The written pair list gives the same table, and other pairs are not mixed into the folder.
-    again = datnet(
-        *arguments[:6],
-        *("--pairs", folder / "pairs.csv", "--size", "64", "--device", "cpu", "--save-images"),
-        cwd=tmp_path,
-    )
-    assert again.returncode == 0, again.stderr
-    assert again.stdout == result.stdout
-    other = datnet(*arguments[:6], "--size", "48", "--device", "cpu", cwd=tmp_path)
-    assert_clear_failure(other, "holds another evaluation", "size")
+    monkeypatch.chdir(tmp_path)
+    pairs = ("--pairs", folder / "pairs.csv", "--size", "64", "--device", "cpu", "--save-images")
+    assert call(monkeypatch, *arguments[:6], *pairs) == 0
+    assert capsys.readouterr().out == result.stdout
+    assert call(monkeypatch, *arguments[:6], "--size", "48", "--device", "cpu") == 1
+    message = capsys.readouterr().err
+    assert "holds another evaluation" in message
+    assert "size" in message
 
 
 def test_benchmark(
