@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import warnings
 from typing import TextIO
@@ -62,7 +63,12 @@ def main() -> None:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     warnings.showwarning = show_warning
     try:
-        sys.exit(arguments.run(arguments))
+        status = arguments.run(arguments)
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:  # `datnet doctor | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except DatNetError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_train_help_and_mistakes(tmp_path: Path) -> None:
     assert_clear_failure(
         datnet("train", "model=datnet_ful", cwd=tmp_path), "datnet_full", "datnet_spatial", "sanet"
     )
+
+
+def test_nobody_reads_on(network_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in `datnet info … | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert call(monkeypatch, "info", network_file) == 128 + signal.SIGPIPE
 
 
 def test_stylize_one(network_file: Path, pictures: Path, tmp_path: Path) -> None:
