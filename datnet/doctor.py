@@ -347,7 +347,8 @@ def check_networks() -> Iterator[Finding]:
     from datnet.shipped import shipped_file, shipped_names
 
     files = []
-    for name in shipped_names():
+    shipped = shipped_names()
+    for name in shipped:
         try:
             files.append(shipped_file(name))
         except DatNetError as error:
@@ -362,7 +363,7 @@ def check_networks() -> Iterator[Finding]:
         steps = description.training.get("steps")
         text = description.name + (f", {steps} steps" if steps is not None else "")
         yield Finding("networks", str(path), "ok", text)
-    if not files:
+    if not files and not shipped:
         text = "none comes with this version, and none is in runs/ of this folder"
         cure = "datnet train, or a published one: datnet weights fetch microast"
         yield Finding("networks", "networks", "note", text, cure)

@@ -52,8 +52,7 @@ def test_attention_key(golden, level: int) -> None:
 
 
 def test_adaattn(golden) -> None:
-    """Where attention is spread out the outputs agree to 2e-4 (1e-4 or a little more, by the number
-    of threads).
+    """Where attention is spread out, the published output and ours are within 1e-4 of float64.
 
     Where it sees one position alone, the published float32 variance is rounding noise: its output
     is up to 1.6e-3 off a float64 evaluation of the same formula. There ours must be no further off.
@@ -74,7 +73,8 @@ def test_adaattn(golden) -> None:
         )
     spread = std.view(exact.shape) > 0.02
     assert 0.3 < spread.float().mean() < 0.6
-    torch.testing.assert_close(output[spread], vectors["out"][spread], atol=2e-4, rtol=0)
+    for close in (output, vectors["out"]):
+        torch.testing.assert_close(close[spread].double(), exact[spread], atol=1e-4, rtol=0)
     assert (vectors["out"] - exact).abs().max() < 2e-3
     assert (output - exact).abs().max() < 2e-3
     assert (output - exact).abs().mean() < 2e-5
