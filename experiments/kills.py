@@ -29,7 +29,8 @@ from tqdm import tqdm
 
 from datnet.data.sample import sample_images
 from datnet.evaluation.markdown import aligned
-from datnet.training import checkpoints, module, sweep
+from datnet.training import module, sweep
+from datnet.training.checkpoint_files import LAST
 
 RANDOM_TIME = "random time"
 POINTS = ("step", "validation", "half a checkpoint", "between renamings", "hand-over")
@@ -87,7 +88,7 @@ def die_at(point: str, count: int, mark: str) -> None:
 
         def rename_and_die(path: Path, target: Path) -> Path:
             result = rename(path, target)
-            if path.name == checkpoints.LAST:
+            if path.name == LAST:
                 die_in_time()
             return result
 

@@ -7,7 +7,7 @@ transforms are products with the Kronecker squares of the paper's matrices, and 
 one product over the channels for each of the 36 places of a tile. cuDNN does the like by itself;
 PyTorch's convolutions on the CPU do not.
 
-``T`` is a number of tiles, ``I`` and ``O`` are channels that come in and go out.
+``I`` and ``O`` are channels that come in and go out.
 """
 
 from __future__ import annotations
