@@ -231,14 +231,14 @@ def check(config: TrainConfig) -> None:
     Raises:
         DatNetError: Naming the setting at fault and what it can be.
     """
+    from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK  # imports torch
+
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise DatNetError(f"{', '.join(missing)} must be given: {missing[0]}=…")
     check_arguments("model.network", config.model.network)
     check_arguments("model.objective", config.model.objective)
     check_arguments("data", config.data)
-    from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK  # imports torch
-
     if config.encoder.arch not in CONVOLUTIONS_PER_BLOCK:
         choices = " or ".join(CONVOLUTIONS_PER_BLOCK)
         raise DatNetError(f"encoder.arch is {config.encoder.arch}; it can be {choices}")
