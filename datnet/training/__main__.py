@@ -32,9 +32,12 @@ def main(config: DictConfig) -> float:
     gc.freeze()
     gc.enable()
     quieten()
-    with exits_of_training(config.run_dir):
-        OmegaConf.resolve(config)
-        return train(cast(TrainConfig, config))
+    try:
+        with exits_of_training(config.run_dir):
+            OmegaConf.resolve(config)
+            return train(cast(TrainConfig, config))
+    finally:
+        gc.unfreeze()  # else Triton's bindings complain of leaks when the process ends
 
 
 if __name__ == "__main__":
