@@ -24,6 +24,7 @@ from datnet.saved_network import (
     save_network,
 )
 from datnet.shipped import shipped_file, shipped_names
+from datnet.training.checkpoint_files import LAST
 from datnet.untrained import UNTRAINED, untrained_file
 from datnet.weights import WeightStatus, cache_dir
 from datnet.weights.contents import read_safetensors, read_torch_file, sha256_of_values
@@ -108,11 +109,11 @@ def network_file(checkpoint: str | Path) -> Path:
     """Return the network file that a user means.
 
     Args:
-        checkpoint: A network or a checkpoint that `datnet train` wrote; or the name of a published
-            network, of one that comes with DatNet, or of a method that needs no training; or a
-            folder with the files of a published one, as its authors published them or as
-            ``PART.safetensors``. An existing file, then a folder with published files, goes before
-            a name. What a network's file holds is not looked at.
+        checkpoint: A network or a checkpoint that `datnet train` wrote, or its run's folder, also
+            while it trains; or the name of a published network, of one that comes with DatNet, or
+            of a method that needs no training; or a folder with the files of a published one, as
+            its authors published them or as ``PART.safetensors``. An existing file, then a folder
+            that holds a network, goes before a name. What a network's file holds is not looked at.
 
     Returns:
         The file; for a published network a verified one in the cache.
@@ -128,6 +129,10 @@ def network_file(checkpoint: str | Path) -> Path:
         for name in PUBLISHED:
             if any(_file_in(path, name, part) for part in PUBLISHED[name].files):
                 return _convert(name, _read_folder(path, name))
+        if (path / "network.safetensors").is_file():
+            return path / "network.safetensors"
+        if (path / "checkpoints" / LAST).is_file():
+            return network_of_checkpoint(path / "checkpoints" / LAST)
     if str(checkpoint) in PUBLISHED:
         return published_file(str(checkpoint))
     if str(checkpoint) in shipped_names():

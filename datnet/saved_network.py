@@ -132,7 +132,7 @@ def read_description(path: Path) -> NetworkDescription:
         DatNetError: If the file is missing or is no such file.
     """
     if path.is_dir():
-        raise DatNetError(f"{path} is a folder; name the network.safetensors in it")
+        raise DatNetError(f"{path} is a folder that holds no network and no checkpoints")
     if not path.exists():
         raise DatNetError(
             f"{path} does not exist; `datnet train` writes RUN_DIR/network.safetensors"

@@ -123,9 +123,10 @@ class Stylizer:
     datnet.errors.DatNetError: alpha is 2; it must be between 0 and 1
 
     Args:
-        checkpoint: A ``network.safetensors`` that `datnet train` wrote, or a published network,
-            such as "microast", or a method without training, such as "gatys", see
-            :func:`datnet.published.network_file`; by default the network that comes with DatNet.
+        checkpoint: A ``network.safetensors`` that `datnet train` wrote or its run's folder, or
+            a published network, such as "microast", or a method without training, such as "gatys",
+            see :func:`datnet.published.network_file`; by default the network that comes with
+            DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
         dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute
             much faster in 16 bits. Attention and statistics stay in float32.

@@ -284,8 +284,8 @@ def test_other_files_are_as_before(
     assert network_file(str(file)) == file
     with pytest.raises(DatNetError, match="no network file of DatNet"):
         Stylizer(file)
-    with pytest.raises(DatNetError, match=r"is a folder; name the network\.safetensors in it"):
-        Stylizer(tmp_path)
+    with pytest.raises(DatNetError, match="is a folder that holds no network"):
+        Stylizer(tmp_path / "..")
     # A folder that happens to have a published name does not hide the published network.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "microast").mkdir()

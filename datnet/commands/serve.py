@@ -34,8 +34,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--checkpoint",
         nargs="+",
         metavar="NETWORK",
-        help="network.safetensors of `datnet train`, or a published network: microast; of several "
-        "the page offers the choice (default: the one that comes with DatNet)",
+        help="network.safetensors of `datnet train`, or the run's folder, or a published network: "
+        "microast; of several the page offers the choice (default: the one that comes with DatNet)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
     parser.add_argument(

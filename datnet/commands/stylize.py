@@ -101,9 +101,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        help="a network.safetensors of `datnet train`; or a network that its authors published: "
-        "microast, or a folder with its files; or a method without training: wct, gatys, "
-        "wct_vgg19, gatys_vgg19 (default: the one that comes with DatNet)",
+        help="a network.safetensors of `datnet train`, or the run's folder; or a network that its "
+        "authors published: microast, or a folder with its files; or a method without "
+        "training: wct, gatys, wct_vgg19, gatys_vgg19 (default: the one that comes with DatNet)",
     )
     parser.add_argument(
         "--photorealistic",

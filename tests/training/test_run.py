@@ -123,6 +123,7 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     # a checkpoint is as good as the network of that step
     early = network_file(folder / "checkpoints" / "previous.ckpt")
     late = network_file(folder / "checkpoints" / "last.ckpt")
+    assert network_file(folder) == folder / "network.safetensors"
     facts = dict(description.training)
     del facts["validation_loss"]
     assert read_description(early).training == {**facts, "steps": 1}
@@ -138,6 +139,7 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     weights = (folder / "network.safetensors").read_bytes()
     for name in ("finished.json", "network.safetensors"):
         (folder / name).unlink()
+    assert network_file(folder) == late  # of a run that goes on, what it saved last
     run.train(settings(*overrides, "trainer.val_check_interval=2", "seed=3", "ckpt_path=last"))
     assert (folder / "network.safetensors").read_bytes() == weights
     assert json.loads((folder / "finished.json").read_text())["metrics"] == finished
