@@ -2,9 +2,9 @@
 
     python -m experiments.gallery                          # MicroAST with its authors' weights
     python -m experiments.gallery --checkpoint NETWORK     # any network of `datnet train`
-    python -m experiments.gallery --content DIR --style DIR --output DIR
+    python -m experiments.gallery --content DIR --style A.jpg B.jpg C.jpg D.jpg --output DIR
 
-Without folders it paints the photographs and paintings of the embedded sample set, which may be
+Without pictures it paints the photographs and paintings of the embedded sample set, which may be
 shown to anyone (``datnet/data/sample.py`` says whose they are).
 """
 
@@ -35,14 +35,18 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--checkpoint", default="microast", help="a network (default: microast)")
-    parser.add_argument("--content", type=Path, help="photographs (default: sample set)")
-    parser.add_argument("--style", type=Path, help="paintings (default: sample set)")
+    parser.add_argument(
+        "--content", type=Path, nargs="+", help="4 photographs or a folder (default: sample set)"
+    )
+    parser.add_argument(
+        "--style", type=Path, nargs="+", help="4 paintings or a folder (default: sample set)"
+    )
     parser.add_argument("--output", type=Path, default=Path("experiments/results/gallery"))
     arguments = parser.parse_args()
     try:
         stylizer = Stylizer(arguments.checkpoint)
-        photographs = squares(arguments.content or sample_images().eval_content, CONTENTS)
-        paintings = squares(arguments.style or sample_images().eval_style, STYLES)
+        photographs = squares(arguments.content or [sample_images().eval_content], CONTENTS)
+        paintings = squares(arguments.style or [sample_images().eval_style], STYLES)
         pictures = {
             "gallery": draw_gallery(stylizer, photographs, paintings),
             "alpha": draw_alpha(stylizer, photographs[0], paintings[0]),
@@ -60,9 +64,10 @@ Picture = tuple[list[list[Image.Image]], list[str]]
 """Rows of pictures and the titles of their columns."""
 
 
-def squares(folder: Path, count: int) -> list[Image.Image]:
-    """The first pictures of a folder."""
-    return [fit_square(read_image(path), SIZE) for path in find_images(folder)[:count]]
+def squares(paths: Sequence[Path], count: int) -> list[Image.Image]:
+    """The first pictures of files and folders."""
+    files = [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]
+    return [fit_square(read_image(file), SIZE) for file in files[:count]]
 
 
 def draw_gallery(
