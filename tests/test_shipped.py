@@ -11,11 +11,16 @@ import torch
 from PIL import Image
 from pixel_network import PixelNetwork
 from safetensors.torch import load_file
+from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
 from datnet import Stylizer, shipped, stylizer
+from datnet.data.images import find_images, read_square
+from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
+from datnet.networks.vgg import VggEncoder
+from datnet.objectives.terms import global_style
 from datnet.published import network_file
-from datnet.saved_network import NetworkDescription, save_network
+from datnet.saved_network import NetworkDescription, load_network, save_network
 from experiments import ship
 
 
@@ -87,3 +92,25 @@ def test_cards_need_an_evaluation(
     call_ship(monkeypatch, run)
     with pytest.raises(SystemExit, match="holds no evaluation of"):
         call_ship(monkeypatch, "--evaluations", tmp_path)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", shipped.shipped_names())
+def test_what_ships_is_trained(name: str) -> None:
+    """Its pictures are much nearer to the paintings than the photographs are, and still those."""
+    path = shipped.shipped_file(name)
+    assert path.with_suffix(".md").is_file()
+    try:
+        encoder, network = VggEncoder("vgg16"), load_network(path).eval()
+    except DatNetError as error:
+        pytest.skip(f"the weights cannot be obtained: {error}")
+    sample = sample_images()
+    photographs, paintings = (
+        torch.cat([read_square(file, 256) for file in find_images(folder)[:3]])
+        for folder in (sample.eval_content, sample.eval_style)
+    )
+    painted = network(photographs, paintings)
+    styles = encoder(paintings)
+    distances = [global_style(encoder(images), styles) for images in (painted, photographs)]
+    assert distances[0] < 0.6 * distances[1]
+    assert ssim(painted, photographs, data_range=1.0) > 0.4
