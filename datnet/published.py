@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
 from torch import Tensor
 
 from datnet.config import build
@@ -292,7 +291,7 @@ def _convert(name: str, tensors: dict[str, Tensor]) -> Path:
     network.load_state_dict(tensors)
     try:
         save_network(network, description, path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise DatNetError(
             f"{path} cannot be written: {error}. Set DATNET_CACHE to use another folder."
         ) from error

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from datnet.config import build_with_encoder, find_target
@@ -66,7 +66,10 @@ def save_tensors(
         if not name.startswith(ENCODER_PREFIX)
     }
     with complete_or_absent(path) as unfinished:
-        save_file(without_encoder, unfinished, metadata={"datnet": json.dumps(asdict(description))})
+        # Not save_file, whose files their owner alone may read.
+        unfinished.write_bytes(
+            save(without_encoder, metadata={"datnet": json.dumps(asdict(description))})
+        )
 
 
 def network_of_checkpoint(checkpoint: Path) -> Path:
@@ -104,7 +107,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
     path = checkpoint.with_suffix(".safetensors")
     try:
         save_tensors(network, description, path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise DatNetError(f"{path}, a checkpoint's network, cannot be written: {error}") from error
     return path
 

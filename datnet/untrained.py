@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from torch import Tensor
 
 from datnet.config import build_with_encoder, find_target
@@ -66,7 +65,7 @@ def untrained_file(name: str) -> Path:
     path = cache_dir() / "networks" / f"{name}.safetensors"
     try:
         make_untrained(UNTRAINED[name], path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise DatNetError(
             f"{path} cannot be written: {error}. Set DATNET_CACHE to use another folder."
         ) from error

@@ -1,7 +1,7 @@
 """The pictures of README: a gallery of a trained network, and what each control does.
 
-    python -m experiments.gallery                          # MicroAST with its authors' weights
-    python -m experiments.gallery --checkpoint NETWORK     # any network of `datnet train`
+    python -m experiments.gallery                          # the network that comes with DatNet
+    python -m experiments.gallery --checkpoint NETWORK     # any other, such as microast
     python -m experiments.gallery --content DIR --style A.jpg B.jpg C.jpg D.jpg --output DIR
 
 Without pictures it paints the photographs and paintings of the embedded sample set, which may be
@@ -34,7 +34,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--checkpoint", default="microast", help="a network (default: microast)")
+    parser.add_argument("--checkpoint", help="default: the network that comes with DatNet")
     parser.add_argument(
         "--content", type=Path, nargs="+", help="4 photographs or a folder (default: sample set)"
     )

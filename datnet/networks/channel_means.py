@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from datnet import weights as weight_files
@@ -88,7 +88,8 @@ def measure_channel_means(layers: Sequence[nn.Module], photographs: Iterable[Pat
 def save_means(means: Iterable[Tensor], path: Path) -> None:
     """Write measured means to a file that :func:`channel_means` reads."""
     with complete_or_absent(path) as unfinished:
-        save_file({f"{index:02d}": mean for index, mean in enumerate(means)}, unfinished)
+        numbered = {f"{index:02d}": mean for index, mean in enumerate(means)}
+        unfinished.write_bytes(save(numbered))  # save_file's files their owner alone may read
 
 
 def _digest(layers: Sequence[nn.Module]) -> str:

@@ -111,6 +111,8 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     # the network's file says how it came about
     description = read_description(folder / "network.safetensors")
+    modes = {(folder / name).stat().st_mode for name in ("network.safetensors", "config.yaml")}
+    assert len(modes) == 1  # whoever may read the one may read the other
     assert description.name == "adain"
     assert description.training["steps"] == 2
     assert description.training["images_per_step"] == 2
