@@ -38,8 +38,9 @@ def test_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     findings = by_name(doctor.examine())
     assert all(findings[name].state == "ok" for name in ("torch", "torchvision", "pillow", "cpu"))
     assert findings["torch"].text == torch.__version__
-    assert findings["networks"].state == "note"
     assert {"vgg16", "vgg19", "alexnet", "microast", "cache"} <= findings.keys()
+    for name in shipped.shipped_names():
+        assert findings[str(shipped.PRETRAINED / f"{name}.safetensors")].state == "ok"
     assert findings["wandb"].text.startswith("offline")
 
 
@@ -163,6 +164,7 @@ def test_images(tmp_path: Path) -> None:
 
 def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
     (none,) = doctor.check_networks()
     assert none.state == "note"
     run = tmp_path / "runs" / "adain" / "seed_1"
@@ -172,7 +174,6 @@ def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pretrained").mkdir()
     (tmp_path / "pretrained" / "cut.safetensors").write_bytes(b"nothing")
     (tmp_path / "pretrained" / "SHA256SUMS").write_text("00  cut.safetensors\n")
-    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
     cut, good, bad = doctor.check_networks()
     assert (cut.state, cut.name) == ("broken", "cut")
     assert (good.state, good.text) == ("ok", "adain, 7 steps")

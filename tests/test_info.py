@@ -169,7 +169,7 @@ def test_mistakes_are_told_in_one_line(
     for arguments, words in (
         (("notes.safetensors",), ["notes.safetensors", "no network file"]),
         (("missing.safetensors",), ["missing.safetensors", "does not exist"]),
-        ((network.parent,), [str(network.parent), "folder"]),
+        ((damaged.parent,), [str(damaged.parent), "folder"]),
         ((network, "--card"), ["summary.json", "run the evaluation again"]),
         ((network, "--card", "--evaluations", "nowhere"), ["--evaluations nowhere", "no folder"]),
     ):

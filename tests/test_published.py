@@ -20,6 +20,7 @@ from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.published import PUBLISHED, network_file
 from datnet.saved_network import load_network, read_description
+from datnet.shipped import shipped_names
 from datnet.weights import sources
 from datnet.weights.contents import sha256_of_values
 
@@ -338,7 +339,7 @@ def test_mistakes_on_the_command_line(
         assert call(monkeypatch, *arguments) == 1
         message = capsys.readouterr().err
         assert message.startswith("error: micorast does not exist")
-        assert "networks that are there already: microast" in message
+        assert f"already: {', '.join([*shipped_names(), 'microast'])};" in message
         assert len(message.splitlines()) == 1
     assert call(monkeypatch, "stylize", photo, painting, "--checkpoint", "microast") == 1
     message = capsys.readouterr().err

@@ -476,6 +476,8 @@ def test_a_second_painting_and_another_network_in_a_browser(browser, address, tm
     share = find("css selector", "#mix input[type=number]")[0]
     share.clear()
     share.send_keys("0", "\ue004")  # Tab
+    slider = find("css selector", "#mix input[type=range]")[0]
+    wait_for(lambda: slider.get_attribute("value") == "0")
     paint(lambda pixels: np.array_equal(pixels, one_painting))
 
     find("css selector", "#network input[value=other]")[0].click()
