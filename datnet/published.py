@@ -24,6 +24,7 @@ from datnet.saved_network import (
 )
 from datnet.shipped import shipped_file, shipped_names
 from datnet.training.checkpoint_files import LAST
+from datnet.training.run_folder import RunFolder
 from datnet.untrained import UNTRAINED, untrained_file
 from datnet.weights import WeightStatus, cache_dir
 from datnet.weights.contents import read_safetensors, read_torch_file, sha256_of_values
@@ -128,10 +129,11 @@ def network_file(checkpoint: str | Path) -> Path:
         for name in PUBLISHED:
             if any(_file_in(path, name, part) for part in PUBLISHED[name].files):
                 return _convert(name, _read_folder(path, name))
-        if (path / "network.safetensors").is_file():
-            return path / "network.safetensors"
-        if (path / "checkpoints" / LAST).is_file():
-            return network_of_checkpoint(path / "checkpoints" / LAST)
+        run = RunFolder(path)
+        if run.network.is_file():
+            return run.network
+        if (run.checkpoints / LAST).is_file():
+            return network_of_checkpoint(run.checkpoints / LAST)
     if str(checkpoint) in PUBLISHED:
         return published_file(str(checkpoint))
     if str(checkpoint) in shipped_names():
