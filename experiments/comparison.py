@@ -379,13 +379,12 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
     Raises:
         DatNetError: If the folder holds a training with other settings.
     """
-    if run.finished_steps() is None:
+    if run.finished_steps() is None:  # composing takes a while
         return False
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         config = compose("train", list(settings))
     OmegaConf.resolve(config)
-    run.check_same_settings(cast(TrainConfig, config))
-    return (run.finished_steps() or 0) >= config.trainer.max_steps
+    return run.is_finished(cast(TrainConfig, config))
 
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from datnet.training.misspelt import check_names
 def main(config: DictConfig) -> float:
     """Entry point of one training process."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.run_job(config.search_metric)
+        return sweep.run_job(cast(TrainConfig, config))
     gc.disable()  # what is imported stays; looking for garbage among it takes a sixth of the time
     from datnet.training.run import exits_of_training, quieten, train
 

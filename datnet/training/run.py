@@ -77,8 +77,7 @@ def train(config: TrainConfig) -> float:
     data.check()
     folder = RunFolder(Path(config.run_dir))
     with folder.reserved():
-        folder.check_same_settings(config)
-        if (folder.finished_steps() or 0) >= config.trainer.max_steps:
+        if folder.is_finished(config):
             log.info("%s is finished already; nothing to do", folder.path)
             return folder.finished_metric(config.search_metric)
         try:

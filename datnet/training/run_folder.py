@@ -83,6 +83,15 @@ class RunFolder:
         facts = json.loads(self.finished.read_text())
         return float(facts.get("metrics", {}).get(name, math.inf))
 
+    def is_finished(self, config: TrainConfig) -> bool:
+        """Whether the folder holds the whole of this training.
+
+        Raises:
+            DatNetError: If it holds a run with other settings.
+        """
+        self.check_same_settings(config)
+        return (self.finished_steps() or 0) >= config.trainer.max_steps
+
     def check_same_settings(self, config: TrainConfig) -> None:
         """Refuse a folder that holds a run with other settings.
 

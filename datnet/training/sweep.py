@@ -29,6 +29,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from datnet.config import TrainConfig
 from datnet.errors import DatNetError
 from datnet.files import write_text
 from datnet.training.processes import STOP_SIGNALS
@@ -41,17 +42,17 @@ LESS_TELLING = ("trainer", "logger", "data", "sweep", "final_metrics", "checkpoi
 OUTCOMES = ".outcomes"
 
 
-def run_job(search_metric: str) -> float:
+def run_job(config: TrainConfig) -> float:
     """Train what the current job of the sweep says, in a fresh process.
 
     A job that has finished before is not repeated, one that was interrupted is resumed, and one
     that still runs, as after the sweep alone was killed, is waited for.
 
     Args:
-        search_metric: One of the metrics in a finished run's finished.json.
+        config: The job's composed configuration.
 
     Returns:
-        That metric, for sweepers that search; infinity if the job failed.
+        Its `search_metric`, for sweepers that search; infinity if the job failed.
     """
     hydra = HydraConfig.get()
     overrides = list(hydra.overrides.task)
@@ -59,22 +60,38 @@ def run_job(search_metric: str) -> float:
     name = folder_name(overrides)
     folder = RunFolder(sweep_dir / name)
     folder.wait_until_free()
-    command = [
-        *(sys.executable, "-m", "datnet.training"),
-        *overrides,
-        f"run_dir={quoted(str(folder.path))}",
-        f"group={quoted(sweep_dir.name)}",
-        "ckpt_path=last",
-    ]
-    with subprocess.Popen(command) as process, passing_signals_to(process):
-        exit_code = process.wait()
+    exit_code = 0 if _is_finished(folder, config) else _train(folder, overrides, sweep_dir.name)
     if exit_code in {128 + number for number in STOP_SIGNALS}:
         sys.exit(exit_code)  # the sweep was asked to stop, not this job alone
     write_text(sweep_dir / OUTCOMES / f"{name}.json", json.dumps({"exit_code": exit_code}))
     if exit_code:
         log.error("job %s failed", name)
         return float("inf")
-    return folder.finished_metric(search_metric)
+    return folder.finished_metric(config.search_metric)
+
+
+def _is_finished(folder: RunFolder, config: TrainConfig) -> bool:
+    """Sooner known than by a process that finds nothing to do: that takes seconds to start."""
+    try:
+        finished = folder.is_finished(config)
+    except DatNetError:
+        return False  # the job's own process says what is wrong
+    if finished:
+        log.info("%s is finished already", folder.path)
+    return finished
+
+
+def _train(folder: RunFolder, overrides: Sequence[str], group: str) -> int:
+    """Run a job's process and return its exit code."""
+    command = [
+        *(sys.executable, "-m", "datnet.training"),
+        *overrides,
+        f"run_dir={quoted(str(folder.path))}",
+        f"group={quoted(group)}",
+        "ckpt_path=last",
+    ]
+    with subprocess.Popen(command) as process, passing_signals_to(process):
+        return process.wait()
 
 
 @contextmanager
