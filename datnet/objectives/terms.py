@@ -63,23 +63,43 @@ def local_feature(
     Returns:
         Σ over levels of MSE(output, AdaAttN*(content, style)), a scalar. The target is a constant.
     """
-    with torch.no_grad():
-        of_content, of_style = (
-            attention_inputs(
-                features[: max(levels)],
-                {level: features[level - 1].shape[2:] for level in levels},
-                resize,
-            )
-            for features in (content, style)
-        )
-        targets = [
-            adaptive_attention_norm(content_maps, query, key, style_maps)
-            for (content_maps, query), (style_maps, key) in zip(of_content, of_style, strict=True)
-        ]
+    targets = local_feature_targets(content, style, levels, resize)
     total = output[0].new_zeros((), dtype=torch.float32)
     for level, target in zip(levels, targets, strict=True):
         total = total + squared_error(output[level - 1], target)
     return total
+
+
+@torch.no_grad()
+def local_feature_targets(
+    content: Sequence[Tensor],
+    style: Sequence[Tensor],
+    levels: Sequence[int] = (3, 4, 5),
+    resize: Resize = "bilinear",
+) -> list[Tensor]:
+    """AdaAttN*(content, style): attention by the features themselves, without learnable parts.
+
+    Args:
+        content: Features of the content image, before any channel attention.
+        style: Features of the style image, likewise.
+        levels: Levels that are wanted.
+        resize: How the attention keys shrink shallow features.
+
+    Returns:
+        Maps shaped like the content's at those levels.
+    """
+    of_content, of_style = (
+        attention_inputs(
+            features[: max(levels)],
+            {level: features[level - 1].shape[2:] for level in levels},
+            resize,
+        )
+        for features in (content, style)
+    )
+    return [
+        adaptive_attention_norm(content_maps, query, key, style_maps)
+        for (content_maps, query), (style_maps, key) in zip(of_content, of_style, strict=True)
+    ]
 
 
 def content_restoration(
