@@ -64,6 +64,7 @@ def _nearest(key: str) -> str:
     groups = [path.name for path in CONFIG_DIR.iterdir() if path.is_dir()]
     names = [*_compose([]), *groups]
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]}?"
-    return "`datnet train --cfg job` shows all of them"
+    hint = f"did you mean {near[0]}?" if near else "`datnet train --cfg job` shows all of them"
+    if key.startswith(("model.network.", "model.objective.")):
+        hint += f" (+{key}=… hands the class an argument that its file in conf/model leaves out)"
+    return hint

@@ -16,6 +16,10 @@ from datnet.training.misspelt import check_names
         (["max_steps=3"], r"did you mean trainer\.max_steps"),
         (["data.crop=64"], r"did you mean data\.crop_size"),
         (["mode=adain"], "did you mean model"),
+        (
+            ["model.objective.local_feature_levels=[2,3]"],
+            r"did you mean model\.objective\.local_feature\? \(\+model\.objective\.local_feat",
+        ),
         (["-m", "model=adain,sanet", "sead=1,2"], "sead is no setting; did you mean seed"),
         (["-m", "model=adain", "seed=1", "trainer.max_step=range(1,9)"], "trainer.max_steps"),
         (["nothing.like.it=1"], "--cfg job"),
