@@ -24,6 +24,12 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file, complete or not at all, which others may read as the umask says."""
+    with complete_or_absent(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, complete or not at all."""
     with complete_or_absent(path) as unfinished:

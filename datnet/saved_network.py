@@ -19,7 +19,7 @@ from torch import Tensor
 
 from datnet.config import build_with_encoder, find_target
 from datnet.errors import DatNetError
-from datnet.files import complete_or_absent
+from datnet.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 
@@ -65,11 +65,8 @@ def save_tensors(
         for name, tensor in tensors.items()
         if not name.startswith(ENCODER_PREFIX)
     }
-    with complete_or_absent(path) as unfinished:
-        # Not save_file, whose files their owner alone may read.
-        unfinished.write_bytes(
-            save(without_encoder, metadata={"datnet": json.dumps(asdict(description))})
-        )
+    # Not save_file, whose files their owner alone may read.
+    write_bytes(path, save(without_encoder, metadata={"datnet": json.dumps(asdict(description))}))
 
 
 def network_of_checkpoint(checkpoint: Path) -> Path:

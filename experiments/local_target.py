@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -73,12 +74,14 @@ def measure(arguments: argparse.Namespace) -> None:
     with torch.no_grad():
         for name in arguments.networks:
             pictures[name] = load_network(network_file(name), encoder)(content, style).clamp(0, 1)
+        content_features, style_features = encoder(content), encoder(style)
+    targets = terms.local_feature_targets(content_features, style_features, LEVELS)
     if arguments.steps:
-        pictures["optimised pixels"] = optimised(content, style, encoder, arguments.steps)
+        pictures["optimised pixels"] = optimised(
+            content, targets, style_features, encoder, arguments.steps
+        )
 
     with torch.no_grad():
-        content_features, style_features = encoder(content), encoder(style)
-        targets = terms.local_feature_targets(content_features, style_features, LEVELS)
         rows = [["level", "target like content", "neighbours alike: target", "content", "painting"]]
         for level, target in zip(LEVELS, targets, strict=True):
             maps = target, content_features[level - 1], style_features[level - 1]
@@ -87,10 +90,7 @@ def measure(arguments: argparse.Namespace) -> None:
         losses = [["picture", *(f"level {level}" for level in LEVELS), "local feature", "global"]]
         for name, images in pictures.items():
             features = encoder(images)
-            local = [
-                terms.squared_error(features[level - 1], target).item()
-                for level, target in zip(LEVELS, targets, strict=True)
-            ]
+            local = [loss.item() for loss in local_losses(features, targets)]
             distance = terms.global_style(features, style_features).item()
             values = [*local, sum(local), distance]
             losses.append([name, *(f"{value:.1f}" for value in values)])
@@ -108,16 +108,28 @@ def middle(folder: Path, count: int, size: int, crop: int) -> Tensor:
     return squares[:, :, start : start + crop, start : start + crop]
 
 
-def optimised(content: Tensor, style: Tensor, encoder: VggEncoder, steps: int) -> Tensor:
+def local_losses(features: Sequence[Tensor], targets: Sequence[Tensor]) -> list[Tensor]:
+    """The local feature loss of a picture's features, level by level."""
+    return [
+        terms.squared_error(features[level - 1], target)
+        for level, target in zip(LEVELS, targets, strict=True)
+    ]
+
+
+def optimised(
+    content: Tensor,
+    targets: Sequence[Tensor],
+    style_features: Sequence[Tensor],
+    encoder: VggEncoder,
+    steps: int,
+) -> Tensor:
     """Pixels with a small loss 3 · local feature + 10 · global style, by Adam from the content."""
-    with torch.no_grad():
-        content_features, style_features = encoder(content), encoder(style)
     pixels = content.clone().requires_grad_()
     optimizer = torch.optim.Adam([pixels], lr=0.02)
     for _ in tqdm(range(steps), unit="step"):
         optimizer.zero_grad()
         features = encoder(pixels)
-        loss = 3 * terms.local_feature(features, content_features, style_features, LEVELS)
+        loss = 3 * torch.stack(local_losses(features, targets)).sum()
         loss = loss + 10 * terms.global_style(features, style_features)
         loss.backward()
         optimizer.step()

@@ -28,7 +28,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 
 from datnet.data.folders import walk
 from datnet.errors import DatNetError
-from datnet.files import complete_or_absent
+from datnet.files import write_bytes
 
 if TYPE_CHECKING:
     # Processes that only convert files start and stay without it: seconds and 200 MB each.
@@ -492,8 +492,7 @@ def save_image(image: Image.Image, path: str | Path, **options: Any) -> None:
     except (OSError, ValueError, RuntimeError) as error:  # too large for the format
         raise DatNetError(f"{path}: cannot write this image: {error}") from error
     try:
-        with complete_or_absent(path) as unfinished:
-            unfinished.write_bytes(encoded.getbuffer())
+        write_bytes(path, encoded.getbuffer())
     except OSError as error:
         raise UnwritableFileError(
             f"{path}: cannot write this image: {error.strerror or error}"

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from datnet import weights as weight_files
 from datnet.data.images import read_image, resized_crop, to_tensor
-from datnet.files import complete_or_absent
+from datnet.files import write_bytes
 from datnet.networks.decoder import Convolution
 
 # VGG's training: short side 256, crops of 224.
@@ -87,9 +87,7 @@ def measure_channel_means(layers: Sequence[nn.Module], photographs: Iterable[Pat
 
 def save_means(means: Iterable[Tensor], path: Path) -> None:
     """Write measured means to a file that :func:`channel_means` reads."""
-    with complete_or_absent(path) as unfinished:
-        numbered = {f"{index:02d}": mean for index, mean in enumerate(means)}
-        unfinished.write_bytes(save(numbered))  # save_file's files their owner alone may read
+    write_bytes(path, save({f"{index:02d}": mean for index, mean in enumerate(means)}))
 
 
 def _digest(layers: Sequence[nn.Module]) -> str:
