@@ -155,7 +155,7 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained where all of its "
         "networks are there, else sample)",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="default: 1")
+    parser.add_argument("--seeds", type=int, nargs="+", help="of the trainings (default: 1)")
     parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
     parser.add_argument("--style", type=Path, help="paintings to train on (scale paper)")
     parser.add_argument(
@@ -212,10 +212,17 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
         The comparison; at scale pretrained it holds those of ``models`` that there are.
 
     Raises:
-        DatNetError: If folders are missing, a training fails, or there is no network.
+        DatNetError: If folders are missing, a training fails, there is no network, or settings
+            of trainings are given where nothing is trained.
     """
     arguments.scale = arguments.scale or default_scale(arguments.models or models)
     scale = SCALES[arguments.scale]
+    if scale.experiment is None and (arguments.overrides or arguments.seeds):
+        given = arguments.overrides or ["--seeds", *map(str, arguments.seeds)]
+        raise DatNetError(
+            f"{' '.join(given)}: scale {arguments.scale} trains nothing; add --scale sample or "
+            "--scale paper"
+        )
     output = arguments.output or Path("runs") / arguments.scale
     models = chosen_models(arguments, scale, models)
     pairs = evaluation_pairs(arguments, scale)
@@ -352,7 +359,7 @@ def train_networks(
         for key, folder in (("content_dir", arguments.content), ("style_dir", arguments.style)):
             overrides.append(f"data.{key}='{folder}'")
     networks: dict[str, list[Path]] = {model: [] for model in models}
-    for seed in arguments.seeds:
+    for seed in arguments.seeds or [1]:
         for model in models:
             run = RunFolder(output / model / f"seed_{seed}")
             settings = [
@@ -388,7 +395,7 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """Encoder, data, steps, recipe and seeds of the networks, one value where they agree."""
+    """What the networks were trained with: one value where they agree, else one for each."""
     trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
@@ -397,6 +404,7 @@ def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
         "data": [describe_data(training["data"]) for training in trainings],
         "steps": [training["steps"] for training in trainings],
         "images_per_step": [training["images_per_step"] for training in trainings],
+        "precision": [training.get("precision", "not recorded") for training in trainings],
         "recipe": [training.get("description", "") for training in trainings],
     }
     return {

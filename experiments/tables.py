@@ -62,11 +62,19 @@ def rank_correlation(ours: Sequence[float], paper: Sequence[float]) -> float | N
 
 
 def sentence_of_training(report: Mapping[str, Any]) -> str:
-    """Scale, encoder, data, steps, recipe, seeds and commit of a table in one line."""
+    """Scale, encoder, data, steps, precision, recipe, seeds and commit of a table in one line.
+
+    Where networks differ, their values stand in the order of their rows.
+    """
     recipes = report["recipe"] if isinstance(report["recipe"], list) else [report["recipe"]]
     described = "".join(f" · recipe: {recipe}" for recipe in dict.fromkeys(recipes) if recipe)
+    facts = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in report.items()
+    }
     return (
-        f"Scale {report['scale']} · encoder {report['encoder']} · data {report['data']} · "
-        f"{report['steps']} steps of {report['images_per_step']} pairs{described} · "
-        f"seeds {', '.join(map(str, report['seeds']))} · commit {report['commit']}"
+        f"Scale {facts['scale']} · encoder {facts['encoder']} · data {facts['data']} · "
+        f"{facts['steps']} steps of {facts['images_per_step']} pairs · "
+        f"precision {facts['precision']}{described} · "
+        f"seeds {facts['seeds']} · commit {facts['commit']}"
     )

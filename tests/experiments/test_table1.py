@@ -17,9 +17,16 @@ from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, save_network
 from datnet.untrained import UNTRAINED, with_settings
-from experiments.comparison import SCALES, chosen_models, default_scale, facts_of_training
+from experiments.comparison import (
+    SCALES,
+    argument_parser,
+    chosen_models,
+    compare,
+    default_scale,
+    facts_of_training,
+)
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
-from experiments.tables import rank_correlation, ranks
+from experiments.tables import rank_correlation, ranks, sentence_of_training
 
 
 def test_ranks_follow_the_direction_of_the_metric() -> None:
@@ -62,6 +69,15 @@ def test_default_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_scale(["adain", "sanet"]) == "sample"
 
 
+@pytest.mark.parametrize("given", [["trainer.max_steps=1"], ["--seeds", "1", "2"]])
+def test_settings_of_trainings_are_not_ignored(given: list[str]) -> None:
+    arguments = argument_parser("experiments.table1", "").parse_args(
+        ["--scale", "pretrained", *given]
+    )
+    with pytest.raises(DatNetError, match=f"{' '.join(given)}: scale pretrained trains nothing"):
+        compare(arguments, ["datnet_full"])
+
+
 def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
     training = {"steps": 7, "images_per_step": 2, "seed": 3, "data": "pictures"}
     trained = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
@@ -71,6 +87,19 @@ def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
     facts = facts_of_training({name: [tmp_path / name] for name in files})
     assert facts["steps"] == 7
     assert facts["encoder"] == "vgg16"
+
+
+def test_the_sentence_says_where_networks_differ(tmp_path: Path) -> None:
+    files = {}
+    for precision in ("32-true", "bf16-mixed"):
+        training = {"steps": 7, "images_per_step": 2, "data": "pictures", "precision": precision}
+        files[precision] = [tmp_path / precision]
+        description = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
+        save_network(torch.nn.Linear(1, 1), description, tmp_path / precision)
+    facts = facts_of_training(files) | {"scale": "pretrained", "commit": "abc"}
+    sentence = sentence_of_training(facts)
+    assert "encoder vgg16 · data pictures · 7 steps of 2 pairs" in sentence
+    assert "precision 32-true, bf16-mixed" in sentence
 
 
 @pytest.fixture
@@ -108,7 +137,7 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
 @pytest.mark.slow
 @pytest.mark.usefixtures("finished_trainings")
 def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[..., str]) -> None:
-    printed = experiment("table1")
+    printed = experiment("table1", "--scale", "sample")
     assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in printed
     for title in (*ALL_TITLES.values(), "identity", "style copy", "histogram match"):
         assert f"| {title} " in printed
@@ -136,7 +165,7 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
     assert report["efficiency"]["microast"]["multiply_adds"] == pytest.approx(2.729, rel=1e-3)
 
     drawn = {"datnet_full": "DatNet", "adain": "AdaIN", "stytr2": "StyTr²"}
-    experiment("tradeoff", "--models", *drawn)
+    experiment("tradeoff", "--scale", "sample", "--models", *drawn)
     tradeoff = json.loads((tmp_path / "out" / "tradeoff.json").read_text())
     assert list(tradeoff["networks"]) == list(drawn.values())
     for model, title in drawn.items():

@@ -52,7 +52,7 @@ def test_columns_are_aligned() -> None:
 
 @pytest.mark.slow
 def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides: list[str]) -> None:
-    tiny = [*small_overrides, "trainer.max_steps=1", "data.batch_size=1"]
+    tiny = ["--scale", "sample", *small_overrides, "trainer.max_steps=1", "data.batch_size=1"]
     printed = experiment("table3", *tiny)
     assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in printed
     assert "0.4697" in printed
