@@ -35,7 +35,7 @@ from datnet.saved_network import read_description
 from datnet.shipped import shipped_file, shipped_names
 from datnet.training.run_folder import RunFolder
 from datnet.untrained import UNTRAINED, make_untrained, takes_steps, with_settings
-from experiments.tables import mean_over_seeds
+from experiments.tables import Pairs, estimates_of, pairs_over_seeds
 
 PUBLISHED = ("microast",)
 """Networks whose authors' own weights stand in where pretrained/ has none."""
@@ -119,9 +119,13 @@ class Comparison:
             if path in self.networks[model]
         ]
 
+    def pair_values(self, model: str) -> Pairs:
+        """A model's metrics on every pair, the mean over its seeds."""
+        return pairs_over_seeds(self.evaluations(model))
+
     def estimates(self, model: str) -> dict[str, Estimate]:
         """A model's metrics, the mean over its seeds."""
-        return mean_over_seeds(self.evaluations(model))
+        return estimates_of(self.pair_values(model))
 
     def result(self, model: str, pair: Pair) -> Image.Image:
         """What a model's first seed painted of a pair."""

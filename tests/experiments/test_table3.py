@@ -14,7 +14,13 @@ from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
 from experiments.comparison import SCALES
 from experiments.table3 import VARIANTS
-from experiments.tables import mean_over_seeds, order
+from experiments.tables import (
+    differences,
+    estimates_of,
+    order,
+    pairs_over_seeds,
+    verdict,
+)
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -27,22 +33,46 @@ def test_order_follows_the_direction_of_the_metric() -> None:
     assert order(ssim, [0.1, 0.1, 0.2]) == "no"
 
 
-def test_mean_over_seeds_averages_pair_by_pair(tmp_path: Path) -> None:
-    folders = []
-    for seed, offset in ((1, 0.0), (2, 0.2)):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        rows = [
-            ",".join([content, style, *[str(value + offset)] * len(METRICS)])
-            for content, style, value in (("a", "x", 0.1), ("a", "y", 0.3), ("b", "x", 0.5))
-        ]
-        (folder / "results.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
-        folders.append(folder)
-    estimate = mean_over_seeds(folders)["ssim"]
+def write_results(folder: Path, values: dict[tuple[str, str], float]) -> Path:
+    """The file of an evaluation, with the same value for every metric of a pair."""
+    folder.mkdir()
+    rows = [
+        ",".join([content, style, *[str(value)] * len(METRICS)])
+        for (content, style), value in values.items()
+    ]
+    (folder / "results.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
+    return folder
+
+
+def test_seeds_are_averaged_pair_by_pair(tmp_path: Path) -> None:
+    first = {("a", "x"): 0.1, ("a", "y"): 0.3, ("b", "x"): 0.5}
+    second = {pair: value + 0.2 for pair, value in reversed(first.items())}
+    folders = [write_results(tmp_path / "1", first), write_results(tmp_path / "2", second)]
+    estimate = estimates_of(pairs_over_seeds(folders))["ssim"]
     assert estimate.mean == pytest.approx(0.4)
     assert estimate.count == 3
     assert estimate.ci95 is not None
     assert 0.2 <= estimate.ci95[0] <= 0.4 <= estimate.ci95[1] <= 0.6
+
+
+def test_a_difference_of_pairs_is_seen_where_means_overlap(tmp_path: Path) -> None:
+    contents = {"a": 0.1, "b": 0.5, "c": 0.9}
+    before = {(c, s): value for c, value in contents.items() for s in "xyz"}
+    after = {pair: before[pair] + 0.05 for pair in reversed(before)}
+    values = [
+        pairs_over_seeds([write_results(tmp_path / name, pairs)])
+        for name, pairs in (("before", before), ("after", after))
+    ]
+    old, new = (estimates_of(pairs)["ssim"].ci95 for pairs in values)
+    assert old is not None
+    assert new is not None
+    assert new[0] < old[1], "the intervals of the means overlap"
+    change = differences(*values)
+    assert change["ssim"].mean == pytest.approx(0.05)
+    ssim, _, lpips = METRICS[:3]
+    assert verdict(ssim, change["ssim"]) == "gain"
+    assert verdict(lpips, change["lpips_alex"]) == "loss"
+    assert verdict(ssim, differences(values[0], values[0])["ssim"]) == "open"
 
 
 def test_columns_are_aligned() -> None:
@@ -69,6 +99,11 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
             assert low <= estimate["mean"] <= high
     assert report["paper"]["datnet_full"]["ssim"]["mean"] == 0.5950
     assert report["controls"]["identity"]["psnr"]["mean"] is None
+    assert list(report["changes"]) == ["datnet_spatial → datnet_dual", "datnet_dual → datnet_full"]
+    for row in ("ssim", "style_distance"):
+        means = [report["variants"][name][row]["mean"] for name in VARIANTS]
+        changes = [change[row]["mean"] for change in report["changes"].values()]
+        assert changes == pytest.approx([means[1] - means[0], means[2] - means[1]])
     figure = Image.open(tmp_path / "out" / "figure7.png")
     assert figure.width > 5 * SCALES["sample"].size
 
