@@ -97,11 +97,7 @@ def test_cards_need_an_evaluation(
 @torch.no_grad()
 @pytest.mark.parametrize("name", shipped.shipped_names())
 def test_what_ships_is_trained(name: str) -> None:
-    """Its pictures are much nearer to the paintings than the photographs are, and still those.
-
-    The latter is not asked of the ablation's lesser variants: no loss of theirs teaches the
-    photographs' shapes in a short training.
-    """
+    """Its pictures are much nearer to the paintings than the photographs are, and still those."""
     path = shipped.shipped_file(name)
     assert path.with_suffix(".md").is_file()
     try:
@@ -117,5 +113,9 @@ def test_what_ships_is_trained(name: str) -> None:
     styles = encoder(paintings)
     distances = [global_style(encoder(images), styles) for images in (painted, photographs)]
     assert distances[0] < 0.6 * distances[1]
-    if name not in ("datnet_spatial", "datnet_dual"):
-        assert ssim(painted, photographs, data_range=1.0) > 0.4
+    likenesses = [
+        ssim(painted, photographs.roll(shift, 0), data_range=1.0).item() for shift in range(3)
+    ]
+    assert likenesses[0] > 1.3 * max(likenesses[1:]), "more like its own photograph than others"
+    if name == stylizer.DEFAULT_NETWORK:
+        assert likenesses[0] > 0.4
