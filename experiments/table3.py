@@ -39,7 +39,14 @@ from experiments.comparison import (
 )
 from experiments.figures import draw_figure7
 from experiments.paper import TABLE_3
-from experiments.tables import as_json, differences, order, sentence_of_training, verdict
+from experiments.tables import (
+    as_json,
+    differences,
+    estimates_of,
+    order,
+    sentence_of_training,
+    verdict,
+)
 
 VARIANTS = ("datnet_spatial", "datnet_dual", "datnet_full")
 
@@ -56,8 +63,8 @@ def make_table(arguments: argparse.Namespace) -> None:
     missing = [name for name in VARIANTS if name not in comparison.networks]
     if missing:
         raise DatNetError(f"Table 3 needs {' and '.join(missing)} too; train with another scale")
-    variants = {name: comparison.estimates(name) for name in VARIANTS}
     values = {name: comparison.pair_values(name) for name in VARIANTS}
+    variants = {name: estimates_of(pairs) for name, pairs in values.items()}
     changes = {
         f"{before} → {after}": differences(values[before], values[after])
         for before, after in pairwise(VARIANTS)

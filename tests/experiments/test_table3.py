@@ -14,13 +14,7 @@ from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
 from experiments.comparison import SCALES
 from experiments.table3 import VARIANTS
-from experiments.tables import (
-    differences,
-    estimates_of,
-    order,
-    pairs_over_seeds,
-    verdict,
-)
+from experiments.tables import differences, estimates_of, order, pairs_over_seeds, verdict
 
 CHECKOUT = Path(__file__).parents[2]
 
