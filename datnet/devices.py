@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import ctypes
+from contextlib import AbstractContextManager, suppress
 
 import torch
 
@@ -32,6 +33,20 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 def precision(device: torch.device, dtype: str) -> AbstractContextManager[None]:
     """Autocast to "bfloat16" or "float16"; for "float32" nothing is changed."""
     return torch.autocast(device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32")
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory of tensors that are gone, for those that come.
+
+    glibc gives large blocks back and asks for new ones, which Linux fills with zeros: ten percent
+    of a training step on a CPU. Other C libraries are left alone.
+    """
+    trim_threshold, most_mapped_blocks = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+    with suppress(OSError, AttributeError, TypeError):
+        c_library = ctypes.CDLL(None)
+        c_library.gnu_get_libc_version  # noqa: B018  # it is glibc
+        c_library.mallopt(trim_threshold, 2**31 - 1)
+        c_library.mallopt(most_mapped_blocks, 0)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

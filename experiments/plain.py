@@ -17,8 +17,19 @@ from torch.nn import functional as F
 from datnet.networks.attention import AdaptiveAttentionNorm
 from datnet.networks.datnet import DatNet
 from datnet.networks.decoder import Convolution
-from datnet.networks.statistics import channel_mean_std, normalize_channels
 from datnet.objectives.datnet import DatNetObjective
+
+
+def channel_mean_std(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations ``(B, C, 1, 1)``."""
+    variance, mean = torch.var_mean(maps, (2, 3), keepdim=True)
+    return mean, (variance + 1e-5).sqrt()
+
+
+def normalize_channels(maps: Tensor) -> Tensor:
+    """Mean 0 and standard deviation 1 for every channel."""
+    mean, std = channel_mean_std(maps)
+    return (maps - mean) / std
 
 
 def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,11 @@ from torch.nn import functional as F
 
 from datnet.errors import DatNetWarning
 from datnet.networks.statistics import full_precision, normalize_channels
-from datnet.networks.tiled_attention import SMALLEST_LOGIT, tiled_attention_mean
+from datnet.networks.tiled_attention import (
+    SMALLEST_LOGIT,
+    tiled_attention_mean,
+    whole_attention_mean,
+)
 
 Resize = Literal["bilinear", "nearest"]
 
@@ -155,16 +159,8 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
             seen = seen.to(key.device)
             key, value = key.index_select(2, seen), value.index_select(2, seen)
         if comparisons <= UNTILED_COMPARISONS:
-            return _attention_mean(query, key, value)
+            return whole_attention_mean(query, key, value)
         return tiled_attention_mean(query, key, value)
-
-
-def _attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    logits = query.mT @ key
-    # See SMALLEST_LOGIT; taking a constant away changes no softmax.
-    logits = (logits - logits.detach().amax(2, keepdim=True)).clamp(min=SMALLEST_LOGIT)
-    weights = torch.softmax(logits, dim=-1)  # (B, Nc, Ns), eq. (4)
-    return value @ weights.mT  # (B, V, Nc), eq. (5)
 
 
 def _sample_of_positions(count: int, wanted: int) -> Tensor:
@@ -194,6 +190,13 @@ def _exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tenso
 
     _, means = scan(step, torch.zeros(()), blocks)
     return means.movedim(0, 2).flatten(2)[:, :, :positions]
+
+
+def _attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    logits = query.mT @ key
+    # See SMALLEST_LOGIT; taking a constant away changes no softmax.
+    logits = (logits - logits.amax(2, keepdim=True)).clamp(min=SMALLEST_LOGIT)
+    return value @ torch.softmax(logits, dim=-1).mT
 
 
 def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

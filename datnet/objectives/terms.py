@@ -18,6 +18,9 @@ from datnet.networks.statistics import channel_mean_std, full_precision, normali
 
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared error in at least float32, also under autocast."""
+    if output.is_contiguous(memory_format=torch.channels_last):
+        # The mean is the same in any order, and on a CPU five times as fast in that of the memory.
+        output, target = output.movedim(1, -1), target.movedim(1, -1)
     return F.mse_loss(full_precision(output), full_precision(target))
 
 

@@ -25,6 +25,7 @@ from datnet import provenance
 from datnet.config import TrainConfig, build, build_with_encoder, check, plain_values
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
+from datnet.devices import keep_freed_memory
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.files import write_text
@@ -99,6 +100,8 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
     resumed_step = read_checkpoint(checkpoint)[0] if checkpoint else 0
     trainer = make_trainer(config, data, folder, resumed_step)
 
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed_memory()
     encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
     seed_everything(config.seed, verbose=False)
     module = StyleTransferModule(

@@ -72,6 +72,11 @@ def test_tiles_give_the_moments_and_gradients_of_the_matrix(
         torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
 
 
+def test_gradients_of_attention() -> None:
+    leaves = [tensor.requires_grad_() for tensor in inputs(torch.float64)]
+    assert torch.autograd.gradcheck(attention_mean, leaves)
+
+
 def test_tiles_agree_with_float64(small_tiles: None) -> None:
     exact = moments_and_gradients(inputs(torch.float64))
     for got, expected in zip(moments_and_gradients(inputs()), exact, strict=True):

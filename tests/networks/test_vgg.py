@@ -90,3 +90,21 @@ def test_statistics_of_half_precision_are_computed_in_float32() -> None:
     assert mean.dtype == std.dtype == torch.float32
     exact = features.double().flatten(2).std(dim=2)
     torch.testing.assert_close(std.flatten(1).double(), exact, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_statistics(memory_format: torch.memory_format) -> None:
+    features = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+    features = features.contiguous(memory_format=memory_format).requires_grad_()
+    assert torch.autograd.gradcheck(channel_mean_std, features)
+
+
+def test_gradients_of_half_precision_statistics_are_those_of_float32() -> None:
+    features = torch.randn(1, 2, 9, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
+    features = (features + 100).requires_grad_()
+    exact = features.detach().double().requires_grad_()
+    for each in (features, exact):
+        (channel_mean_std(each)[1] * torch.tensor([2.0, -3.0])[:, None, None]).sum().backward()
+    assert features.grad is not None
+    assert features.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(features.grad.double(), exact.grad, rtol=2**-8, atol=1e-6)

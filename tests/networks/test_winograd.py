@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.networks import winograd
-from datnet.networks.decoder import Convolution
+from datnet.networks.decoder import Convolution, reflect_border
 
 
 def relative_difference(ours: Tensor, exact: Tensor) -> float:
@@ -75,6 +75,15 @@ def test_a_layer_takes_it_where_it_pays() -> None:
     assert torch.equal(double(MAPS.double()), by_pytorch(double, MAPS.double()))
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(large(MAPS), by_pytorch(large, MAPS))
+
+
+def test_padding_stays_in_16_bits() -> None:
+    """By itself autocast on a CPU pads in float32, between two casts of the map."""
+    maps = MAPS.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        padded = reflect_border(maps)
+    assert padded.dtype == torch.bfloat16
+    assert torch.equal(padded.float(), F.pad(maps.float(), (1, 1, 1, 1), mode="reflect"))
 
 
 def test_what_lies_behind_may_overwrite_its_output() -> None:
