@@ -90,7 +90,7 @@ def measure(arguments: argparse.Namespace) -> None:
         losses = [["picture", *(f"level {level}" for level in LEVELS), "local feature", "global"]]
         for name, images in pictures.items():
             features = encoder(images)
-            local = [loss.item() for loss in local_losses(features, targets)]
+            local = [loss.item() for loss in terms.errors_of_levels(features, targets, LEVELS)]
             distance = terms.global_style(features, style_features).item()
             values = [*local, sum(local), distance]
             losses.append([name, *(f"{value:.1f}" for value in values)])
@@ -108,14 +108,6 @@ def middle(folder: Path, count: int, size: int, crop: int) -> Tensor:
     return squares[:, :, start : start + crop, start : start + crop]
 
 
-def local_losses(features: Sequence[Tensor], targets: Sequence[Tensor]) -> list[Tensor]:
-    """The local feature loss of a picture's features, level by level."""
-    return [
-        terms.squared_error(features[level - 1], target)
-        for level, target in zip(LEVELS, targets, strict=True)
-    ]
-
-
 def optimised(
     content: Tensor,
     targets: Sequence[Tensor],
@@ -129,7 +121,7 @@ def optimised(
     for _ in tqdm(range(steps), unit="step"):
         optimizer.zero_grad()
         features = encoder(pixels)
-        loss = 3 * torch.stack(local_losses(features, targets)).sum()
+        loss = 3 * torch.stack(terms.errors_of_levels(features, targets, LEVELS)).sum()
         loss = loss + 10 * terms.global_style(features, style_features)
         loss.backward()
         optimizer.step()

@@ -67,10 +67,17 @@ def local_feature(
         Σ over levels of MSE(output, AdaAttN*(content, style)), a scalar. The target is a constant.
     """
     targets = local_feature_targets(content, style, levels, resize)
-    total = output[0].new_zeros((), dtype=torch.float32)
-    for level, target in zip(levels, targets, strict=True):
-        total = total + squared_error(output[level - 1], target)
-    return total
+    return torch.stack(errors_of_levels(output, targets, levels)).sum()
+
+
+def errors_of_levels(
+    output: Sequence[Tensor], targets: Sequence[Tensor], levels: Sequence[int]
+) -> list[Tensor]:
+    """The mean squared error of each level's features against that level's target."""
+    return [
+        squared_error(output[level - 1], target)
+        for level, target in zip(levels, targets, strict=True)
+    ]
 
 
 @torch.no_grad()
@@ -120,10 +127,8 @@ def content_restoration(
     Returns:
         Σ over levels of MSE, a scalar.
     """
-    total = restored[0].new_zeros((), dtype=torch.float32)
-    for level in levels:
-        total = total + squared_error(restored[level - 1], content[level - 1])
-    return total
+    targets = [content[level - 1] for level in levels]
+    return torch.stack(errors_of_levels(restored, targets, levels)).sum()
 
 
 def normalized_content(
