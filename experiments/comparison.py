@@ -156,8 +156,8 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "--scale",
         choices=SCALES,
         help="sample: trainings of minutes on embedded pictures; pretrained: the networks under "
-        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained where all of its "
-        "networks are there, else sample)",
+        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample if --models "
+        "names one that is not there)",
     )
     parser.add_argument("--seeds", type=int, nargs="+", help="of the trainings (default: 1)")
     parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
@@ -219,7 +219,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
         DatNetError: If folders are missing, a training fails, there is no network, or settings
             of trainings are given where nothing is trained.
     """
-    arguments.scale = arguments.scale or default_scale(arguments.models or models)
+    arguments.scale = arguments.scale or default_scale(arguments.models or [])
     scale = SCALES[arguments.scale]
     if scale.experiment is None and (arguments.overrides or arguments.seeds):
         given = arguments.overrides or ["--seeds", *map(str, arguments.seeds)]
@@ -252,7 +252,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
 
 
 def default_scale(models: Sequence[str]) -> str:
-    """What needs no training if there is that, else what trains for minutes."""
+    """What needs no training, unless a network is asked for by name that does not ship."""
     trained = {model for model in models if model not in UNTRAINED}
     return "pretrained" if trained <= set(shipped_names()) else "sample"
 

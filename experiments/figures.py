@@ -3,7 +3,7 @@
     python -m experiments.figures --figure 5                # what every network paints
     python -m experiments.figures --figure 6                # the edges that every network keeps
     python -m experiments.figures --figure 7                # what each step of the ablation paints
-    python -m experiments.figures --figure 5 --scale pretrained   # as for experiments.table1
+    python -m experiments.figures --figure 5 --scale sample       # as for experiments.table1
 
 Row i shows content i with style i, so that as many styles as possible are seen. Under each picture
 of Figure 6 stands the agreement of its edges with the content's, 0 to 1, so that the eye has a

@@ -1,8 +1,8 @@
 """Table 1 of the paper: DatNet and six rivals, trained and measured under one protocol, and others.
 
-    python -m experiments.table1                      # a miniature, half an hour on two cores
-    python -m experiments.table1 --scale pretrained   # the networks under pretrained/, and the
+    python -m experiments.table1                      # the networks under pretrained/, and the
                                                       # weights that MicroAST's authors publish
+    python -m experiments.table1 --scale sample       # a miniature, half an hour on two cores
     python -m experiments.table1 --scale paper --content COCO --style WIKIART
         --eval-content COCO50 --eval-style WIKIART20  # the paper's protocol, GPU-days
 

@@ -67,6 +67,7 @@ def test_default_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "adain.safetensors").touch()
     assert default_scale(["adain", "wct"]) == "pretrained"
     assert default_scale(["adain", "sanet"]) == "sample"
+    assert default_scale([]) == "pretrained"
 
 
 @pytest.mark.parametrize("given", [["trainer.max_steps=1"], ["--seeds", "1", "2"]])
