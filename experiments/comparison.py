@@ -156,8 +156,8 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "--scale",
         choices=SCALES,
         help="sample: trainings of minutes on embedded pictures; pretrained: the networks under "
-        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample if --models "
-        "names one that is not there)",
+        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
+        "if --models names one that is not there)",
     )
     parser.add_argument("--seeds", type=int, nargs="+", help="of the trainings (default: 1)")
     parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
