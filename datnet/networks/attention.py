@@ -36,6 +36,10 @@ MOST_COMPARISONS = 2**34
 # An exported network takes pictures of any size, so its blocks are of a fixed number of queries.
 EXPORTED_BLOCK = 512
 
+# What a position's product with itself is on average where attention compares features themselves.
+# They are normalised, so without a factor it is the number of channels, and attention nearly one-hot.
+SELF_LOGIT = 20.0
+
 # The root of the attention-weighted variance has an infinite gradient at 0, where attention sees
 # a single position or a constant style.
 ATTENTION_VARIANCE_EPSILON = 1e-10
@@ -259,6 +263,19 @@ class AdaptiveAttentionNorm(nn.Module):
         self.key = nn.Conv2d(key_channels, key_channels, 1)
         self.value = nn.Conv2d(value_channels, value_channels, 1)
         self.max_style_positions = max_style_positions
+
+    @torch.no_grad()
+    def start_with_features(self) -> None:
+        """Begin with attention that compares the features themselves and averages style features.
+
+        That is the attention without learnable parts of the local feature loss, but softer. Random
+        projections begin with random likenesses instead, which scramble the content until the
+        network has learnt better; no paper of this family begins otherwise.
+        """
+        channels = self.query.in_channels
+        for layer in (self.query, self.key):
+            nn.init.dirac_(layer.weight).mul_((SELF_LOGIT / channels) ** 0.5)
+        nn.init.dirac_(self.value.weight)
 
     def forward(
         self, content: Tensor, style: Tensor, content_key: Tensor, style_key: Tensor

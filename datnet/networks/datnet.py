@@ -39,6 +39,9 @@ class DatNet(EncoderDecoderNetwork):
         max_style_positions: Style positions that attention sees in training at most.
         relu3_fusion: One more 1 × 1 convolution where relu3_1 joins the decoder, see
             :class:`~datnet.networks.decoder.SkipDecoder`.
+        identity_start: Whether training begins with attention that compares the features
+            themselves, see :meth:`AdaptiveAttentionNorm.start_with_features`, instead of random
+            projections. Not in the paper; networks of few steps keep far more of the content.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class DatNet(EncoderDecoderNetwork):
         resize: Resize = "bilinear",
         max_style_positions: int = 4096,
         relu3_fusion: bool = False,
+        identity_start: bool = False,
     ) -> None:
         super().__init__(encoder)
         self.resize = resize
@@ -61,6 +65,9 @@ class DatNet(EncoderDecoderNetwork):
                 nn.init.normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        if identity_start:
+            for attention in (self.attention3, self.attention4, self.attention5):
+                attention.start_with_features()
         self.channel_attention = (
             nn.ModuleList(EfficientChannelAttention(channels) for channels in CHANNELS)
             if channel_attention

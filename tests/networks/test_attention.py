@@ -8,6 +8,7 @@ from datnet.networks import attention, tiled_attention
 from datnet.networks.attention import (
     AdaptiveAttentionNorm,
     EfficientChannelAttention,
+    adaptive_attention_norm,
     attention_key,
     attention_mean,
     attention_moments,
@@ -189,6 +190,18 @@ def test_training_samples_style_positions_and_evaluation_uses_all() -> None:
     module.train()
     module.max_style_positions = 36
     torch.testing.assert_close(module(*arguments), everything)
+
+
+def test_it_can_start_with_the_features_themselves() -> None:
+    module = AdaptiveAttentionNorm(5, 12)
+    module.start_with_features()
+    query, key, value = (tensor.unsqueeze(3) for tensor in inputs())
+    content = torch.randn(2, 5, 50, 1, generator=torch.Generator().manual_seed(1))
+    for bias in (module.query.bias, module.key.bias, module.value.bias):
+        torch.nn.init.zeros_(bias)
+    softened = (20 / 12) ** 0.5
+    expected = adaptive_attention_norm(content, softened * query, softened * key, value)
+    torch.testing.assert_close(module(content, value, query, key), expected)
 
 
 @pytest.mark.parametrize(("channels", "size"), [(64, 3), (128, 5), (256, 5), (512, 5)])
