@@ -36,8 +36,8 @@ MOST_COMPARISONS = 2**34
 # An exported network takes pictures of any size, so its blocks are of a fixed number of queries.
 EXPORTED_BLOCK = 512
 
-# What a position's product with itself is on average where attention compares features themselves.
-# They are normalised, so without a factor it is the number of channels, and attention nearly one-hot.
+# What a position's product with itself is on average where attention compares the features.
+# They are normalised: without a factor it is the number of channels, attention nearly one-hot.
 SELF_LOGIT = 20.0
 
 # The root of the attention-weighted variance has an infinite gradient at 0, where attention sees
