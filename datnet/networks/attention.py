@@ -269,8 +269,8 @@ class AdaptiveAttentionNorm(nn.Module):
         """Begin with attention that compares the features themselves and averages style features.
 
         That is the attention without learnable parts of the local feature loss, but softer. Random
-        projections begin with random likenesses instead, which scramble the content until the
-        network has learnt better; no paper of this family begins otherwise.
+        projections, which AdaAttN's code begins with, make random likenesses, which scramble the
+        content until the network has learnt better.
         """
         channels = self.query.in_channels
         for layer in (self.query, self.key):

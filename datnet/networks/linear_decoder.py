@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datnet.networks.decoder import reflect_border
+
 KERNEL = 3
 
 RIDGE = 1e-3
@@ -68,7 +70,7 @@ class LeastSquares:
             positions: Numbers of positions of ``features``, row by row, ``(N,)``.
         """
         row, column = positions // features.shape[3], positions % features.shape[3]
-        padded = F.pad(features, (1, 1, 1, 1), mode="reflect")[0]
+        padded = reflect_border(features)[0]
         neighbours = [
             padded[:, row + below, column + right]
             for below in range(KERNEL)
