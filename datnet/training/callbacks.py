@@ -118,12 +118,16 @@ class StepProgressBar(TQDMProgressBar):
         """Batches until the last step."""
         return self.trainer.max_steps * self.trainer.accumulate_grad_batches
 
-    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
         """Show the steps that a resumed run has behind it."""
+        super().on_train_start()
         self.train_progress_bar.reset(self.total_train_batches)
         self.train_progress_bar.initial = trainer.global_step * trainer.accumulate_grad_batches
         self.train_progress_bar.n = self.train_progress_bar.initial
         self.train_progress_bar.set_description("Training")
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Leave the bar alone: all steps are one epoch, and a resumed run does not start it."""
 
     def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
         """The loss alone; the logger's run number says nothing here."""

@@ -46,9 +46,13 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["adain, accumulated, averaged, validated", "datnet, with a worker"],
 )
 def test_resumed_run_equals_uninterrupted_run(
-    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+    settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overrides: list[str],
 ) -> None:
-    """Bit for bit: weights, optimiser state and logged losses."""
+    """Bit for bit: weights, optimiser state and logged losses. The bar counts to the last batch."""
     overrides = [*overrides, "trainer.max_steps=5", "checkpoint_every=1"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run.train(settings(*overrides, f"run_dir={whole}"))
@@ -58,7 +62,10 @@ def test_resumed_run_equals_uninterrupted_run(
         with pytest.raises(RuntimeError, match="power cut"):
             run.train(settings(*overrides, f"run_dir={parts}"))
     assert not (parts / "network.safetensors").exists()
-    run.train(settings(*overrides, f"run_dir={parts}", "ckpt_path=last"))
+    bar = "trainer.enable_progress_bar=true"
+    run.train(settings(*overrides, f"run_dir={parts}", "ckpt_path=last", bar))
+    batches = 10 if "trainer.accumulate_grad_batches=2" in overrides else 5
+    assert f" {batches}/{batches} [" in capsys.readouterr().out
 
     expected, got = (load_file(folder / "network.safetensors") for folder in (whole, parts))
     assert all(torch.equal(expected[name], got[name]) for name in expected)
