@@ -399,7 +399,10 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """What the networks were trained with: one value where they agree, else one for each."""
+    """What the networks were trained with: one value where they agree, else one for each.
+
+    "unequal" names the facts in which they do not agree.
+    """
     trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
@@ -413,6 +416,7 @@ def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     }
     return {
         **{name: values[0] if len(set(values)) == 1 else values for name, values in facts.items()},
+        "unequal": [name for name, values in facts.items() if len(set(values)) > 1],
         "seeds": sorted({training["seed"] for training in trainings if "seed" in training}),
     }
 

@@ -138,12 +138,19 @@ def describe(
         ]
         for column in METRICS
     ]
+    warning = [
+        "**NOT AN EQUAL COMPARISON: the trainings of the variants differ in "
+        f"{', '.join(report['unequal']).replace('_', ' ')}. What a step changes is not the work "
+        "of the part that it adds alone.**",
+        "",
+    ]
     return "\n".join(
         [
             "# Table 3: the ablation",
             "",
             f"**{report['caveat']}**",
             "",
+            *(warning if report["unequal"] else []),
             sentence_of_training(report),
             "",
             aligned(rows),

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
+from datnet.saved_network import load_network, read_description, save_network
 from experiments.comparison import SCALES
 from experiments.table3 import VARIANTS
 from experiments.tables import differences, estimates_of, order, pairs_over_seeds, verdict
@@ -108,6 +110,13 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
     again = experiment("table3", *tiny)
     assert [path.stat().st_mtime_ns for path in networks] == written
     assert again.partition("# Table 3")[2] == printed.partition("# Table 3")[2]
+
+    # A variant that was trained otherwise than the other two
+    assert "NOT AN EQUAL COMPARISON" not in printed
+    description = read_description(networks[0])
+    other = replace(description, training=description.training | {"description": "longer"})
+    save_network(load_network(networks[0]), other, networks[0])
+    assert "the trainings of the variants differ in recipe" in experiment("table3", *tiny)
 
 
 def test_paper_scale_says_what_it_needs(tmp_path: Path) -> None:
