@@ -23,10 +23,11 @@ from datnet import export
 from datnet.cli import main
 from datnet.errors import DatNetError
 from datnet.export import export_network, picture
-from datnet.networks import attention
+from datnet.networks.attention import attention_mean
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
 from datnet.networks.datnet import DatNet
+from datnet.networks.exported_attention import exported_attention_mean
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.gatys import Gatys
 from datnet.networks.sanet import StyleAttention
@@ -181,9 +182,7 @@ def test_pt2_paints_like_the_network(tmp_path: Path, traced: None) -> None:
 def test_exported_attention_is_the_same(queries: int) -> None:
     torch.manual_seed(0)
     arguments = torch.randn(2, 4, queries), torch.randn(2, 4, 7), torch.randn(2, 3, 7)
-    torch.testing.assert_close(
-        attention._exported_attention_mean(*arguments), attention.attention_mean(*arguments)
-    )
+    torch.testing.assert_close(exported_attention_mean(*arguments), attention_mean(*arguments))
 
 
 def test_a_fixed_mixing_is_the_trained_one() -> None:

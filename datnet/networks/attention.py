@@ -16,12 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.errors import DatNetWarning
+from datnet.networks.exported_attention import exported_attention_mean
 from datnet.networks.statistics import full_precision, normalize_channels
-from datnet.networks.tiled_attention import (
-    SMALLEST_LOGIT,
-    tiled_attention_mean,
-    whole_attention_mean,
-)
+from datnet.networks.tiled_attention import tiled_attention_mean, whole_attention_mean
 
 Resize = Literal["bilinear", "nearest"]
 
@@ -32,9 +29,6 @@ UNTILED_COMPARISONS = 2**21
 # Pairs of positions that are compared at most; for larger pictures attention sees fewer style
 # positions. At relu3_1 that begins where content and style have 1448 × 1448 pixels.
 MOST_COMPARISONS = 2**34
-
-# An exported network takes pictures of any size, so its blocks are of a fixed number of queries.
-EXPORTED_BLOCK = 512
 
 # What a position's product with itself is on average where attention compares the features.
 # They are normalised: without a factor it is the number of channels, attention nearly one-hot.
@@ -154,7 +148,7 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         The weighted mean for every query position, ``(B, V, Nc)``.
     """
     if torch.compiler.is_exporting():
-        return _exported_attention_mean(query, key, value)
+        return exported_attention_mean(query, key, value)
     with torch.autocast(query.device.type, enabled=False):
         query, key, value = full_precision(query), full_precision(key), full_precision(value)
         comparisons = query.shape[2] * key.shape[2]
@@ -177,30 +171,6 @@ def _sample_of_positions(count: int, wanted: int) -> Tensor:
     )
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:wanted]
     return chosen.sort().values
-
-
-def _exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """The same as a loop that the exported graph contains, without Python's sizes and branches."""
-    from torch._higher_order_ops.scan import scan
-
-    positions = query.shape[2]
-    # A loop of one turn would be unrolled while exporting, and then be wrong for larger pictures.
-    count = positions // EXPORTED_BLOCK + 2
-    padded = F.pad(query, (0, count * EXPORTED_BLOCK - positions))
-    blocks = padded.unflatten(2, (count, EXPORTED_BLOCK)).movedim(2, 0)
-
-    def step(turn: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-        return turn + 1, _attention_mean(queries, key, value)
-
-    _, means = scan(step, torch.zeros(()), blocks)
-    return means.movedim(0, 2).flatten(2)[:, :, :positions]
-
-
-def _attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    logits = query.mT @ key
-    # See SMALLEST_LOGIT; taking a constant away changes no softmax.
-    logits = (logits - logits.amax(2, keepdim=True)).clamp(min=SMALLEST_LOGIT)
-    return value @ torch.softmax(logits, dim=-1).mT
 
 
 def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
