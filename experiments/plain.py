@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.networks.attention import AdaptiveAttentionNorm
+from datnet.networks.convolution import Convolution
 from datnet.networks.datnet import DatNet
-from datnet.networks.decoder import Convolution
 from datnet.objectives.datnet import DatNetObjective
 
 

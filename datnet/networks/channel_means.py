@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from datnet import weights as weight_files
 from datnet.data.images import read_image, resized_crop, to_tensor
 from datnet.files import write_bytes
-from datnet.networks.decoder import Convolution
+from datnet.networks.convolution import Convolution
 
 # VGG's training: short side 256, crops of 224.
 SHORT_SIDE = 256

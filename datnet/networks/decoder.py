@@ -10,38 +10,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from datnet.networks import winograd
+from datnet.networks.convolution import Convolution
 from datnet.networks.strips import in_strips
-
-
-def reflect_border(maps: Tensor) -> Tensor:
-    """Extend ``(B, C, H, W)`` by one reflected pixel at every side, in the type that it has.
-
-    On CPUs autocast would have it in float32, which copies every map twice and computes nothing.
-    """
-    device = maps.device.type
-    if not torch.is_autocast_enabled(device):
-        return F.pad(maps, (1, 1, 1, 1), mode="reflect")
-    with torch.autocast(device, enabled=False):
-        return F.pad(maps, (1, 1, 1, 1), mode="reflect")
-
-
-class Convolution(nn.Conv2d):
-    """A 3 × 3 convolution with a bias that keeps the size, with reflection at the border."""
-
-    bias: Tensor
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``."""
-        padded = reflect_border(maps)
-        if winograd.pays(padded, self.weight):
-            return winograd.convolution(padded, self.weight, self.bias)
-        return F.conv2d(padded, self.weight, self.bias)
 
 
 def relu() -> nn.ReLU:

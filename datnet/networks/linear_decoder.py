@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datnet.networks.decoder import reflect_border
+from datnet.networks.convolution import Convolution, reflect_border
 
 KERNEL = 3
 
@@ -34,13 +34,7 @@ class LinearDecoder(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, enlarge: bool) -> None:
         super().__init__()
         self.enlargement = 2 if enlarge else 1
-        self.convolution = nn.Conv2d(
-            in_channels,
-            out_channels * self.enlargement**2,
-            KERNEL,
-            padding=1,
-            padding_mode="reflect",
-        )
+        self.convolution = Convolution(in_channels, out_channels * self.enlargement**2, KERNEL)
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps ``(B, C, H, W)`` to ``(B, C', H, W)`` or ``(B, C', 2H, 2W)``."""

@@ -13,25 +13,11 @@ from torch import Tensor, nn
 
 from datnet.networks.adain import adaptive_instance_norm
 from datnet.networks.base import StyleTransferNetwork, weighted_sum
+from datnet.networks.convolution import Convolution
 from datnet.networks.statistics import full_precision
 
 CHANNELS = 64
 """Channels of both levels of features, at a quarter of the image's size."""
-
-
-def convolution(
-    in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, groups: int = 1
-) -> nn.Conv2d:
-    """A convolution with a bias and reflection at the border; stride 2 halves, rounded up."""
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride,
-        padding=kernel_size // 2,
-        groups=groups,
-        padding_mode="reflect",
-    )
 
 
 def enlarge() -> nn.Upsample:
@@ -44,8 +30,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = convolution(CHANNELS, CHANNELS)
-        self.conv2 = convolution(CHANNELS, CHANNELS)
+        self.conv1 = Convolution(CHANNELS, CHANNELS)
+        self.conv2 = Convolution(CHANNELS, CHANNELS)
 
     def forward(self, features: Tensor) -> Tensor:
         """Refine features ``(B, 64, H/4, W/4)``."""
@@ -58,10 +44,10 @@ class MicroEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.level1 = nn.Sequential(
-            convolution(3, 16, kernel_size=9), nn.ReLU(),
-            convolution(16, 32, stride=2, groups=16), nn.ReLU(),
+            Convolution(3, 16, kernel_size=9), nn.ReLU(),
+            Convolution(16, 32, stride=2, groups=16), nn.ReLU(),
             nn.Conv2d(32, 32, 1), nn.ReLU(),
-            convolution(32, 64, stride=2, groups=32), nn.ReLU(),
+            Convolution(32, 64, stride=2, groups=32), nn.ReLU(),
             nn.Conv2d(64, 64, 1), nn.ReLU(),
             ResidualBlock(),
         )  # fmt: skip
@@ -82,10 +68,10 @@ class Modulator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weight1 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
-        self.bias1 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
-        self.weight2 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
-        self.bias2 = convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.weight1 = Convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.bias1 = Convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.weight2 = Convolution(CHANNELS, CHANNELS, groups=CHANNELS)
+        self.bias2 = Convolution(CHANNELS, CHANNELS, groups=CHANNELS)
 
     def forward(self, level1: Tensor, level2: Tensor) -> list[Tensor]:
         """Make [weight 1, bias 1, weight 2, bias 2], each ``(B, 64, 1, 1)``, at least float32."""
@@ -98,8 +84,8 @@ class ModulatedBlock(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = convolution(CHANNELS, CHANNELS)
-        self.conv2 = convolution(CHANNELS, CHANNELS)
+        self.conv1 = Convolution(CHANNELS, CHANNELS)
+        self.conv2 = Convolution(CHANNELS, CHANNELS)
 
     def forward(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Refine features ``(B, 64, H/4, W/4)`` by a weight and a bias ``(B, 64, 1, 1)``."""
@@ -116,12 +102,12 @@ class MicroDecoder(nn.Module):
         self.modulated1 = ModulatedBlock()
         self.to_image = nn.Sequential(
             enlarge(),
-            convolution(64, 32, groups=32), nn.ReLU(),
+            Convolution(64, 32, groups=32), nn.ReLU(),
             nn.Conv2d(32, 32, 1), nn.ReLU(),
             enlarge(),
-            convolution(32, 16, groups=16), nn.ReLU(),
+            Convolution(32, 16, groups=16), nn.ReLU(),
             nn.Conv2d(16, 16, 1), nn.ReLU(),
-            convolution(16, 3, kernel_size=9),
+            Convolution(16, 3, kernel_size=9),
         )  # fmt: skip
 
     def forward(

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datnet.networks.convolution import Convolution
+
 Halves = tuple[Tensor, Tensor]
 
 STAGES = ((16, 1), (64, 2), (256, 2))
@@ -34,12 +36,10 @@ def channels_to_squares(features: Tensor) -> Tensor:
     return F.pixel_shuffle(features.unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2), 2)
 
 
-def convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+def convolution(in_channels: int, out_channels: int, stride: int = 1) -> Convolution:
     """A 3 × 3 convolution with reflection at the border and a bias that starts at zero."""
-    layer = nn.Conv2d(
-        in_channels, out_channels, 3, stride=stride, padding=1, padding_mode="reflect"
-    )
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    layer = Convolution(in_channels, out_channels, stride=stride)
+    nn.init.zeros_(layer.bias)
     return layer
 
 

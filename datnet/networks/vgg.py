@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from datnet import weights as weight_files
 from datnet.networks.channel_means import channel_means
-from datnet.networks.decoder import Convolution
+from datnet.networks.convolution import Convolution
 from datnet.networks.strips import in_strips
 
 Architecture = Literal["vgg19", "vgg16"]

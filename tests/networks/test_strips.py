@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from datnet.networks import strips
+from datnet.networks.convolution import Convolution
 from datnet.networks.datnet import DatNet
-from datnet.networks.decoder import Convolution, Decoder, SkipDecoder
+from datnet.networks.decoder import Decoder, SkipDecoder
 from datnet.networks.strips import in_strips
 from datnet.networks.vgg import VggEncoder
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.networks import winograd
-from datnet.networks.decoder import Convolution, reflect_border
+from datnet.networks.convolution import Convolution, reflect_border
 
 
 def relative_difference(ours: Tensor, exact: Tensor) -> float:
