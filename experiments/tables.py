@@ -64,8 +64,13 @@ def differences(before: Pairs, after: Pairs) -> dict[str, Estimate]:
 
 
 def verdict(column: MetricColumn, difference: Estimate) -> str:
-    """What a difference with its interval says: "gain", "loss", or "open" if 0 is inside."""
-    low, high = difference.ci95 or (-math.inf, math.inf)
+    """What a difference with its interval says: "gain", "loss", or "open" if 0 is inside.
+
+    A single pair is open: its interval has no width.
+    """
+    low, high = (
+        difference.ci95 if difference.ci95 and difference.count > 1 else (-math.inf, math.inf)
+    )
     if low > 0 or high < 0:
         return "gain" if (low > 0) == column.higher_is_better else "loss"
     return "open"

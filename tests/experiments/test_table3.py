@@ -69,6 +69,8 @@ def test_a_difference_of_pairs_is_seen_where_means_overlap(tmp_path: Path) -> No
     assert verdict(ssim, change["ssim"]) == "gain"
     assert verdict(lpips, change["lpips_alex"]) == "loss"
     assert verdict(ssim, differences(values[0], values[0])["ssim"]) == "open"
+    first = [{pair: metrics} for pairs in values for pair, metrics in [sorted(pairs.items())[0]]]
+    assert verdict(ssim, differences(*first)["ssim"]) == "open", "one pair has no interval"
 
 
 def test_columns_are_aligned() -> None:
