@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,9 +67,9 @@ def verdict(column: MetricColumn, difference: Estimate) -> str:
 
     A single pair is open: its interval has no width.
     """
-    low, high = (
-        difference.ci95 if difference.ci95 and difference.count > 1 else (-math.inf, math.inf)
-    )
+    if difference.ci95 is None or difference.count < 2:
+        return "open"
+    low, high = difference.ci95
     if low > 0 or high < 0:
         return "gain" if (low > 0) == column.higher_is_better else "loss"
     return "open"

@@ -1,8 +1,4 @@
-"""Attention in a form that torch.export can write down for pictures of any size.
-
-Shapes: ``B`` batch, ``K`` channels of queries and keys, ``V`` of values, ``Nc`` content and ``Ns``
-style positions.
-"""
+"""Attention in a form that torch.export can write down for pictures of any size."""
 
 from __future__ import annotations
 
@@ -16,18 +12,10 @@ QUERIES_PER_BLOCK = 512
 
 
 def exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Average the values of all positions, weighted by softmax(query · key).
+    """What :func:`~datnet.networks.attention.attention_mean` gives.
 
     Blocks of queries in a loop that the exported graph contains, without Python's sizes and
     branches.
-
-    Args:
-        query: ``(B, K, Nc)``.
-        key: ``(B, K, Ns)``.
-        value: ``(B, V, Ns)``.
-
-    Returns:
-        The weighted mean for every query position, ``(B, V, Nc)``.
     """
     from torch._higher_order_ops.scan import scan  # slow to import, and needed here alone
 
