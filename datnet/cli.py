@@ -24,7 +24,7 @@ from datnet.commands import (
     summarize,
     weights,
 )
-from datnet.errors import DatNetError, DatNetWarning
+from datnet.errors import DatNetError, DatNetWarning, in_words
 
 DESCRIPTION = """\
 Arbitrary artistic style transfer: train, measure and use DatNet and its rivals.
@@ -57,10 +57,11 @@ def main() -> None:
     summarize.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
-    if rest and "pictures" in arguments and not any(each.startswith("-") for each in rest):
-        arguments.pictures += rest  # argparse ends a list of files where an option stands
-    elif rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # argparse ends a list where an option stands
+        lists = [name for name in ("pictures", "changes") if name in arguments]
+        if not lists or any(each.startswith("-") for each in rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        setattr(arguments, lists[0], [*getattr(arguments, lists[0]), *rest])
     warnings.showwarning = show_warning
     try:
         status = arguments.run(arguments)
@@ -71,6 +72,9 @@ def main() -> None:
         sys.exit(128 + signal.SIGPIPE)
     except DatNetError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"error: {in_words(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

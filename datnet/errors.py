@@ -9,5 +9,11 @@ class DatNetError(Exception):
     """
 
 
+def in_words(error: OSError) -> str:
+    """The file at fault and what the operating system says of it, such as a full disk."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
 class DatNetWarning(UserWarning):
     """Something that a user should know of and need not mend; one line on the command line."""

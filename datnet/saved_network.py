@@ -22,10 +22,10 @@ from datnet.errors import DatNetError
 from datnet.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from datnet.training.run_folder import RunFolder
 
 ENCODER_PREFIX = "encoder."
 
-DESCRIPTION_FILE = "description.json"
 """In a run's folder: what its network is, for the checkpoints of a training that goes on."""
 
 WEIGHT_AVERAGE = "weight_average"
@@ -85,7 +85,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
         DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
             folder cannot be written to.
     """
-    facts = checkpoint.absolute().parents[1] / DESCRIPTION_FILE
+    facts = RunFolder(checkpoint.absolute().parents[1]).description
     try:
         description = NetworkDescription(**json.loads(facts.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

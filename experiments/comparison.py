@@ -25,7 +25,7 @@ from datnet.config import CONFIG_DIR, TrainConfig
 from datnet.data.images import find_images, fit_square, read_image
 from datnet.data.sample import sample_images
 from datnet.devices import choose_device
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, in_words
 from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
@@ -201,6 +201,8 @@ def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], No
         make(parser.parse_args())
     except DatNetError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {in_words(error)}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command goes on from here")
 
@@ -399,10 +401,7 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """What the networks were trained with: one value where they agree, else one for each.
-
-    "unequal" names the facts in which they do not agree.
-    """
+    """What the networks were trained with: one value where they agree, else one for each."""
     trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
@@ -416,7 +415,6 @@ def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     }
     return {
         **{name: values[0] if len(set(values)) == 1 else values for name, values in facts.items()},
-        "unequal": [name for name, values in facts.items() if len(set(values)) > 1],
         "seeds": sorted({training["seed"] for training in trainings if "seed" in training}),
     }
 

@@ -16,7 +16,7 @@ be changed: datnet rerun RUN_DIR seed=2 trainer.max_steps=100.
 EXAMPLES = """\
 examples:
   datnet rerun runs/datnet_full/seed_1
-  datnet rerun runs/datnet_full/seed_1 --run-dir runs/again logger=null data.num_workers=4
+  datnet rerun runs/datnet_full/seed_1 --run-dir runs/again logger.wandb=null data.num_workers=4
 """
 
 

@@ -72,7 +72,10 @@ class VggEncoder(nn.Module):
                 nn.init.zeros_(layer.bias)
             return
         file = None if weights == "imagenet" else Path(weights)
-        self._load(weight_files.load_weights(arch, file))
+        tensors = weight_files.load_weights(arch, file)
+        if weight_files.has_known_values(arch, tensors):
+            self.weights = "imagenet"  # wherever this machine has them
+        self._load(tensors)
         if normalized:
             self._rescale(channel_means(arch, self.layers()))
 

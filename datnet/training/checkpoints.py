@@ -83,12 +83,38 @@ class StepCheckpoint(ModelCheckpoint):
     with one from the middle of an accumulation, from which a run cannot go on exactly.
     """
 
+    @property
+    def state_key(self) -> str:
+        """By the files' name: Lightning tells two of them apart by their intervals alone."""
+        return f"{type(self).__name__} {self.filename}"
+
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
     ) -> None:
         """Save if a step is complete and it is time."""
         if (batch_index + 1) % trainer.accumulate_grad_batches == 0:
             super().on_train_batch_end(trainer, module, outputs, batch, batch_index)
+
+
+class FinalCheckpoint(Callback):
+    """Saves behind the last step, from where a finished run can be prolonged.
+
+    Args:
+        folder: The run's checkpoints.
+        every: Steps between the checkpoints that are saved anyway.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        self.folder = folder
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Save if the last step is complete and has no checkpoint."""
+        complete = (batch_index + 1) % trainer.accumulate_grad_batches == 0
+        if complete and trainer.global_step == trainer.max_steps and trainer.max_steps % self.every:
+            trainer.save_checkpoint(self.folder / LAST, weights_only=False)
 
 
 class StopWhenAsked(Callback):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import math
+import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from datnet.files import complete_or_absent
 
-ROWS_BETWEEN_WRITES = 20
+SECONDS_BETWEEN_WRITES = 30
 
 
 class CsvLogger(Logger):
@@ -30,7 +33,7 @@ class CsvLogger(Logger):
         super().__init__()
         self.path = path
         self.rows: dict[int, dict[str, Any]] = {}
-        self.unwritten = 0
+        self.written_at = -math.inf
         if resumed_step and path.exists():
             with path.open(newline="") as file:
                 for row in csv.DictReader(file):
@@ -58,12 +61,19 @@ class CsvLogger(Logger):
         metrics = {key: value for key, value in metrics.items() if key != "epoch"}
         # Lightning counts from 0 the step that has just been done; files say how many are done.
         self.rows.setdefault((step or 0) + 1, {}).update(metrics)
-        self.unwritten += 1
-        if self.unwritten >= ROWS_BETWEEN_WRITES:
-            self.save()
 
     @rank_zero_only
     def save(self) -> None:
+        """Write the file anew, unless that was just done: Lightning asks for it at every row."""
+        if time.monotonic() - self.written_at >= SECONDS_BETWEEN_WRITES:
+            self.write()
+
+    @rank_zero_only
+    def after_save_checkpoint(self, checkpoint_callback: Checkpoint) -> None:
+        """Write what a run that is killed and resumed from here will not log again."""
+        self.write()
+
+    def write(self) -> None:
         """Write the file anew."""
         if not self.rows:
             return
@@ -75,9 +85,9 @@ class CsvLogger(Logger):
             writer = csv.DictWriter(file, ["step", *names])
             writer.writeheader()
             writer.writerows({"step": step, **row} for step, row in sorted(self.rows.items()))
-        self.unwritten = 0
+        self.written_at = time.monotonic()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write what is left."""
-        self.save()
+        self.write()

@@ -15,9 +15,20 @@ from datnet.errors import DatNetError
 from datnet.saved_network import read_description
 from datnet.training.run_folder import RunFolder
 
+FOLLOWERS = {
+    "data.seed": "seed",
+    "data.batch_size": "model.recipe.batch_size",
+    "trainer.max_steps": "model.recipe.steps",
+    "trainer.gradient_clip_val": "model.recipe.gradient_clip",
+}
+"""Settings that conf/ takes from others; a run's config.yaml holds their values alone."""
+
 
 def settings_of(folder: Path, changes: Sequence[str]) -> TrainConfig:
     """The settings of a run, with some changed.
+
+    What equals the setting that it is taken from, as the pairs' seed does the run's, follows its
+    change.
 
     Args:
         folder: The run's folder.
@@ -32,11 +43,11 @@ def settings_of(folder: Path, changes: Sequence[str]) -> TrainConfig:
     if wrong := [change for change in changes if "=" not in change]:
         raise DatNetError(f"{wrong[0]} is no setting; write KEY=VALUE")
     try:
-        config = OmegaConf.merge(
-            OmegaConf.structured(TrainConfig),
-            OmegaConf.load(saved),
-            OmegaConf.from_dotlist(list(changes)),
-        )
+        config = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.load(saved))
+        for follower, source in FOLLOWERS.items():
+            if OmegaConf.select(config, follower) == OmegaConf.select(config, source):
+                OmegaConf.update(config, follower, f"${{{source}}}")
+        config = OmegaConf.merge(config, OmegaConf.from_dotlist(list(changes)))
     except OmegaConfBaseException as error:
         raise DatNetError(str(error).splitlines()[0]) from error
     return cast(TrainConfig, config)

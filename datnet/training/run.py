@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import math
+import signal
 import sys
 import time
 import warnings
@@ -33,7 +34,6 @@ from datnet.model_card import NetworkFile, model_card
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.base import Objective
 from datnet.saved_network import (
-    DESCRIPTION_FILE,
     NetworkDescription,
     read_checkpoint,
     save_network,
@@ -42,6 +42,7 @@ from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
 from datnet.training.checkpoint_files import LAST
 from datnet.training.checkpoints import (
     CheckpointFiles,
+    FinalCheckpoint,
     StepCheckpoint,
     Stopped,
     StopWhenAsked,
@@ -78,6 +79,7 @@ def train(config: TrainConfig) -> float:
     data.check()
     folder = RunFolder(Path(config.run_dir))
     with folder.reserved():
+        folder.check_same_training({"image_fingerprints": data.fingerprints()})
         if folder.is_finished(config):
             log.info("%s is finished already; nothing to do", folder.path)
             return folder.finished_metric(config.search_metric)
@@ -114,7 +116,7 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         seed=config.seed,
         channels_last=config.channels_last,
     )
-    check_search_metric(config.search_metric, module.objective)
+    check_search_metric(config, module.objective)
     log.info(
         "%s with %s: step %d to %d in %s",
         config.name,
@@ -123,12 +125,20 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         config.trainer.max_steps,
         folder.path,
     )
-    description = describe(config, data, trainer)
+    description = describe(config, encoder, data, trainer)
+    folder.check_same_training({"images_per_step": description.training["images_per_step"]})
     if trainer.is_global_zero:
         write_text(folder.config, OmegaConf.to_yaml(config, resolve=True))
-        write_text(folder.path / DESCRIPTION_FILE, json.dumps(asdict(description), indent=2) + "\n")
+        write_text(folder.description, json.dumps(asdict(description), indent=2) + "\n")
     started = time.perf_counter()
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except Stopped:
+        raise  # so do the other processes
+    except Exception:
+        if trainer.strategy.launcher is not None:  # they would wait for this one on their devices
+            trainer.strategy.launcher.kill(signal.SIGKILL)
+        raise
     loggers = trainer.loggers
     validated = trainer.global_step % config.trainer.val_check_interval == 0
     if not validated or "validation/loss" not in trainer.callback_metrics:  # resumed behind it
@@ -140,11 +150,6 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         if name.startswith("validation/")
     }
     if trainer.is_global_zero:
-        if config.final_metrics:
-            metrics |= final_metrics(module, data)
-        for logger in loggers:
-            logger.log_metrics(metrics, trainer.global_step - 1)
-            logger.save()
         behind_it = {
             "steps": trainer.global_step,
             "validation_loss": metrics["validation/loss"],
@@ -152,6 +157,11 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         description = replace(description, training={**description.training, **behind_it})
         save_network(module.network, description, folder.network)
         write_text(folder.model_card, model_card(NetworkFile.read(folder.network)))
+        if config.final_metrics:
+            metrics |= final_metrics(module, data)
+        for logger in loggers:
+            logger.log_metrics(metrics, trainer.global_step - 1)
+            logger.finalize("success")
         facts = {
             "steps": trainer.global_step,
             "metrics": metrics,
@@ -163,7 +173,7 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
     return metrics.get(config.search_metric, math.inf)  # processes beside the first lack final/
 
 
-def check_search_metric(name: str, objective: Objective[Any]) -> None:
+def check_search_metric(config: TrainConfig, objective: Objective[Any]) -> None:
     """Refuse a metric that no finished run will have.
 
     Raises:
@@ -172,10 +182,13 @@ def check_search_metric(name: str, objective: Objective[Any]) -> None:
     metrics = [
         "validation/loss",
         *(f"validation/{term}" for term in objective.weights),
-        *(f"final/{column.key}" for column in METRICS),
+        *(f"final/{column.key}" for column in METRICS if config.final_metrics),
     ]
-    if name not in metrics:
-        raise DatNetError(f"search_metric is {name}; it can be {', '.join(metrics)}")
+    if config.search_metric not in metrics:
+        raise DatNetError(
+            f"search_metric is {config.search_metric}; it can be {', '.join(metrics)}"
+            + ("" if config.final_metrics else ", and final/… with final_metrics=true")
+        )
 
 
 def make_trainer(
@@ -203,6 +216,7 @@ def make_trainer(
             every_n_train_steps=config.checkpoint_every,
             enable_version_counter=False,
         ),
+        FinalCheckpoint(folder.checkpoints, config.checkpoint_every),
         StopWhenAsked(folder.checkpoints),
         ImagePanel(folder.path / "images"),
         Throughput(),
@@ -241,7 +255,7 @@ def make_trainer(
 
 
 def describe(
-    config: TrainConfig, data: ContentStyleDataModule, trainer: Trainer
+    config: TrainConfig, encoder: VggEncoder, data: ContentStyleDataModule, trainer: Trainer
 ) -> NetworkDescription:
     """What the network is and how it is trained; its steps come later."""
     plain = plain_values(config)
@@ -252,7 +266,7 @@ def describe(
     return NetworkDescription(
         name=config.name,
         network=plain["model"]["network"],
-        encoder=plain["encoder"],
+        encoder=plain["encoder"] | {"weights": encoder.weights},
         training={
             "images_per_step": settings["batch_size"]
             * trainer.world_size

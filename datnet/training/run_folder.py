@@ -17,16 +17,17 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from datnet.config import TrainConfig, flat_values, plain_values
 from datnet.errors import DatNetError
-from datnet.training.checkpoint_files import LAST, damage, newest_whole_checkpoint
+from datnet.training.checkpoint_files import damage, newest_whole_checkpoint
 from datnet.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,15 @@ OPERATIONAL = (
     "logger",
     "checkpoint_every",
     "keep_every",
-    "trainer",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.max_steps",
+    "trainer.val_check_interval",
+    "trainer.log_every_n_steps",
+    "trainer.deterministic",
+    "trainer.enable_progress_bar",
     "data.num_workers",
     "data.content_dir",
     "data.style_dir",
@@ -67,10 +76,15 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.checkpoints = path / "checkpoints"
+        self.description = path / "description.json"
         self.network = path / "network.safetensors"
         self.model_card = path / "model_card.md"
         self.finished = path / "finished.json"
         self.lock = FileLock(path / ".lock")
+
+    def holds_training(self) -> bool:
+        """Whether a training from the beginning would overwrite a network or checkpoint."""
+        return self.network.exists() or any(self.checkpoints.glob("*.ckpt"))
 
     def finished_steps(self) -> int | None:
         """Steps of the finished training; None if there is none."""
@@ -78,10 +92,10 @@ class RunFolder:
             return None
         return int(json.loads(self.finished.read_text())["steps"])
 
-    def finished_metric(self, name: str) -> float:
-        """A metric behind the last step of a finished training; infinity if it was not measured."""
+    def finished_metric(self, name: str, missing: float = math.inf) -> float:
+        """A metric behind the last step of a finished training; `missing` if it lacks it."""
         facts = json.loads(self.finished.read_text())
-        return float(facts.get("metrics", {}).get(name, math.inf))
+        return float(facts.get("metrics", {}).get(name, missing))
 
     def is_finished(self, config: TrainConfig) -> bool:
         """Whether the folder holds the whole of this training.
@@ -98,7 +112,7 @@ class RunFolder:
         Raises:
             DatNetError: Naming the settings that differ.
         """
-        if not self.config.exists():
+        if not (self.config.exists() and self.holds_training()):
             return
         there = flat_values(plain_values(OmegaConf.load(self.config)))
         here = flat_values(plain_values(config))
@@ -112,6 +126,26 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(different)}). "
                 "Choose another run_dir=…, or remove that folder"
             )
+
+    def check_same_training(self, facts: Mapping[str, Any]) -> None:
+        """Refuse a folder that holds a run with other pictures, or more of them in a step.
+
+        Args:
+            facts: What description.json says of a training that settings do not.
+
+        Raises:
+            DatNetError: Naming what differs.
+        """
+        if not (self.description.exists() and self.holds_training()):
+            return
+        there = json.loads(self.description.read_text(encoding="utf-8"))["training"]
+        for name, here in facts.items():
+            if there.get(name, here) != here:
+                raise DatNetError(
+                    f"{self.path} holds a run of another training ({name.replace('_', ' ')}: "
+                    f"{there[name]} there, {here} here). Choose another run_dir=…, or remove that "
+                    "folder; ckpt_path=FILE begins with a checkpoint of it"
+                )
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
@@ -152,11 +186,17 @@ class RunFolder:
                 whole (a fresh start if there is none yet), or a path.
 
         Raises:
-            DatNetError: If a path does not exist or is damaged, or if a fresh start would overwrite
-                a run.
+            DatNetError: If a path does not exist or is damaged, or if a start from the beginning
+                would overwrite a run.
         """
         if ckpt_path == "last":
-            return newest_whole_checkpoint(self.checkpoints)
+            newest = newest_whole_checkpoint(self.checkpoints)
+            if newest is None and self.network.exists():
+                raise DatNetError(
+                    f"{self.network} is of a shorter run, whose checkpoints are gone: it cannot be "
+                    "continued. Choose another run_dir=…, or remove that folder"
+                )
+            return newest
         if ckpt_path is not None:
             path = Path(ckpt_path)
             if not path.is_file():
@@ -164,7 +204,7 @@ class RunFolder:
             if reason := damage(path):
                 raise DatNetError(f"ckpt_path={ckpt_path} is damaged: {reason}")
             return path
-        if (self.checkpoints / LAST).exists():
+        if self.holds_training():
             raise DatNetError(
                 f"{self.path} holds an unfinished or shorter run. Continue it with "
                 "ckpt_path=last, choose another run_dir=…, or remove that folder"

@@ -32,7 +32,7 @@ from omegaconf import DictConfig
 from datnet.config import TrainConfig
 from datnet.errors import DatNetError
 from datnet.files import write_text
-from datnet.training.processes import STOP_SIGNALS
+from datnet.training.processes import STOP_SIGNALS, is_first_process
 from datnet.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,12 @@ def run_job(config: TrainConfig) -> float:
         config: The job's composed configuration.
 
     Returns:
-        Its `search_metric`, for sweepers that search; infinity if the job failed.
+        Its `search_metric`, for sweepers that search; the worst of all, infinity or minus infinity,
+        if the job failed. Processes beside the first of a job have nothing to tell.
     """
     hydra = HydraConfig.get()
+    maximizes = str(hydra.sweeper.get("direction", "")).lower().endswith("maximize")
+    worst = float("-inf" if maximizes else "inf")
     overrides = list(hydra.overrides.task)
     sweep_dir = Path(hydra.sweep.dir)
     name = folder_name(overrides)
@@ -63,11 +66,13 @@ def run_job(config: TrainConfig) -> float:
     exit_code = 0 if _is_finished(folder, config) else _train(folder, overrides, sweep_dir.name)
     if exit_code in {128 + number for number in STOP_SIGNALS}:
         sys.exit(exit_code)  # the sweep was asked to stop, not this job alone
+    if not is_first_process():  # Slurm starts one for each GPU of the job
+        return worst
     write_text(sweep_dir / OUTCOMES / f"{name}.json", json.dumps({"exit_code": exit_code}))
     if exit_code:
         log.error("job %s failed", name)
-        return float("inf")
-    return folder.finished_metric(config.search_metric)
+        return worst
+    return folder.finished_metric(config.search_metric, worst)
 
 
 def _is_finished(folder: RunFolder, config: TrainConfig) -> bool:
@@ -99,12 +104,17 @@ def passing_signals_to(process: subprocess.Popen[Any]) -> Iterator[None]:
     """Hand signals that ask us to stop to a process of ours, and leave it to that when to end.
 
     Ctrl-C reaches the process by itself. Launchers that run jobs in threads keep their own ways.
+    submitit, whose signal is SIGUSR2, learns of it when the process has saved and ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    time_is_over = False
+
     def hand_on(number: int, frame: FrameType | None) -> None:
+        nonlocal time_is_over
+        time_is_over |= number == signal.SIGUSR2
         if number != signal.SIGINT:
             process.send_signal(number)
 
@@ -114,6 +124,9 @@ def passing_signals_to(process: subprocess.Popen[Any]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    requeue = before[signal.SIGUSR2]
+    if time_is_over and callable(requeue):
+        requeue(signal.SIGUSR2, None)
 
 
 class SweepReport(Callback):

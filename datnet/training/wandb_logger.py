@@ -101,7 +101,7 @@ def wandb_logger(
     """
     assert config.logger.wandb is not None
     id_file = folder.path / "wandb_id.txt"
-    if not id_file.exists():
+    if is_first_process() and not id_file.exists():  # the others log nothing
         write_text(id_file, secrets.token_hex(4))
     mode = wandb_mode(config.logger.wandb.mode)
     settings: dict[str, Any] = {
@@ -110,7 +110,7 @@ def wandb_logger(
         "name": f"{config.name},seed={config.seed}",
         "group": config.group,
         "tags": list(config.tags),
-        "id": id_file.read_text().strip(),
+        "id": id_file.read_text().strip() if is_first_process() else None,
         "save_dir": folder.path,
         "resume": "allow",
         "job_type": "train",

@@ -7,7 +7,7 @@ cache or the network. Nothing here imports torchvision, so that finding weights 
 from __future__ import annotations
 
 from datnet.weights.cache import cache_dir
-from datnet.weights.contents import BACKBONES
+from datnet.weights.contents import BACKBONES, has_known_values
 from datnet.weights.resolve import WeightStatus, find_weights, load_weights, status
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "WeightStatus",
     "cache_dir",
     "find_weights",
+    "has_known_values",
     "load_weights",
     "status",
 ]

@@ -34,6 +34,11 @@ def test_frozen_also_in_training(encoder: VggEncoder) -> None:
     assert not any(p.requires_grad for p in encoder.parameters())
 
 
+def test_public_weights_are_recorded_as_such_wherever_they_lie(pretrained) -> None:
+    file = vgg.weight_files.find_weights("vgg16")
+    assert VggEncoder("vgg16", file, normalized=False).weights == "imagenet"
+
+
 @torch.no_grad()
 def test_input_normalisation_is_folded_into_the_first_convolution(pretrained) -> None:
     plain, _ = pretrained

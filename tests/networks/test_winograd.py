@@ -86,6 +86,21 @@ def test_padding_stays_in_16_bits() -> None:
     assert torch.equal(padded.float(), F.pad(maps.float(), (1, 1, 1, 1), mode="reflect"))
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_padding_that_is_deterministic_on_gpus_is_the_same(width: int) -> None:
+    maps = MAPS[:1, :8].clone().requires_grad_()
+    expected = reflect_border(maps, width)
+    torch.use_deterministic_algorithms(True)
+    try:
+        padded = reflect_border(maps, width)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(padded, expected)
+    weight = torch.rand(expected.shape)
+    gradients = [torch.autograd.grad((each * weight).sum(), maps)[0] for each in (padded, expected)]
+    torch.testing.assert_close(*gradients)
+
+
 def test_what_lies_behind_may_overwrite_its_output() -> None:
     """Layers are followed by a ReLU in place, here for sizes that are and are no multiples of 4."""
     for maps in (MAPS, MAPS[:, :, :32, :32]):

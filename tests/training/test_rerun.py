@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from datnet.cli import main
 from datnet.training import run
-from datnet.training.rerun import differences
+from datnet.training.rerun import differences, settings_of
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
@@ -37,6 +37,27 @@ def test_a_run_comes_out_the_same_again(
     assert call(monkeypatch, folder, "seed=2") == 0
     other = tmp_path / "run_rerun" / "network.safetensors"
     assert differences(first, other).startswith("the weights differ by up to")
+
+
+def test_what_is_taken_from_a_setting_follows_its_change(settings, tmp_path: Path) -> None:
+    config = settings("model=adain", "trainer.max_steps=2")
+    OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
+    changed = settings_of(tmp_path, ["seed=7", "model.recipe.steps=9"])
+    assert (changed.seed, changed.data["seed"]) == (7, 7)
+    assert changed.trainer.max_steps == 2  # which was not the recipe's number
+    assert settings_of(tmp_path, ["seed=7", "data.seed=1"]).data["seed"] == 1
+
+
+def test_changes_may_stand_behind_an_option(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+    monkeypatch.setattr(run, "train", trained.append)
+    OmegaConf.save(settings("model=adain"), tmp_path / "config.yaml", resolve=True)
+    again = tmp_path / "again"
+    call(monkeypatch, tmp_path, "seed=7", "--run-dir", again, "logger.wandb=null", "seed=8")
+    (config,) = trained
+    assert (config.seed, config.logger.wandb, config.run_dir) == (8, None, str(again))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 from PIL import Image
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
+from datnet.objectives.adain import AdaINObjective
 from datnet.published import network_file
 from datnet.saved_network import load_network, read_description
 from datnet.training import run
+from datnet.training.csv_logger import CsvLogger
 from datnet.training.module import StyleTransferModule
 
 
@@ -165,6 +168,71 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         run.train(settings(*overrides, "seed=3", "trainer.max_steps=3"))
     run.train(settings(*overrides, "seed=3", "trainer.max_steps=3", "ckpt_path=last"))
     assert [row["step"] for row in rows(folder)] == ["1", "2", "3"]
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_prolonged_from_its_last_step(
+    settings, tmp_path: Path, pictures: Path
+) -> None:
+    """With other pictures, batches or precision it is another run, which overwrites nothing."""
+    overrides = ["model=adain", "keep_every=500"]  # as often as last.ckpt is saved
+    run.train(settings(*overrides, "trainer.max_steps=1"))
+    run.train(settings(*overrides, "trainer.max_steps=2", f"run_dir={tmp_path / 'whole'}"))
+    longer = [*overrides, "trainer.max_steps=2"]
+    written = (tmp_path / "run" / "network.safetensors").read_bytes()
+    swapped = [f"data.content_dir={pictures}", f"data.style_dir={pictures / 'content'}"]
+    for changed, message in (
+        ([], "ckpt_path=last"),
+        (["ckpt_path=last", *swapped], "another training .image fingerprints"),
+        (["ckpt_path=last", "trainer.accumulate_grad_batches=2"], "accumulate_grad_batches was 1"),
+        (["ckpt_path=last", "trainer.precision=bf16-mixed"], "precision was 32-true"),
+    ):
+        with pytest.raises(DatNetError, match=message):
+            run.train(settings(*longer, *changed))
+    assert (tmp_path / "run" / "network.safetensors").read_bytes() == written
+
+    run.train(settings(*longer, "ckpt_path=last"))
+    expected, got = (load_file(tmp_path / n / "network.safetensors") for n in ("whole", "run"))
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+    for checkpoint in (tmp_path / "run" / "checkpoints").iterdir():
+        checkpoint.unlink()
+    with pytest.raises(DatNetError, match="whose checkpoints are gone"):
+        run.train(settings(*overrides, "trainer.max_steps=3", "ckpt_path=last"))
+
+
+def test_a_start_that_left_nothing_may_be_repeated_with_other_settings(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a smaller batch, when the first one did not fit into memory."""
+    with monkeypatch.context() as patch:
+        interrupt_at(0, patch)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run.train(settings("model=adain", "trainer.max_steps=1"))
+    run.train(settings("model=adain", "trainer.max_steps=1", "data.batch_size=1"))
+    assert json.loads((tmp_path / "run" / "finished.json").read_text())["steps"] == 1
+
+
+def test_a_search_is_for_what_is_measured(settings) -> None:
+    objective = AdaINObjective()
+    final = "search_metric=final/ssim"
+    run.check_search_metric(settings(final, "final_metrics=true"), objective)
+    with pytest.raises(DatNetError, match=r"final/… with final_metrics=true"):
+        run.check_search_metric(settings(final, "final_metrics=false"), objective)
+
+
+def test_numbers_are_written_now_and_then_and_with_every_checkpoint(tmp_path: Path) -> None:
+    """Not at every row, whenever Lightning asks for it: files of long runs are large."""
+    logger = CsvLogger(tmp_path / "metrics.csv")
+    for step in range(3):
+        logger.log_metrics({"loss": 1.0}, step)
+        logger.save()
+    assert [row["step"] for row in rows(tmp_path)] == ["1"]
+    logger.after_save_checkpoint(Checkpoint())
+    assert [row["step"] for row in rows(tmp_path)] == ["1", "2", "3"]
+    logger.log_metrics({"loss": 1.0}, 3)
+    logger.finalize("failed")
+    assert [row["step"] for row in rows(tmp_path)] == ["1", "2", "3", "4"]
 
 
 def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from wandb_file import WandbRun
 
 from datnet.saved_network import read_checkpoint, read_description
 from datnet.training import run
+from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
-from datnet.training.sweep import folder_name
+from datnet.training.sweep import folder_name, passing_signals_to, run_job
 
 
 def train(overrides: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -165,6 +167,46 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(
     expected, got = (load_file(tmp_path / name / "network.safetensors") for name in ("one", "two"))
     for name, tensor in expected.items():
         torch.testing.assert_close(got[name], tensor, rtol=0, atol=1e-5)
+
+
+def test_submitit_puts_a_job_back_when_its_training_has_saved() -> None:
+    """Its signal is handed on first."""
+    ended = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: ended.append(process.poll()))
+    try:
+        with subprocess.Popen(["sleep", "60"]) as process, passing_signals_to(process):
+            os.kill(os.getpid(), signal.SIGUSR2)
+            process.wait()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert ended == [-signal.SIGUSR2]
+
+
+@pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+def test_the_first_of_several_processes_is_known_without_lightning(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delattr(rank_zero_only, "rank")
+    assert is_first_process()
+    for rank in (0, 2):
+        monkeypatch.setenv(variable, str(rank))
+        assert is_first_process() == (rank == 0)
+
+
+@pytest.mark.parametrize(("direction", "worst"), [("minimize", "inf"), ("maximize", "-inf")])
+def test_a_failed_job_is_the_worst_of_a_search(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: str, worst: str
+) -> None:
+    hydra = OmegaConf.create(
+        {
+            "overrides": {"task": ["seed=-1"]},
+            "sweep": {"dir": str(tmp_path)},
+            "sweeper": {"direction": direction},
+        }
+    )
+    monkeypatch.setattr("datnet.training.sweep.HydraConfig.get", lambda: hydra)
+    monkeypatch.setattr("datnet.training.sweep._train", lambda *_: 1)
+    assert run_job(settings()) == float(worst)
 
 
 def test_folder_names() -> None:
