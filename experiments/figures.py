@@ -22,8 +22,10 @@ from PIL import Image
 from datnet.data.images import to_tensor
 from datnet.evaluation.edges import canny_edges
 from datnet.evaluation.figures import comparison_grid
+from datnet.evaluation.protocol import Pair
 from experiments.comparison import Comparison, argument_parser, compare, run
 from experiments.paper import ALL_TITLES
+from experiments.tables import pairs_over_seeds
 
 ABLATION = {"datnet_spatial": "spatial", "datnet_dual": "dual", "datnet_full": "full"}
 ROWS = 4
@@ -41,9 +43,9 @@ def draw_figure6(comparison: Comparison) -> list[Path]:
     ]
     captions: list[list[str | None]] = [[None, None] for _ in comparison.rows(ROWS)]
     for model in _present(comparison, ALL_TITLES):
-        agreements = edge_agreements(comparison.evaluations(model)[0])
-        for row, (content, style) in zip(captions, comparison.rows(ROWS), strict=True):
-            row.append(f"{agreements[content.name, style.name]:.2f}")
+        agreements = edge_agreements(comparison, model)
+        for row, pair in zip(captions, comparison.rows(ROWS), strict=True):
+            row.append(f"{agreements[pair]:.2f}")
     return _draw(comparison, "figure6", pictures, ALL_TITLES, captions)
 
 
@@ -57,13 +59,16 @@ def draw_edges(picture: Image.Image) -> Image.Image:
     return Image.fromarray(~canny_edges(to_tensor(picture))).convert("L")
 
 
-def edge_agreements(evaluation: Path) -> dict[tuple[str, str], float]:
-    """Edge agreement of every pair of an evaluation, by the names of content and style."""
-    with (evaluation / "results.csv").open(newline="", encoding="utf-8") as file:
-        return {
-            (Path(row["content"]).name, Path(row["style"]).name): float(row["edge_agreement"])
-            for row in csv.DictReader(file)
-        }
+def edge_agreements(comparison: Comparison, model: str) -> dict[Pair, float]:
+    """Edge agreement of every pair, of a model's first seed."""
+    evaluation = comparison.evaluations(model)[0]
+    values = pairs_over_seeds([evaluation])
+    with (evaluation / "pairs.csv").open(newline="", encoding="utf-8") as file:
+        names = [(row["content"], row["style"]) for row in csv.DictReader(file)]
+    return {
+        pair: values[name]["edge_agreement"]
+        for pair, name in zip(comparison.pairs, names, strict=True)
+    }
 
 
 def _present(comparison: Comparison, titles: Mapping[str, str]) -> list[str]:

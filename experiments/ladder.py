@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Rung:
     """A network at one moment of its training.
 
     Attributes:
-        name: The model.
+        name: The model; of several runs of it, with the run's folder.
         steps: Steps behind it.
         pairs: Pairs of pictures that it has seen.
         estimates: What it was measured to be.
@@ -96,12 +97,13 @@ def climb(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If a training kept nothing, or pictures are missing.
     """
-    networks: dict[str, Path] = {}
-    for run in arguments.runs:
-        for checkpoint in doublings(run):
-            path = network_of_checkpoint(checkpoint)
-            description = read_description(path)
-            networks[f"{description.name}, {description.training['steps']} steps"] = path
+    kept = {run: list(map(network_of_checkpoint, doublings(run))) for run in arguments.runs}
+    names = curve_names({run: read_description(paths[0]).name for run, paths in kept.items()})
+    networks, name_of = {}, {}
+    for run, paths in kept.items():
+        for path in paths:
+            networks[f"{names[run]}, {read_description(path).training['steps']} steps"] = path
+            name_of[path] = names[run]
     pairs = every_pair(
         find_images(arguments.content or sample_images().eval_content)[: arguments.contents],
         find_images(arguments.style or sample_images().eval_style)[: arguments.styles],
@@ -118,7 +120,7 @@ def climb(arguments: argparse.Namespace) -> None:
         description = read_description(path)
         steps = description.training["steps"]
         seen = steps * description.training["images_per_step"]
-        rungs.append(Rung(description.name, steps, seen, summary.estimates()))
+        rungs.append(Rung(name_of[path], steps, seen, summary.estimates()))
     text = "\n\n".join(
         ["# Quality against training", describe(rungs), "## Every rung", summary_table(summaries)]
     )
@@ -144,6 +146,15 @@ def climb(arguments: argparse.Namespace) -> None:
     for suffix in ("png", "pdf"):
         plot(rungs, arguments.output / f"ladder.{suffix}")
     print(f"\n{text}\n\nWritten: ladder.md, .json, .png and .pdf in {arguments.output}")
+
+
+def curve_names(models: Mapping[Path, str]) -> dict[Path, str]:
+    """A name for the curve of every run: the model's; where that repeats, with the run's folder."""
+    repeated = {name for name, times in Counter(models.values()).items() if times > 1}
+    return {
+        run: f"{name} {str(run).replace('/', '_')}" if name in repeated else name
+        for run, name in models.items()
+    }
 
 
 def doublings(run: Path) -> list[Path]:

@@ -91,7 +91,7 @@ def write_card(file: NetworkFile, evaluations: Path) -> None:
     summaries = find_summaries(file, evaluations)
     if not summaries:
         raise DatNetError(f"{evaluations} holds no evaluation of {file.path}")
-    write_text(file.path.with_suffix(".md"), model_card(file, summaries))
+    write_text(file.path.with_suffix(".md"), model_card(file, summaries, file.path.stem))
     print(f"wrote {file.path.with_suffix('.md')}")
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,15 @@ def make_table(arguments: argparse.Namespace) -> None:
 
 
 def ranking(column: MetricColumn, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
-    """Our ranks and the paper's among the networks that we have, and how alike they are."""
-    models = [model for model in TITLES if model in networks]
+    """Our ranks and the paper's among the networks that we have, and how alike they are.
+
+    A network that paints what is no number has no rank.
+    """
+    models = [
+        model
+        for model in TITLES
+        if model in networks and not math.isnan(networks[model][column.key].mean)
+    ]
     ours = ranks(column, [networks[model][column.key].mean for model in models])
     paper = ranks(column, [TABLE_1[model][column.key] for model in models])
     return {
@@ -182,7 +190,7 @@ def comparison_rows(
                 published = f"{TABLE_1[model][column.key]:.{column.decimals}f}"
             if model in networks:
                 ours = format_number(networks[model][column.key].mean, column.decimals)
-            if model in TABLE_1 and model in networks:
+            if model in ranking_of["ours"]:
                 ours += f" ({ranking_of['ours'][model]:g})"
                 published += f" ({ranking_of['paper'][model]:g})"
             row += [ours, published]

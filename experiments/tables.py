@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +53,26 @@ def differences(before: Pairs, after: Pairs) -> dict[str, Estimate]:
     """How much every metric grows from one variant to another, pair by pair.
 
     Pictures differ more than variants do: the interval of the difference tells what the intervals
-    of the two means cannot.
+    of the two means cannot. Of a single content or style there is none: it would not tell what
+    others give.
     """
-    return estimates_of(
+    changes = estimates_of(
         {
             pair: {key: value - before[pair][key] for key, value in metrics.items()}
             for pair, metrics in after.items()
         }
     )
+    if min(len(set(names)) for names in zip(*after, strict=True)) > 1:
+        return changes
+    return {key: replace(change, ci95=None) for key, change in changes.items()}
 
 
 def verdict(column: MetricColumn, difference: Estimate) -> str:
     """What a difference with its interval says: "gain", "loss", or "open" if 0 is inside.
 
-    A single pair is open: its interval has no width.
+    Without an interval it is open.
     """
-    if difference.ci95 is None or difference.count < 2:
+    if difference.ci95 is None:
         return "open"
     low, high = difference.ci95
     if low > 0 or high < 0:

@@ -36,6 +36,11 @@ def test_rungs_are_doublings_and_the_last(training: Path, tmp_path: Path) -> Non
         ladder.doublings(tmp_path)
 
 
+def test_runs_of_one_model_have_curves_of_their_own() -> None:
+    runs = {Path("a/seed_1"): "adain", Path("a/seed_2"): "adain", Path("b"): "sanet"}
+    assert list(ladder.curve_names(runs).values()) == ["adain a_seed_1", "adain a_seed_2", "sanet"]
+
+
 @pytest.mark.slow
 def test_ladder(
     training: Path, one_picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys

@@ -8,14 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
-from datnet.saved_network import load_network, read_description, save_network
+from datnet.saved_network import (
+    NetworkDescription,
+    load_network,
+    read_description,
+    save_network,
+)
 from experiments.comparison import SCALES
-from experiments.table3 import VARIANTS
+from experiments.table3 import VARIANTS, unequal_settings
 from experiments.tables import differences, estimates_of, order, pairs_over_seeds, verdict
 
 CHECKOUT = Path(__file__).parents[2]
@@ -69,8 +75,38 @@ def test_a_difference_of_pairs_is_seen_where_means_overlap(tmp_path: Path) -> No
     assert verdict(ssim, change["ssim"]) == "gain"
     assert verdict(lpips, change["lpips_alex"]) == "loss"
     assert verdict(ssim, differences(values[0], values[0])["ssim"]) == "open"
-    first = [{pair: metrics} for pairs in values for pair, metrics in [sorted(pairs.items())[0]]]
-    assert verdict(ssim, differences(*first)["ssim"]) == "open", "one pair has no interval"
+    for few in ([("a", "x")], [(c, "x") for c in "abc"], [("a", s) for s in "xyz"]):
+        of_few = [{pair: pairs[pair] for pair in few} for pairs in values]
+        assert verdict(ssim, differences(*of_few)["ssim"]) == "open", "there is no interval"
+
+
+def test_trainings_are_equal_in_all_but_what_is_ablated(tmp_path: Path) -> None:
+    network = {"_target_": "datnet.networks.datnet.DatNet", "identity_start": True}
+    objective = {"local_feature": 3.0}
+
+    def unequal(changed: str, value: object) -> list[str]:
+        """With one more setting in the last variant's file."""
+        networks = {}
+        for number, name in enumerate(VARIANTS):
+            settings: dict[str, dict[str, object]] = {
+                "network": network | {"channel_attention": number > 0},
+                "objective": objective | {"content_restoration": 5.0 * (number > 1)},
+                "training": {"commit": name, "steps": 8},
+            }
+            if number == 2:
+                part, _, key = changed.rpartition(".")
+                settings[part][key] = value
+            networks[name] = [tmp_path / name]
+            training = settings["training"] | {"objective": settings["objective"]}
+            described = NetworkDescription(name, settings["network"], {}, training)
+            save_network(torch.nn.Linear(1, 1), described, tmp_path / name)
+        return unequal_settings(networks)
+
+    assert unequal("training.steps", 8) == []
+    assert unequal("training.steps", 9) == ["steps"]
+    assert unequal("training.weight_average", 0.9) == ["weight_average"]
+    assert unequal("network.identity_start", False) == ["network.identity_start"]
+    assert unequal("objective.local_feature", 2.0) == ["objective.local_feature"]
 
 
 def test_columns_are_aligned() -> None:
@@ -118,7 +154,7 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
     description = read_description(networks[0])
     other = replace(description, training=description.training | {"description": "longer"})
     save_network(load_network(networks[0]), other, networks[0])
-    assert "the trainings of the variants differ in recipe" in experiment("table3", *tiny)
+    assert "the trainings of the variants differ in description" in experiment("table3", *tiny)
 
 
 def test_paper_scale_says_what_it_needs(tmp_path: Path) -> None:
