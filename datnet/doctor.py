@@ -62,12 +62,12 @@ class Finding:
     cure: str | None = None
 
 
-def examine(content: Path | None = None, style: Path | None = None) -> list[Finding]:
+def examine(content: str | None = None, style: str | None = None) -> list[Finding]:
     """Look at everything; nothing is fetched and nothing asked over the network.
 
     Args:
-        content: A folder of photographs to look at.
-        style: A folder of paintings.
+        content: A folder of photographs or of shards of them to look at, or its address.
+        style: Likewise of paintings.
     """
     probed = run_probe()
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
@@ -372,30 +372,30 @@ def check_networks() -> Iterator[Finding]:
 # ------------------------------------------------------------------------ data, tracking, disk
 
 
-def check_images(name: str, folder: Path) -> Iterator[Finding]:
-    """Count the images of a folder and decode some of them, evenly spread.
+def check_images(name: str, folder: str) -> Iterator[Finding]:
+    """Count the images of a training folder and decode some of them, evenly spread.
 
     Args:
         name: "content" or "style".
-        folder: The folder.
+        folder: The folder of images or shards, or its address.
     """
-    from datnet.data.images import UnreadableImageError, find_images, read_image
+    from datnet.data.images import UnreadableImageError
+    from datnet.data.sets import open_images
     from datnet.errors import DatNetError
 
     try:
-        files = find_images(folder)
+        images = open_images(folder)
     except DatNetError as error:
         yield Finding("data", name, "broken", one_line(error))
         return
-    count = min(len(files), SAMPLED_FILES)
-    sample = [files[number * len(files) // count] for number in range(count)]
+    count = min(len(images), SAMPLED_FILES)
     unreadable = []
-    for path in sample:
+    for number in range(count):
         try:
-            read_image(path, at_least=64)
+            images.read(number * len(images) // count, at_least=64)
         except UnreadableImageError as error:
             unreadable.append(error)
-    text = f"{len(files)} images in {folder}; {count} were decoded"
+    text = f"{len(images)} images in {folder}; {count} were decoded"
     if not unreadable:
         yield Finding("data", name, "ok", text)
         return

@@ -212,14 +212,17 @@ def limits(file: NetworkFile) -> list[str]:
     ]
 
 
-def model_card(file: NetworkFile, summaries: list[Summary] | None = None) -> str:
+def model_card(
+    file: NetworkFile, summaries: list[Summary] | None = None, called: str | None = None
+) -> str:
     """Write the page, in Markdown.
 
     Args:
         file: The network.
         summaries: An evaluation of it, and of controls on the same pictures.
+        called: What commands call it; by default its file's name.
     """
-    description = file.description
+    description, called = file.description, called or file.path.name
     sections = [
         f"# {description.name}",
         "Arbitrary style transfer: it paints any photograph in the manner of any painting.",
@@ -232,15 +235,15 @@ def model_card(file: NetworkFile, summaries: list[Summary] | None = None) -> str
         sections.append(summary_table(summaries))
     else:
         sections.append(
-            f"Nothing yet: `datnet evaluate {file.path.name}` measures it, and `datnet info "
-            f"{file.path.name} --card` then shows the numbers."
+            f"Nothing yet: `datnet evaluate {called}` measures it, and `datnet info {called} "
+            "--card` then shows the numbers."
         )
     sections += ["## Limits", "\n".join(f"- {point}" for point in limits(file))]
     sections += [
         "## Use",
         f"```console\n$ datnet stylize photo.jpg painting.jpg -o result.png "
-        f"--checkpoint {file.path.name}\n$ datnet export {file.path.name} -o network.onnx\n```",
-        f'```python\nfrom datnet import Stylizer\n\nStylizer("{file.path.name}")'
+        f"--checkpoint {called}\n$ datnet export {called} -o network.onnx\n```",
+        f'```python\nfrom datnet import Stylizer\n\nStylizer("{called}")'
         '("photo.jpg", "painting.jpg").save("result.png")\n```',
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -40,7 +40,8 @@ def shipped_file(name: str) -> Path:
         raise DatNetError(
             f"{path} ({path.stat().st_size:,} bytes) is not the file that comes with DatNet: its "
             f"SHA-256 is not that of {CHECKSUMS} beside it. Install DatNet again, or `git checkout "
-            "pretrained` in a checkout"
+            "pretrained` in a checkout; a network of your own belongs elsewhere, named with "
+            "--checkpoint"
         )
     return path
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from datnet import doctor, shipped
 from datnet.cli import main
+from datnet.data.prepare import Settings, prepare
 from datnet.doctor import Finding
 from datnet.saved_network import NetworkDescription, save_network
 
@@ -146,13 +147,17 @@ def test_partners_of_torch() -> None:
 
 def test_images(tmp_path: Path) -> None:
     def look(folder: Path) -> Finding:
-        (finding,) = doctor.check_images("content", folder)
+        (finding,) = doctor.check_images("content", str(folder))
         return finding
 
     for number in range(30):
-        Image.new("RGB", (8, 8)).save(tmp_path / f"{number:02}.png")
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{number:02}.png")
     assert look(tmp_path).state == "ok"
     assert "30 images" in look(tmp_path).text
+    shards = tmp_path.with_name("shards")
+    prepare([tmp_path], shards, Settings(short_side=64), processes=1)
+    assert look(shards).state == "ok"
+    assert "30 images" in look(shards).text
     (tmp_path / "00.png").write_bytes(b"nothing")
     assert look(tmp_path).state == "note"
     assert "00.png" in look(tmp_path).text

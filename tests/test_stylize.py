@@ -264,6 +264,33 @@ def test_second_run_does_not_paint_results_of_the_first(
             path.unlink()
 
 
+def test_a_pattern_inside_the_searched_folder(
+    stylize: Callable[..., Outcome], folder: Path
+) -> None:
+    """Results have their photographs' names, in another folder."""
+    for _ in range(2):
+        outcome = stylize("photos", "paintings", "-o", "photos/out/{style}/{content}.png")
+        assert outcome.status == 0, outcome.err
+        results = files(folder / "photos" / "out" / "p")
+        assert results == files(folder / "photos" / "out" / "q") == ["a.png", "b.png", "c.png"]
+    # What lies beside its own result's photograph may be a photograph itself.
+    Image.open(folder / "photos" / "a.png").convert("RGB").save(folder / "photos" / "a.jpg")
+    outcome = stylize("photos", "paintings/p.png", "-o", "photos/{content}.jpg")
+    assert outcome.status == 1
+    assert "photos/a.jpg" in outcome.err
+
+
+def test_names_that_are_too_long_are_told_in_a_line(
+    stylize: Callable[..., Outcome], folder: Path
+) -> None:
+    for name in ("x" * 200, "y" * 200):
+        Image.new("RGB", (32, 32)).save(folder / f"{name}.png")
+    outcome = stylize("photos", "--style", f"{'x' * 200}.png", "--style", f"{'y' * 200}.png")
+    assert outcome.status == 1
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.endswith("File name too long\n")
+
+
 def test_full_disk_ends_a_batch(
     stylize: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

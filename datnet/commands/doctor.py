@@ -6,7 +6,6 @@ import argparse
 import json
 import textwrap
 from dataclasses import asdict
-from pathlib import Path
 
 DESCRIPTION = """\
 Look at packages, devices, weights, trained networks, data, wandb and disk space, and say what is
@@ -33,8 +32,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--content", type=Path, help="a folder of photographs to look at too")
-    parser.add_argument("--style", type=Path, help="a folder of paintings to look at too")
+    parser.add_argument(
+        "--content", help="a folder of photographs, or shards of them, to look at too"
+    )
+    parser.add_argument("--style", help="the same with paintings")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)
 

@@ -41,8 +41,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         nargs="+",
         metavar="NETWORK",
-        help="files that `datnet train` wrote, published networks: microast, and methods without "
-        "training: wct, gatys",
+        help="files that `datnet train` wrote, or folders of runs; networks that come with DatNet, "
+        "such as adain; published ones: microast; and methods without training: wct, gatys",
     )
     parser.add_argument(
         "--content", type=Path, help="folder of photographs (default: the embedded sample set)"

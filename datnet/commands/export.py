@@ -38,8 +38,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "network",
         type=Path,
         metavar="NETWORK",
-        help="a file that `datnet train` wrote, a published network: microast, or a method "
-        "without training: wct, gatys",
+        help="a file that `datnet train` wrote, or its run's folder; a network that comes with "
+        "DatNet, such as adain; a published one: microast; or a method without training: wct, "
+        "gatys",
     )
     parser.add_argument(
         "-o",

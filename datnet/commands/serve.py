@@ -34,8 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--checkpoint",
         nargs="+",
         metavar="NETWORK",
-        help="network.safetensors of `datnet train`, or the run's folder, or a published network: "
-        "microast; of several the page offers the choice (default: the one that comes with DatNet)",
+        help="network.safetensors of `datnet train`, or the run's folder; a network that comes "
+        "with DatNet, such as adain; or a published one: microast; of several the page offers the "
+        "choice (default: datnet_full)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
     parser.add_argument(

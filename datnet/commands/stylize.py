@@ -101,16 +101,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        help="a network.safetensors of `datnet train`, or the run's folder; or a network that its "
-        "authors published: microast, or a folder with its files; or a method without "
-        "training: wct, gatys, wct_vgg19, gatys_vgg19 (default: the one that comes with DatNet)",
+        help="a network.safetensors of `datnet train`, or the run's folder; or a network that "
+        "comes with DatNet, such as adain; or one that its authors published: microast, or a "
+        "folder with its files; or a method without training: wct, gatys, wct_vgg19, gatys_vgg19 "
+        "(default: datnet_full)",
     )
     parser.add_argument(
         "--photorealistic",
         action="store_true",
         help="for photographs as styles: the result stays a photograph. Paints with CAP-VSTNet: "
-        "that of --checkpoint, else cap_vstnet_photorealistic.safetensors in $DATNET_WEIGHTS or "
-        "pretrained/",
+        "that of --checkpoint, else cap_vstnet_photorealistic.safetensors in $DATNET_WEIGHTS",
     )
     parser.add_argument(
         "--steps",

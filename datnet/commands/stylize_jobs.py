@@ -230,14 +230,23 @@ def name_output(pattern: str, content: Path, styles: Iterable[Path], both_kinds:
 
 
 def without_earlier_results(jobs: list[Job], searched: set[Path]) -> list[Job]:
-    """Leave out searched contents that the jobs themselves are about to write."""
-    outputs = {job.output.resolve() for job in jobs}
-    return [
-        job
-        for job in jobs
-        if not (job.content in searched and job.content.resolve() in outputs)
-        or job.content.resolve() == job.output.resolve()
-    ]
+    """Leave out searched contents that the jobs of other contents are about to write.
+
+    One that is its own result as well stays for :func:`refuse_clashes` unless the other content
+    lies in another folder: `x.png` beside `x.jpg` makes no earlier result of the latter.
+    """
+    writers: dict[Path, set[Path]] = {}
+    for job in jobs:
+        writers.setdefault(job.output.resolve(), set()).add(job.content)
+
+    def is_earlier_result(job: Job) -> bool:
+        path = job.content.resolve()
+        return job.content in searched and any(
+            job.output.resolve() != path or other.resolve().parent != path.parent
+            for other in writers.get(path, set()) - {job.content}
+        )
+
+    return [job for job in jobs if not is_earlier_result(job)]
 
 
 def refuse_clashes(jobs: list[Job], also_read: Sequence[Path]) -> None:
