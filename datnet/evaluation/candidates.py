@@ -110,7 +110,7 @@ def _find(name: str, encoder: Architecture | None) -> Candidate:
         near = difflib.get_close_matches(name, choices, n=1)
         hint = f"did you mean {near[0]}?" if near else f"names are: {', '.join(choices)}"
         raise DatNetError(f"{name} is neither a network of conf/model nor a file; {hint}")
-    own = description.encoder.get("arch", PAPERS_ENCODER)
+    own = PAPERS_ENCODER if name in METHODS else description.encoder.get("arch", PAPERS_ENCODER)
     return of_few_steps(Candidate(description.name, description.network, encoder or own))
 
 

@@ -294,6 +294,7 @@ def test_of_a_method_that_optimises_a_few_steps_are_measured() -> None:
     assert gatys.network["steps"] == 3
     assert vgg16.title == "gatys_vgg19, 3 steps"
     assert (wct.title, wct.encoder) == ("wct", "vgg16")
+    assert find_candidates(["wct"])[0].encoder == "vgg19", "beside the networks of conf/model"
     assert {"wct", "gatys"} <= set(all_names())
 
 
