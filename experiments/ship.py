@@ -4,8 +4,8 @@
     datnet evaluate pretrained/*.safetensors --content COCO50 --style WIKIART20 -o evaluations/50x20
     python -m experiments.ship --evaluations evaluations/50x20
 
-The first writes NAME.safetensors in float16 and its line in SHA256SUMS, and refuses a network whose
-pictures change by it; the last writes the model cards NAME.md with the numbers of the evaluation.
+The first writes NAME.safetensors in float16, its line in SHA256SUMS and its model card NAME.md, and
+refuses a network whose pictures change by it; the last adds the evaluation to the cards.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def ship(run: RunFolder) -> None:
-    """Write a run's network and its checksum.
+    """Write a run's network, its checksum and its model card, which has no numbers yet.
 
     Raises:
         DatNetError: If the run is not finished, or 16 bits change its pictures.
@@ -79,11 +79,12 @@ def ship(run: RunFolder) -> None:
     listed[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     lines = [f"{digest}  {name}\n" for name, digest in sorted(listed.items())]
     write_text(sums, "".join(lines))
+    write_text(path.with_suffix(".md"), model_card(NetworkFile.read(path), called=path.stem))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {psnr:.1f} dB from 32 bits")
 
 
 def write_card(file: NetworkFile, evaluations: Path) -> None:
-    """Write a shipped network's model card.
+    """Write a shipped network's model card with the numbers of an evaluation.
 
     Raises:
         DatNetError: If it was not evaluated.

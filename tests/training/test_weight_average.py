@@ -56,5 +56,6 @@ def test_a_run_cannot_change_it_midway(settings, tmp_path: Path) -> None:
         run.train(settings("weight_average=1"))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("weight_average: 0.9\n")
+    (tmp_path / "run" / "network.safetensors").touch()
     with pytest.raises(DatNetError, match=r"weight_average was 0\.9 and is 0\.99"):
         run.train(settings("weight_average=0.99"))
