@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
-from datnet.config import build_with_encoder, find_target
+from datnet.config import CONFIG_DIR, build_with_encoder, find_target
 from datnet.errors import DatNetError
 from datnet.evaluation.efficiency import ParameterCounts, parameters
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Summary, summary_table
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, read_description
-
-PUBLISHED_PAIRS = 1_280_000
-"""Pairs of images that the published networks were trained with: 160 000 steps of 8."""
 
 Row = tuple[str, object]
 
@@ -187,15 +185,25 @@ def introduction(description: NetworkDescription) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if paragraph)
 
 
+def published_pairs(name: str) -> int | None:
+    """Pairs of pictures that a method's authors trained with, by conf/model; None if not there."""
+    path = CONFIG_DIR / "model" / f"{name}.yaml"
+    if not path.is_file():
+        return None
+    recipe = OmegaConf.load(path).recipe
+    return int(recipe.steps * recipe.batch_size)
+
+
 def limits(file: NetworkFile) -> list[str]:
     """What a user should know before relying on a network."""
     training = file.description.training
     seen = (training.get("steps") or 0) * (training.get("images_per_step") or 0)
+    published = published_pairs(file.description.name)
     points = []
-    if 0 < seen < PUBLISHED_PAIRS / 10:
+    if published and 0 < seen < published / 10:
         points.append(
-            f"It saw {seen:,} pairs of pictures; published networks of this family see "
-            f"{PUBLISHED_PAIRS:,}. Expect a first impression, not their quality."
+            f"It saw {seen:,} pairs of pictures; its paper's network saw {published:,}. Expect a "
+            "first impression, not that one's quality."
         )
     if file.parameters is None or "encoder" in file.parameters.by_part:
         points.append(

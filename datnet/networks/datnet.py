@@ -2,7 +2,8 @@
 
 A frozen VGG encodes both images. Channel attention (ECA) re-weights the features of all levels,
 spatial attention (AdaAttN) fuses content and style at relu3_1, relu4_1 and relu5_1, and a decoder
-paints the result.
+paints the result. Of the ablation's variants spatial has neither channel attention nor restoration
+loss, dual no restoration loss, full both.
 
 A fact worth knowing: ECA scales a channel by a positive number and normalisation divides it out
 again, so in queries, keys and content the gate cancels; channel attention acts through the values
@@ -42,7 +43,7 @@ class DatNet(EncoderDecoderNetwork):
             :class:`~datnet.networks.decoder.SkipDecoder`.
         identity_start: Whether training begins with attention that compares the features
             themselves, see :meth:`AdaptiveAttentionNorm.start_with_features`, instead of random
-            projections. Not in the paper; networks of few steps keep far more of the content.
+            projections. Not in the paper; of few steps datnet_full learns more so.
     """
 
     def __init__(
