@@ -74,6 +74,8 @@ def ask(url: str, timeout: float, start: int = 0, validator: str = "") -> Answer
         RefusedError: The server says that there is no such file, or not for us.
         SourceError: It cannot be reached, or answers nonsense.
     """
+    if not url.startswith(("http://", "https://")):
+        raise RefusedError("this is no address; it would begin with https://")
     request = urllib.request.Request(url)
     if start:
         request.add_header("Range", f"bytes={start}-")

@@ -395,6 +395,11 @@ def test_damaged_gzip_of_a_mirror_is_refused(
     assert len(server.asked) == 1  # the list is of the original, not of a mirror
 
 
+def test_what_is_no_address_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DatNetError, match="no address"):
+        download("my.university/coco.zip", tmp_path / "coco.zip")
+
+
 def test_command_shows_the_terms_first(server: SimpleNamespace, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "datnet", "data", "fetch", "coco", "--url", server.url]
     server.answers.append(failing(404))

@@ -280,6 +280,26 @@ def test_files_that_were_not_uploaded_cannot_be_used(visitor, pictures):
     assert visitor.client.get(f"gradio_api/file={Path(__file__)}").status_code == 403
 
 
+def test_nothing_is_fetched_that_a_visitor_names(visitor, monkeypatch):
+    fetched = []
+
+    async def fetch(address: str, cache_dir: str) -> str:
+        fetched.append(address)
+        return address
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+    picture = visitor.upload("picture.png", image_bytes(80, 64))
+    address = visitor.file("https://example.org/huge.png")
+    for photo, painting in ((address, picture), (picture, address)):
+        assert "Only uploaded pictures" in visitor.paint(photo, painting)["error"]
+    assert fetched == []
+
+
+def test_long_names_of_many_bytes_are_cut(visitor):
+    picture = visitor.upload("絵" * 60 + ".png", image_bytes(80, 64))
+    assert "url" in visitor.paint(picture, picture)
+
+
 def test_too_large_a_file_is_refused(visitor):
     answer = visitor.client.post("gradio_api/upload", files={"files": ("a.png", bytes(600_000))})
     assert answer.status_code == 413

@@ -485,6 +485,13 @@ def test_clips_get_videos(folder: Path) -> None:
             outputs(output, content)
 
 
+def test_names_with_colons_are_no_protocols(stylize: Callable[..., Outcome], folder: Path) -> None:
+    write_clip(folder / "2024-05-01T12:30.mp4")
+    outcome = stylize("2024-05-01T12:30.mp4", "paintings/p.png", "-o", "at 12:30.mp4")
+    assert outcome.status == 0, outcome.err
+    assert frames(folder / "at 12:30.mp4") == 3
+
+
 def test_clip_is_handed_over(
     stylize: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,7 +129,7 @@ class ContentStyleDataModule(LightningDataModule):
             if folder not in self._images:
                 self._images[folder] = open_images(folder)
             self._check_prepared(folder, "short_side", self.short_side)
-            if self.late_from_step is not None:
+            if self.late_from_step is not None and folder in (self.content_dir, self.style_dir):
                 self._check_prepared(folder, "late_short_side", self.late_short_side)
 
     def _check_prepared(self, folder: str, setting: str, short_side: int | None) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, features
 
 from datnet.data.folders import walk
 from datnet.errors import DatNetError
@@ -268,15 +268,18 @@ def over(image: Image.Image, background: str) -> Image.Image:
 def to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale gray of modes I;16, I and F to mode L.
 
-    Mode I;16 means 0 to 65535. Modes I (32-bit integers) and F (floats) do not say what white is:
-    it is taken to be the first of 1 (F only), 255 and 65535 that no pixel exceeds; an image with
-    negative or larger values is stretched from its minimum to its maximum.
+    Mode I;16 means 0 to 65535; in a TIFF the largest number of its bits, and white may be 0, as its
+    tags say, which Pillow leaves to us. Modes I (32-bit integers) and F (floats) do not say what
+    white is: it is taken to be the first of 1 (F only), 255 and 65535 that no pixel exceeds; an
+    image with negative or larger values is stretched from its minimum to its maximum.
     """
     values = np.asarray(image)  # shares the image's memory
     lowest, highest = values.min(), values.max()
     if not np.isfinite(lowest) or not np.isfinite(highest):  # NaN among the values is both
         raise ValueError("some pixels are not finite numbers")
-    whites = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (65535,))
+    tags = getattr(image, "tag_v2", {})
+    largest = 2 ** tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0] - 1
+    whites = {"F": (1, 255, 65535), "I": (255, 65535)}.get(image.mode, (largest,))
     fitting = [white for white in whites if highest <= white]
     black, white = (0, fitting[0]) if fitting and lowest >= 0 else (lowest, highest)
     scale = 255 / (float(white) - float(black)) if white > black else 0
@@ -285,6 +288,9 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     for top in range(0, image.height, rows):
         part = values[top : top + rows].astype(np.float64) - float(black)
         result[top : top + rows] = np.rint(part * scale)
+    white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    if white_is_zero and image.mode.startswith("I;16"):
+        np.subtract(255, result, out=result)
     return Image.fromarray(result)
 
 

@@ -141,7 +141,16 @@ def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image
         # Damaged, or of another kind of picture: viewers ignore such a profile, too.
         return image.convert("RGB"), None
     assert result is not None  # profileToProfile returns None only where it works in place
-    return result, icc_profile if space == "RGB" else None
+    return result, icc_profile if space == "RGB" and _can_be_written(profile) else None
+
+
+def _can_be_written(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Whether sRGB can be expressed in a profile: those of scanners may lead one way alone."""
+    try:
+        ImageCms.buildTransform(ImageCms.createProfile("sRGB"), profile, "RGB", "RGB")
+    except ImageCms.PyCMSError:
+        return False
+    return True
 
 
 def _from_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:

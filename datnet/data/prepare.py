@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -34,7 +34,9 @@ from datnet.data.shards import (
     FORMAT,
     INDEX,
     REPORT,
+    SETTINGS,
     UNFINISHED,
+    Shards,
     member_name,
     shard_name,
 )
@@ -43,7 +45,6 @@ from datnet.data.workers import supervise
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent, write_text
 
-SETTINGS = "settings.json"
 OUTCOMES = ("taken", "converted", "skipped")
 SECONDS_PER_FILE = 300.0
 
@@ -176,11 +177,12 @@ def _check_output(output: Path, sources: list[Source]) -> None:
     for source in sources:
         if isinstance(source, Folder) and output.resolve().is_relative_to(source.path.resolve()):
             raise DatNetError(f"{output} lies in {source.path}, which is read; name another folder")
-    known = {INDEX, UNFINISHED, ".lock"}
-    if output.is_dir():
-        names = {path.name for path in output.iterdir()}
-        if names and not names & known:
-            raise DatNetError(f"{output} is not empty; name a new folder for the shards")
+    ours = (output / UNFINISHED / SETTINGS).exists() or _read(output / INDEX).get("format")
+    if not ours and any(
+        path.is_file() and path.name != ".lock" and path.suffix != ".part"
+        for path in output.rglob("*")
+    ):
+        raise DatNetError(f"{output} is not empty; name a new folder for the shards")
 
 
 def _prepare(sources: list[Source], output: Path, settings: Settings, processes: int) -> Summary:
@@ -219,22 +221,42 @@ def _fingerprint(files: list[tuple[Source, Item]]) -> str:
 def _begin(output: Path, settings: Settings, fingerprint: str) -> None:
     """Note what is prepared here, or see that it is the same as before the interruption."""
     expected = asdict(settings) | {"files": fingerprint}
-    index, path = output / INDEX, output / UNFINISHED / SETTINGS
-    if index.exists():
-        found = json.loads(index.read_text()).get("settings")
-    elif path.exists():
-        found = json.loads(path.read_text())
-    else:
-        write_text(path, json.dumps(expected))
-        return
-    if found != expected:
-        different = [key for key in expected if not found or found.get(key) != expected[key]]
+    unfinished = output / UNFINISHED
+    found = _read(output / INDEX).get("settings") or _read(unfinished / SETTINGS)
+    if found and found != expected:
+        different = [key for key in expected if found.get(key) != expected[key]]
         raise DatNetError(
             f"{output} was begun with other {', '.join(different)}. Give the same command as then, "
             "or another folder."
         )
     for left_over in output.glob(".*.part"):  # of processes that were killed
         left_over.unlink()
+    if not found:  # begun by nobody, or a power failure took it: then nobody knows whose these are
+        for record in unfinished.glob("*.json"):
+            record.unlink()
+    if not _is_finished(output):
+        (output / INDEX).unlink(missing_ok=True)
+        write_text(unfinished / SETTINGS, json.dumps(expected))
+
+
+def _is_finished(output: Path) -> bool:
+    """Whether the shards and their index are there, whole: some may have been lost since."""
+    try:
+        count = len(Shards(output))
+        about = _read(output / INDEX)
+        sizes = [(output / shard_name(shard)).stat().st_size for shard in range(about["shards"])]
+    except (DatNetError, OSError):
+        return False
+    return count == about["images"] and sum(sizes) == about["summary"]["bytes"]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing if it is missing or, as after a power failure, damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _make_shards(jobs: list[ShardJob], processes: int, file_count: int) -> None:

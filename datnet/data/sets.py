@@ -10,7 +10,7 @@ from PIL import Image
 
 from datnet.data import remote
 from datnet.data.images import FORMATS, UnreadableImageError, find_image_names, read_image
-from datnet.data.shards import INDEX, UNFINISHED, Shards
+from datnet.data.shards import INDEX, SETTINGS, UNFINISHED, Shards
 from datnet.errors import DatNetError
 
 
@@ -102,7 +102,7 @@ def open_images(location: Path | str) -> ImageSet:
     folder = Path(location)
     if (folder / INDEX).exists():
         return Shards(folder)
-    if (folder / UNFINISHED).exists():
+    if (folder / UNFINISHED / SETTINGS).exists():
         raise DatNetError(
             f"{folder}: these images are not prepared to the end. Give the same command "
             "`datnet data prepare` again."

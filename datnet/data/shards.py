@@ -36,6 +36,7 @@ INDEX = "index.json"
 ENTRIES = "index.npy"
 REPORT = "report.csv"
 UNFINISHED = "unfinished"
+SETTINGS = "settings.json"
 """Folder inside a folder of shards that is not complete yet."""
 FORMAT = "datnet shards 1"
 ENTRY = np.dtype(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from datnet.data.images import find_images
 from datnet.data.sample import SampleImages
@@ -155,7 +156,24 @@ def build_page(
             concurrency_limit=limits.jobs,
         ).success(js=SHOW_RESULT)
     page.queue(max_size=limits.waiting)
+    for block in page.blocks.values():
+        refuse_addresses(block)
     return page
+
+
+def refuse_addresses(block: Block) -> None:
+    """Keep a part of the page from fetching what a visitor names by address, however large it is.
+
+    Gradio does so before it hands over an upload, whatever the part is.
+    """
+    take = block.async_move_resource_to_block_cache
+
+    async def take_files_alone(path: str | Path | None) -> str | None:
+        if str(path).startswith(("http://", "https://")):  # what Gradio calls an address
+            raise gr.Error("Only uploaded pictures can be used.", print_exception=False)
+        return await take(path)
+
+    block.async_move_resource_to_block_cache = take_files_alone  # type: ignore[method-assign, assignment]
 
 
 def theme() -> gr.Theme:

@@ -81,7 +81,12 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> P
         weights=wish.weights,
         keep_colors=wish.keep_colors,
     )
-    name = f"{wish.photo.stem[:60]}__{wish.paintings[0].stem[:60]}"
+    # Names of files have at most 255 bytes.
+    photo_name, painting_name = (
+        path.stem.encode(errors="ignore")[:60].decode(errors="ignore")
+        for path in (wish.photo, wish.paintings[0])
+    )
+    name = f"{photo_name}__{painting_name}"
     painted = Painted(folder / f"{name}_before.jpg", folder / f"{name}.png")
     before = photo.resize(result.size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     save_picture(before, painted.before, origin, quality=90)

@@ -106,7 +106,8 @@ class ClipReader:
         if path.stat().st_size == 0:
             raise DatNetError(f"{path}: the file is empty")
         try:
-            self._container = av.open(str(path), metadata_errors="replace")
+            # Absolute: FFmpeg takes what stands before a colon for a protocol.
+            self._container = av.open(str(path.absolute()), metadata_errors="replace")
         except FFmpegError as error:
             raise DatNetError(
                 f"{path}: this is no video, or too damaged to be read: {error.strerror}"

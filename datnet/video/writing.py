@@ -144,7 +144,7 @@ class ClipWriter:
             # faststart: players on the web can begin before the whole file has arrived.
             options = {"movflags": "faststart"} if self._format.muxer in ("mp4", "mov") else {}
             self._container = av.open(
-                str(unfinished), "w", format=self._format.muxer, options=options
+                str(unfinished.absolute()), "w", format=self._format.muxer, options=options
             )
 
     def __enter__(self) -> ClipWriter:

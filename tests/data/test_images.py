@@ -121,6 +121,27 @@ def test_sixteen_bit_big_endian_tiff(tmp_path: Path) -> None:
     assert read_image(path).getpixel((0, 0)) == (128, 128, 128)
 
 
+@pytest.mark.parametrize(
+    ("bits", "photometric", "pixels", "expected"),
+    [
+        (12, 1, bytes([0x00, 0x08, 0x00, 0xFF, 0xF0, 0x00]), [0, 128, 255, 0]),
+        (16, 0, struct.pack("<4H", 0, 32768, 65535, 65535), [255, 127, 0, 0]),
+    ],
+    ids=["12 bits", "white is 0"],
+)
+def test_gray_tiffs_of_other_kinds(
+    tmp_path: Path, bits: int, photometric: int, pixels: bytes, expected: list[int]
+) -> None:
+    tags = {256: 4, 257: 1, 258: bits, 259: 1, 262: photometric, 277: 1, 278: 1, 279: len(pixels)}
+    header = 8 + 2 + 12 * (len(tags) + 1) + 4
+    entries = sorted((tags | {273: header}).items())
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    content = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + pixels
+    path = saved(tmp_path, "a.tif", content)
+    assert Image.open(path).mode == "I;16"
+    assert np.asarray(read_image(path))[0, :, 0].tolist() == pytest.approx(expected, abs=1)
+
+
 def test_sixteen_bit_rgb(tmp_path: Path) -> None:
     row = struct.pack(">6H", 65535, 32768, 0, 0, 65535, 32768)
     image = read_image(saved(tmp_path, "a.png", png(2, 1, 16, 2, b"\0" + row)))

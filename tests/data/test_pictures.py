@@ -34,6 +34,11 @@ def profile(space: bytes, gamma: float, primaries: tuple = ()) -> bytes:
             tags |= {name + b"XYZ": b"XYZ " + bytes(4) + column, name + b"TRC": curve}
     else:
         tags[b"kTRC"] = curve
+    return icc(space, tags)
+
+
+def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A colour profile of these tags."""
     table, data = struct.pack(">I", len(tags)), b""
     for name, content in tags.items():
         table += name + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(content))
@@ -105,6 +110,22 @@ def test_other_profiles(tmp_path: Path) -> None:
     image, origin = read_picture(tmp_path / "a.tif")
     assert np.abs(values(image) - values(colours())).max() <= 2
     assert origin.icc_profile is None
+
+
+def test_a_profile_that_leads_one_way_alone_is_not_kept(tmp_path: Path) -> None:
+    """A scanner's: a table from its numbers to colours, and none back."""
+    samples = np.linspace(0, 65535, 2).round().astype(">u2")
+    grid = np.stack(np.meshgrid(samples, samples, samples, indexing="ij"), -1)
+    curves = np.array([0, 65535] * 3, ">u2").tobytes()
+    table = struct.pack(">4sIBBBx9i", b"mft2", 0, 3, 3, 2, *(65536 * np.eye(3, dtype=int)).flat)
+    table += struct.pack(">HH", 2, 2) + curves + (grid // 2).tobytes() + curves
+    white = b"XYZ " + bytes(4) + number(0.9642) + number(1) + number(0.8249)
+    path = tmp_path / "scan.tif"
+    colours().save(path, icc_profile=icc(b"RGB ", {b"wtpt": white, b"A2B0": table}))
+    image, origin = read_picture(path)
+    assert not np.array_equal(values(image), values(colours())), "the profile counts"
+    assert origin.icc_profile is None
+    save_picture(image, tmp_path / "b.tif", origin)
 
 
 def test_format_without_profiles_gets_srgb(tmp_path: Path) -> None:

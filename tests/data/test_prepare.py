@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shutil
 import signal
@@ -258,6 +259,8 @@ def test_shard_that_lost_its_end_is_made_again(photos: Path, tmp_path: Path) -> 
     expected = files_of(out)
     unfinished = out / "unfinished"
     unfinished.mkdir()
+    settings = json.loads((out / "index.json").read_text())["settings"]
+    (unfinished / "settings.json").write_text(json.dumps(settings))
     (out / "index.json").unlink()
     with pytest.raises(DatNetError, match="not prepared to the end"):
         open_images(out)
@@ -273,6 +276,23 @@ def test_repeated_command_does_nothing(photos: Path, tmp_path: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("i*")}
     assert prepare([photos], tmp_path / "out", SMALL, processes=1) == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("i*")} == written
+
+
+@pytest.mark.parametrize("lost", ["images-00001.tar", "index.npy", "index.json", "shortened"])
+def test_what_was_lost_since_is_made_again(photos: Path, tmp_path: Path, lost: str) -> None:
+    out = tmp_path / "out"
+    prepare([photos], out, SMALL, processes=1)
+    expected = files_of(out)
+    if lost == "shortened":
+        (out / "images-00000.tar").write_bytes(b"")
+    elif lost == "index.json":
+        (out / lost).write_text("")  # as a power failure leaves it
+        (out / "unfinished").mkdir()
+        (out / "unfinished" / "settings.json").write_text("")
+    else:
+        (out / lost).unlink()
+    prepare([photos], out, SMALL, processes=1)
+    assert files_of(out) == expected
 
 
 # ------------------------------------------------------------------------------------ refusals
@@ -308,6 +328,12 @@ def test_places_that_are_refused(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(DatNetError, match="mine is not empty"):
         prepare([photos], tmp_path / "mine", SMALL, processes=1)
+    own = tmp_path / "mine" / "unfinished" / "sketch.png"
+    own.parent.mkdir()
+    picture(64, 64, 0).save(own)
+    with pytest.raises(DatNetError, match="mine is not empty"):
+        prepare([photos], tmp_path / "mine", SMALL, processes=1)
+    assert len(open_images(tmp_path / "mine")) == 1
     (tmp_path / "file").touch()
     with pytest.raises(DatNetError, match="cannot be written"):
         prepare([photos], tmp_path / "file" / "out", SMALL, processes=1)

@@ -155,6 +155,12 @@ def test_data_module_refuses_shards_of_smaller_images(folders: Path) -> None:
     module.short_side = None
     module.crop_size = 32
     module.check()
+    late = {"late_from_step": 3, "late_crop_size": 48, "late_short_side": 96}
+    own = {"content_dir": folders / "photos", "style_dir": folders / "photos"}
+    common = {"short_side": 64, "crop_size": 48, **late}
+    ContentStyleDataModule(**own, validation_style_dir=folders / "shards", **common).check()
+    with pytest.raises(DatNetError, match=r"data\.late_short_side=64"):
+        ContentStyleDataModule(**own | {"style_dir": folders / "shards"}, **common).check()
 
 
 def test_each_folder_is_listed_once(
