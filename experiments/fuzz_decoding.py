@@ -17,7 +17,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from tqdm import tqdm
 from datnet.data.conversion import prepare_image
 from datnet.data.images import FORMAT_NAMES, UnreadableImageError, decode, read_image
 from datnet.data.pictures import to_picture
-from datnet.data.workers import supervise
+from datnet.data.workers import Begin, supervise
 from datnet.files import write_text
 from experiments.hostile_images import damaged, originals
 
@@ -101,7 +101,7 @@ def decode_in_every_way(content: bytes) -> str:
     return reason
 
 
-def fuzz(job: tuple[int, int], excluded: Mapping[int, str], begin: Callable[[int], None]) -> Tally:
+def fuzz(job: tuple[int, int], excluded: Mapping[int, str], begin: Begin) -> Tally:
     """Decode the inputs of a job: of a seed, from a number on."""
     warnings.simplefilter("ignore")  # Pillow's, of damaged metadata, thousands of them
     seed, first = job

@@ -60,7 +60,9 @@ examples:
 
 Nothing is random: the same command gives the same picture, so there is no --seed. Results are
 upright and keep the photograph's colour profile, resolution (DPI) and transparency, where the
-format can hold them, but not the camera's notes (EXIF), which may tell where it was taken.
+format can hold them, but not the camera's notes (EXIF), which may tell where it was taken. Colours
+are painted in sRGB: the most vivid ones of wider profiles are clipped, also where a mask leaves the
+photograph unpainted.
 
 exit status: 0 all is painted; 1 a file was left out or nothing could be done, with one line that
 says why; 2 a mistyped command line.

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from datnet.data.archives import Folder, Item, Source, list_items, open_source
-from datnet.data.conversion import prepare_image
+from datnet.data.conversion import Prepared, prepare_image
 from datnet.data.images import UnreadableImageError
 from datnet.data.shards import (
     ENTRIES,
@@ -41,7 +41,7 @@ from datnet.data.shards import (
     shard_name,
 )
 from datnet.data.suitable import SMALLEST_SIDE
-from datnet.data.workers import supervise
+from datnet.data.workers import Begin, supervise
 from datnet.errors import DatNetError
 from datnet.files import complete_or_absent, write_text
 
@@ -276,13 +276,14 @@ def _make_shards(jobs: list[ShardJob], processes: int, file_count: int) -> None:
 # ---------------------------------------------------------------------------------- one shard
 
 
-def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Callable[[int], None]) -> None:
+def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Begin) -> None:
     """Make a shard and its record.
 
     Args:
         job: Which.
         excluded: Positions in the job of the files that end the process, with the reason.
-        begin: Is called with the position of each file before it is read.
+        begin: Is called with the position of each file before it is read, and again before it is
+            decoded: in a compressed archive reading it can mean to unpack all that lies before.
 
     Raises:
         DatNetError: If the shard cannot be written.
@@ -294,12 +295,23 @@ def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Callable[[int
             with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as archive:
                 outcomes = []
                 for position, (source, item) in enumerate(job.files):
-                    begin(position)
+                    begin(position, timed=False)
                     if position in excluded:
                         outcomes.append(Outcome("skipped", excluded[position]))
                         continue
-                    number = job.first_number + position
-                    outcomes.append(_add(archive, number, source, item, job.settings))
+                    try:
+                        content = source.read(item)
+                        begin(position)
+                        prepared = prepare_image(
+                            source.path / item.name,
+                            content,
+                            job.settings.short_side,
+                            job.settings.quality,
+                        )
+                    except UnreadableImageError as error:
+                        outcomes.append(Outcome("skipped", error.reason))
+                        continue
+                    outcomes.append(_add(archive, job.first_number + position, prepared))
             size = unfinished.stat().st_size
         record = {"bytes": size, "outcomes": outcomes}
         write_text(_record_path(job), json.dumps(record))
@@ -310,15 +322,8 @@ def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Callable[[int
         ) from error
 
 
-def _add(
-    archive: tarfile.TarFile, number: int, source: Source, item: Item, settings: Settings
-) -> Outcome:
-    try:
-        content, outcome = prepare_image(
-            source.path / item.name, source.read(item), settings.short_side, settings.quality
-        )
-    except UnreadableImageError as error:
-        return Outcome("skipped", error.reason)
+def _add(archive: tarfile.TarFile, number: int, prepared: Prepared) -> Outcome:
+    content, outcome = prepared
     member = tarfile.TarInfo(member_name(number))  # of nobody and of no time: always the same bytes
     member.size = len(content)
     offset = archive.offset + tarfile.BLOCKSIZE

@@ -7,6 +7,7 @@ again, in the end without that item.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import sys
@@ -16,7 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import connection
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from datnet.errors import DatNetError
 
@@ -26,9 +27,18 @@ BEFORE_THE_FIRST = -1
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-Work = Callable[[Job, Mapping[int, str], Callable[[int], None]], Result]
-"""Is given a job, the items of it to leave out with the reason, and what to call with the number of
-each item, from 0 in rising order, before it is begun. It and all else must be picklable."""
+
+
+class Begin(Protocol):
+    """What to call with the number of each item, from 0 in rising order, before it is begun."""
+
+    def __call__(self, item: int, *, timed: bool = True) -> None:
+        """Tell that an item is begun; one that is not timed, as while it is read, has no limit."""
+
+
+Work = Callable[[Job, Mapping[int, str], Begin], Result]
+"""Is given a job, the items of it to leave out with the reason, and whom to tell what is begun. It
+and all else must be picklable."""
 
 
 @dataclass
@@ -53,7 +63,7 @@ def supervise(
         work: Does a job.
         jobs: The jobs.
         processes: How many work at once, 1 or more.
-        seconds: How long one item may take.
+        seconds: How long one item may take while it is timed.
         on_items: Is called with the number of items that were newly begun.
 
     Raises:
@@ -89,10 +99,11 @@ def _attend(
         while worker.connection.poll():
             kind, value = worker.connection.recv()
             if kind == "item":
-                worker.item, worker.since = value, time.monotonic()
-                if value > task.furthest:
-                    on_items(value - task.furthest)
-                    task.furthest = value
+                worker.item, timed = value
+                worker.since = time.monotonic() if timed else math.inf
+                if worker.item > task.furthest:
+                    on_items(worker.item - task.furthest)
+                    task.furthest = worker.item
             elif kind == "done":
                 worker.give(waiting.popleft() if waiting else None)
                 yield task.job, value
@@ -158,9 +169,9 @@ def _serve(ours: connection.Connection, work: Work[Any, Any]) -> None:
     """What a process does until it is ended, or nobody is there any more to give it jobs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who supervises
 
-    def begin(item: int) -> None:
+    def begin(item: int, *, timed: bool = True) -> None:
         try:
-            ours.send(("item", item))
+            ours.send(("item", (item, timed)))
         except OSError:  # whoever supervised has been killed
             sys.exit(1)
 

@@ -3,22 +3,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from datnet.data.workers import TRIES_OF_AN_ITEM, supervise
+from datnet.data.workers import TRIES_OF_AN_ITEM, Begin, supervise
 from datnet.errors import DatNetError
 
 
-def work(
-    job: list[str], excluded: Mapping[int, str], begin: Callable[[int], None]
-) -> list[str | int]:
+def work(job: list[str], excluded: Mapping[int, str], begin: Begin) -> list[str | int]:
     """Each item says what happens to the process that meets it."""
     results: list[str | int] = []
     for position, item in enumerate(job):
-        begin(position)
+        begin(position, timed=item != "read")
         if position in excluded:
             results.append(excluded[position])
         elif item == "crash":
@@ -27,6 +25,10 @@ def work(
             os._exit(3)
         elif item == "hang":
             time.sleep(1000)
+        elif item == "read":
+            time.sleep(1)
+            begin(position)
+            results.append("done")
         elif item == "problem":
             raise DatNetError("the disk is full")
         elif item == "bug":
@@ -39,7 +41,7 @@ def work(
     return results
 
 
-def dies_at_once(job: str, excluded: Mapping[int, str], begin: Callable[[int], None]) -> None:
+def dies_at_once(job: str, excluded: Mapping[int, str], begin: Begin) -> None:
     os._exit(1)
 
 
@@ -67,6 +69,11 @@ def test_item_that_hangs_costs_itself_alone() -> None:
     assert done([["a", "hang", "bb"]], seconds=0.3) == {
         "a hang bb": [1, "decoding it takes more than 0.3 seconds", 2]
     }
+
+
+def test_reading_is_not_timed() -> None:
+    """It takes three times as long as an item may."""
+    assert done([["a", "read"]], seconds=0.3) == {"a read": [1, "done"]}
 
 
 def test_one_sudden_end_is_forgiven(tmp_path: Path) -> None:
