@@ -23,6 +23,9 @@ from datnet.evaluation.summary import Summary, summary_table
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, read_description
 
+FEWEST_PUBLISHED_PAIRS = 400_000
+"""Pairs of pictures of the shortest published training in conf/model: 50 000 steps of 8."""
+
 Row = tuple[str, object]
 
 
@@ -200,10 +203,15 @@ def limits(file: NetworkFile) -> list[str]:
     seen = (training.get("steps") or 0) * (training.get("images_per_step") or 0)
     published = published_pairs(file.description.name)
     points = []
-    if published and 0 < seen < published / 10:
+    if 0 < seen < (published or FEWEST_PUBLISHED_PAIRS) / 10:
+        theirs = (
+            f"its paper's network saw {published:,}"
+            if published
+            else f"those of papers saw {FEWEST_PUBLISHED_PAIRS:,} and more"
+        )
         points.append(
-            f"It saw {seen:,} pairs of pictures; its paper's network saw {published:,}. Expect a "
-            "first impression, not that one's quality."
+            f"It saw {seen:,} pairs of pictures; {theirs}. Expect a first impression, not that "
+            "quality."
         )
     if file.parameters is None or "encoder" in file.parameters.by_part:
         points.append(

@@ -16,7 +16,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,12 @@ from datnet.evaluation.networks import evaluate_networks
 from datnet.evaluation.protocol import CONTROLS, every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
 from datnet.files import complete_or_absent, write_text
-from datnet.saved_network import network_of_checkpoint, read_checkpoint, read_description
+from datnet.saved_network import (
+    NetworkDescription,
+    network_of_checkpoint,
+    read_checkpoint,
+    read_description,
+)
 from experiments.comparison import positive_number
 from experiments.tables import as_json
 
@@ -122,7 +127,13 @@ def climb(arguments: argparse.Namespace) -> None:
         seen = steps * description.training["images_per_step"]
         rungs.append(Rung(name_of[path], steps, seen, summary.estimates()))
     text = "\n\n".join(
-        ["# Quality against training", describe(rungs), "## Every rung", summary_table(summaries)]
+        [
+            "# Quality against training",
+            sentence_of_runs(list(map(read_description, networks.values()))),
+            describe(rungs),
+            "## Every rung",
+            summary_table(summaries),
+        ]
     )
     report = {
         "protocol": summaries[0].protocol,
@@ -146,6 +157,20 @@ def climb(arguments: argparse.Namespace) -> None:
     for suffix in ("png", "pdf"):
         plot(rungs, arguments.output / f"ladder.{suffix}")
     print(f"\n{text}\n\nWritten: ladder.md, .json, .png and .pdf in {arguments.output}")
+
+
+def sentence_of_runs(descriptions: Sequence[NetworkDescription]) -> str:
+    """What was measured at which commit, and what it was trained with."""
+
+    def listed(values: Iterable[object]) -> str:
+        return ", ".join(sorted({str(value) for value in values}))
+
+    return (
+        f"Measured at commit {provenance.commit()} · encoder "
+        f"{listed(each.encoder.get('arch', 'none') for each in descriptions)} · trained with seed "
+        f"{listed(each.training.get('seed', 'not recorded') for each in descriptions)} at commit "
+        f"{listed(each.training.get('commit', 'not recorded') for each in descriptions)}"
+    )
 
 
 def curve_names(models: Mapping[Path, str]) -> dict[Path, str]:
