@@ -103,12 +103,13 @@ def climb(arguments: argparse.Namespace) -> None:
         DatNetError: If a training kept nothing, or pictures are missing.
     """
     kept = {run: list(map(network_of_checkpoint, doublings(run))) for run in arguments.runs}
-    names = curve_names({run: read_description(paths[0]).name for run, paths in kept.items()})
-    networks, name_of = {}, {}
-    for run, paths in kept.items():
-        for path in paths:
-            networks[f"{names[run]}, {read_description(path).training['steps']} steps"] = path
-            name_of[path] = names[run]
+    descriptions = {path: read_description(path) for paths in kept.values() for path in paths}
+    names = curve_names({run: descriptions[paths[0]].name for run, paths in kept.items()})
+    name_of = {path: names[run] for run, paths in kept.items() for path in paths}
+    networks = {
+        f"{name}, {descriptions[path].training['steps']} steps": path
+        for path, name in name_of.items()
+    }
     pairs = every_pair(
         find_images(arguments.content or sample_images().eval_content)[: arguments.contents],
         find_images(arguments.style or sample_images().eval_style)[: arguments.styles],
@@ -121,15 +122,15 @@ def climb(arguments: argparse.Namespace) -> None:
         device=choose_device(),
     )
     rungs = []
-    for path, summary in zip(networks.values(), summaries[len(CONTROLS) :], strict=True):
-        description = read_description(path)
+    of_networks = summaries[len(CONTROLS) :]
+    for (path, description), summary in zip(descriptions.items(), of_networks, strict=True):
         steps = description.training["steps"]
         seen = steps * description.training["images_per_step"]
         rungs.append(Rung(name_of[path], steps, seen, summary.estimates()))
     text = "\n\n".join(
         [
             "# Quality against training",
-            sentence_of_runs(list(map(read_description, networks.values()))),
+            sentence_of_runs(list(descriptions.values())),
             describe(rungs),
             "## Every rung",
             summary_table(summaries),

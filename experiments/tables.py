@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -72,9 +73,7 @@ def verdict(column: MetricColumn, difference: Estimate) -> str:
 
     Without an interval it is open.
     """
-    if difference.ci95 is None:
-        return "open"
-    low, high = difference.ci95
+    low, high = difference.ci95 or (-math.inf, math.inf)
     if low > 0 or high < 0:
         return "gain" if (low > 0) == column.higher_is_better else "loss"
     return "open"
