@@ -242,22 +242,27 @@ def prolonged(earlier: Rung, later: Rung) -> list[str]:
 
 def plot(rungs: Sequence[Rung], path: Path) -> None:
     """Draw every metric against the pairs seen, a line for each network, with 95 % intervals."""
-    figure = Figure(figsize=(3.2 * len(COLUMNS), 3), layout="constrained")
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, column in zip(figure.subplots(1, len(COLUMNS)), COLUMNS, strict=True):
-        for name in dict.fromkeys(rung.name for rung in rungs):
+    *panels, names = figure.subplots(2, 3).flat
+    for axes, column in zip(panels, COLUMNS, strict=True):
+        for position, name in enumerate(dict.fromkeys(rung.name for rung in rungs)):
             points = [
                 (rung.pairs, estimate)
                 for rung in rungs
                 if rung.name == name and (estimate := rung.estimates[column.key])
             ]
-            xs, means = [x for x, _ in points], [estimate.mean for _, estimate in points]
+            # Beside each other, so that no interval hides another.
+            xs = [pairs * 1.05**position for pairs, _ in points]
+            means = [estimate.mean for _, estimate in points]
             ends = [estimate.ci95 or (estimate.mean, estimate.mean) for _, estimate in points]
             bars = [
                 [mean - low for mean, (low, _) in zip(means, ends, strict=True)],
                 [high - mean for mean, (_, high) in zip(means, ends, strict=True)],
             ]
-            axes.errorbar(xs, means, yerr=bars, marker="o", markersize=4, capsize=2, label=name)
+            axes.errorbar(
+                xs, means, yerr=bars, marker="o", markersize=4, elinewidth=0.8, label=name
+            )
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks := sorted({rung.pairs for rung in rungs}))
         axes.set_xticklabels([f"{tick:,}" for tick in ticks], rotation=45, ha="right", fontsize=7)
@@ -265,7 +270,8 @@ def plot(rungs: Sequence[Rung], path: Path) -> None:
         axes.set_title(f"{column.label} {column.arrow}", fontsize=10)
         axes.set_xlabel("pairs seen", fontsize=8)
         axes.grid(color="0.92")
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    names.set_axis_off()
+    names.legend(*figure.axes[0].get_legend_handles_labels(), frameon=False, loc="center")
     with complete_or_absent(path) as unfinished:
         figure.savefig(unfinished, format=path.suffix[1:], dpi=120)
 
