@@ -26,6 +26,7 @@ from datnet.data.images import find_images, fit_square, read_image
 from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError, in_words
+from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_values
 from datnet.evaluation.networks import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
@@ -35,7 +36,6 @@ from datnet.saved_network import read_description
 from datnet.shipped import shipped_file, shipped_names
 from datnet.training.run_folder import RunFolder
 from datnet.untrained import UNTRAINED, make_untrained, takes_steps, with_settings
-from experiments.tables import Pairs, estimates_of, pairs_over_seeds
 
 PUBLISHED = ("microast",)
 """Networks whose authors' own weights stand in where pretrained/ has none."""
@@ -119,9 +119,9 @@ class Comparison:
             if path in self.networks[model]
         ]
 
-    def pair_values(self, model: str) -> Pairs:
+    def pair_values(self, model: str) -> PairValues:
         """A model's metrics on every pair, the mean over its seeds."""
-        return pairs_over_seeds(self.evaluations(model))
+        return mean_pair_values(self.evaluations(model))
 
     def estimates(self, model: str) -> dict[str, Estimate]:
         """A model's metrics, the mean over its seeds."""

@@ -20,12 +20,12 @@ from pathlib import Path
 from PIL import Image
 
 from datnet.data.images import to_tensor
+from datnet.evaluation.differences import mean_pair_values
 from datnet.evaluation.edges import canny_edges
 from datnet.evaluation.figures import comparison_grid
 from datnet.evaluation.protocol import Pair
 from experiments.comparison import Comparison, argument_parser, compare, run
 from experiments.paper import ALL_TITLES
-from experiments.tables import pairs_over_seeds
 
 ABLATION = {"datnet_spatial": "spatial", "datnet_dual": "dual", "datnet_full": "full"}
 ROWS = 4
@@ -62,7 +62,7 @@ def draw_edges(picture: Image.Image) -> Image.Image:
 def edge_agreements(comparison: Comparison, model: str) -> dict[Pair, float]:
     """Edge agreement of every pair, of a model's first seed."""
     evaluation = comparison.evaluations(model)[0]
-    values = pairs_over_seeds([evaluation])
+    values = mean_pair_values([evaluation])
     with (evaluation / "pairs.csv").open(newline="", encoding="utf-8") as file:
         names = [(row["content"], row["style"]) for row in csv.DictReader(file)]
     return {

@@ -1,4 +1,4 @@
-"""`datnet evaluate`: measure trained networks by the contents × styles protocol."""
+"""`datnet evaluate`: measure networks and results by the contents × styles protocol."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, V
 style distance and the agreement of edges, per pair and as means with 95% intervals, and the Fréchet
 distance between results and styles, for every given network and for the controls `identity`, `style
 copy` and `histogram match`. An interrupted evaluation goes on where it was.
+
+Results that another program has painted are measured likewise: --results. The second table compares
+all with the first network, or the first results where no network is given, pair by pair.
 """
 
 EXAMPLES = """\
@@ -24,6 +27,8 @@ examples:
   datnet evaluate runs/datnet_full/seed_1/network.safetensors
   datnet evaluate full.safetensors dual.safetensors --content coco50/ --style wikiart20/ \\
       -o evaluations/50x20 --save-images
+  datnet evaluate datnet_full --content coco50/ --style wikiart20/ \\
+      --results 'SANet=../SANet/output/{content}_stylized_{style}.jpg'
 """
 
 
@@ -39,10 +44,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "networks",
         type=Path,
-        nargs="+",
+        nargs="*",
         metavar="NETWORK",
         help="files that `datnet train` wrote, or folders of runs; networks that come with DatNet, "
         "such as adain; published ones: microast; and methods without training: wct, gatys",
+    )
+    parser.add_argument(
+        "--results",
+        type=named_results,
+        action="append",
+        default=[],
+        metavar="NAME=PATTERN",
+        help="pictures of another program: a file name with {content} and {style}, the names of "
+        "the two pictures without suffix, or a folder of CONTENT__STYLE.png; those that are larger "
+        "than --size are resized and cropped like the photographs; may be repeated",
     )
     parser.add_argument(
         "--content", type=Path, help="folder of photographs (default: the embedded sample set)"
@@ -73,15 +88,22 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.data.images import find_images  # these import torch
     from datnet.data.sample import sample_images
     from datnet.devices import choose_device
-    from datnet.evaluation.networks import evaluate_networks, read_pairs
-    from datnet.evaluation.protocol import every_pair
+    from datnet.evaluation.networks import evaluate_networks, read_pairs, results_folder
+    from datnet.evaluation.protocol import CONTROLS, every_pair
+    from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
     from datnet.files import write_text
     from datnet.published import network_file
     from datnet.saved_network import read_description
 
-    files = [network_file(network) for network in arguments.networks]
-    networks = name_networks([(read_description(path), path) for path in files])
+    if not arguments.networks and not arguments.results:
+        raise DatNetError("there is nothing to measure: name a network, or give --results")
+    paths = [network_file(network) for network in arguments.networks]
+    networks = name_networks([(read_description(path), path) for path in paths])
+    titles = [*CONTROLS, *networks, *(name for name, _ in arguments.results)]
+    twice = [title for title in titles if titles.count(title) > 1]
+    if twice:
+        raise DatNetError(f"two rows would be called {twice[0]}: name the results otherwise")
     content_dir = arguments.content or sample_images().eval_content
     style_dir = arguments.style or sample_images().eval_style
     if arguments.pairs:
@@ -94,18 +116,51 @@ def run(arguments: argparse.Namespace) -> int:
             find_images(content_dir)[: arguments.contents],
             find_images(style_dir)[: arguments.styles],
         )
+    results = {
+        name: find_results(pattern, pairs, arguments.size) for name, pattern in arguments.results
+    }
     summaries = evaluate_networks(
         networks,
         pairs,
         arguments.output,
+        results=results,
         size=arguments.size,
         save_images=arguments.save_images,
         device=choose_device(arguments.device),
     )
     table = summary_table(summaries)
+    files = {name: [path] for name, path in networks.items()}
+    files |= {name: list(pictures.values()) for name, pictures in results.items()}
+    if len(files) > 1:
+        table += "\n\n" + differences_from_first(
+            {name: results_folder(arguments.output, name, *files[name]) for name in files}
+        )
     write_text(arguments.output / "table.md", table + "\n")
     print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
     return 0
+
+
+def differences_from_first(folders: dict[str, Path]) -> str:
+    """What each evaluation differs in from the first, as a table with a sentence above it."""
+    from datnet.evaluation.differences import (
+        EXPLANATION,
+        differences,
+        differences_table,
+        mean_pair_values,
+    )
+
+    values = {name: mean_pair_values([folder]) for name, folder in folders.items()}
+    first, *others = values
+    changes = {f"{name} − {first}": differences(values[first], values[name]) for name in others}
+    return f"{EXPLANATION}\n\n{differences_table(changes)}"
+
+
+def named_results(text: str) -> tuple[str, str]:
+    """Split NAME=PATTERN."""
+    name, equals, pattern = text.partition("=")
+    if not (name and equals and pattern) or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATTERN or NAME=FOLDER")
+    return name, pattern
 
 
 def name_networks(networks: list[tuple[NetworkDescription, Path]]) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Evaluate trained networks and the controls on the same pairs."""
+"""Evaluate trained networks, results of other programs and the controls on the same pairs."""
 
 from __future__ import annotations
 
@@ -25,26 +25,28 @@ def evaluate_networks(
     pairs: Sequence[Pair],
     output_dir: Path,
     *,
+    results: Mapping[str, Mapping[Pair, Path]] | None = None,
     size: int = 512,
     save_images: bool = False,
     device: torch.device | str = "cpu",
 ) -> list[Summary]:
-    """Measure the controls and every network on the same pairs.
+    """Measure the controls, every network, and results of other programs on the same pairs.
 
-    Each has a folder of its own in ``output_dir``; a network's is named by its title and the first
-    8 digits of its file's SHA-256, so results of an older file are never taken for its own. What
-    is there already is not computed again.
+    Each has a folder of its own in ``output_dir``, see :func:`results_folder`. What is there
+    already is not computed again.
 
     Args:
         networks: From the title of a network to its file.
         pairs: Content and style files.
         output_dir: Where the results go.
+        results: From the title of another program to the pictures that it painted.
         size: Side of the square images.
         save_images: Whether to keep the networks' results as PNG.
         device: Where to compute.
 
     Returns:
-        Summaries in the order: :data:`~datnet.evaluation.protocol.CONTROLS`, the networks.
+        Summaries in the order: :data:`~datnet.evaluation.protocol.CONTROLS`, the networks, the
+        results.
 
     Raises:
         DatNetError: If a network or an image cannot be read.
@@ -80,12 +82,31 @@ def evaluate_networks(
                 device=device,
             )
         )
+    summaries += [
+        evaluate(
+            pictures,
+            pairs,
+            results_folder(output_dir, title, *pictures.values()),
+            metrics=metrics,
+            description=title,
+            size=size,
+            device=device,
+        )
+        for title, pictures in (results or {}).items()
+    ]
     return summaries
 
 
-def results_folder(output_dir: Path, title: str, network: Path) -> Path:
-    """Where :func:`evaluate_networks` puts the results of a network."""
-    return output_dir / f"{title}-{hashlib.sha256(network.read_bytes()).hexdigest()[:8]}"
+def results_folder(output_dir: Path, title: str, *files: Path) -> Path:
+    """Where :func:`evaluate_networks` puts what it measures of a network's file or of pictures.
+
+    It is named by title and the first 8 digits of the SHA-256 of what the files hold, so that
+    what was measured of older ones is never taken for theirs.
+    """
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return output_dir / f"{title}-{digest.hexdigest()[:8]}"
 
 
 def read_pairs(path: Path, content_dir: Path, style_dir: Path) -> list[Pair]:

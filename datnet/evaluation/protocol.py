@@ -21,7 +21,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -152,7 +152,7 @@ def protocol_sentence(pairs: Sequence[Pair], size: int, encoder_name: str) -> st
 
 
 def evaluate(
-    stylize: Stylize,
+    stylize: Stylize | Mapping[Pair, Path],
     pairs: Sequence[Pair],
     output_dir: Path,
     *,
@@ -169,7 +169,8 @@ def evaluate(
 
     Args:
         stylize: The network, or one of :data:`CONTROLS`. It is called under ``torch.no_grad`` with
-            images on ``device``.
+            images on ``device``. Or the picture of each pair that another program has painted,
+            which is resized and cropped like the pair's own.
         pairs: Content and style files, for example from :func:`every_pair`.
         output_dir: The folder; created if need be.
         metrics: What measures; moved to ``device``.
@@ -240,8 +241,11 @@ def evaluate(
     warned: set[str] = set()
     with results_file.open("a", encoding="utf-8", newline="") as file, torch.no_grad():
         for (content, style), names, image_file, row in progress:
-            # Copies, so that a network that works in place spoils neither target nor cache.
-            output = stylize(load(content).clone(), load(style).clone()).to(device)
+            if isinstance(stylize, Mapping):
+                output = read_square(stylize[content, style], size).to(device)
+            else:
+                # Copies, so that a network that works in place spoils neither target nor cache.
+                output = stylize(load(content).clone(), load(style).clone()).to(device)
             target = style_target(style)
             measurement = metrics.measure(output, content_target(content), target)
             _warn_of_odd_result(output, names, warned)

@@ -21,6 +21,7 @@ class DatNetObjective(Objective[DatNet]):
         global_style: Weight λs.
         content_restoration: Weight λre; 0 leaves the second painting of each step out.
         local_feature_levels: Levels of the local feature loss.
+        global_style_levels: Levels of the global style loss.
         resize: How its attention keys shrink shallow features.
     """
 
@@ -30,6 +31,7 @@ class DatNetObjective(Objective[DatNet]):
         global_style: float = 10.0,
         content_restoration: float = 5.0,
         local_feature_levels: Sequence[int] = (3, 4, 5),
+        global_style_levels: Sequence[int] = (2, 3, 4, 5),
         resize: Resize = "bilinear",
     ) -> None:
         super().__init__(
@@ -40,6 +42,7 @@ class DatNetObjective(Objective[DatNet]):
             }
         )
         self.local_feature_levels = tuple(local_feature_levels)
+        self.global_style_levels = tuple(global_style_levels)
         self.resize = resize
 
     def terms(self, network: DatNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
@@ -59,7 +62,9 @@ class DatNetObjective(Objective[DatNet]):
                 self.local_feature_levels,
                 self.resize,
             ),
-            "global_style": terms.global_style(output_features, style_features),
+            "global_style": terms.global_style(
+                output_features, style_features, self.global_style_levels
+            ),
         }
         if "content_restoration" in self.weights:
             restored = network.generate(content_inputs, content_inputs, size)

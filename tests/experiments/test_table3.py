@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from datnet.evaluation.differences import differences, estimates_of, mean_pair_values, verdict
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
@@ -22,7 +23,7 @@ from datnet.saved_network import (
 )
 from experiments.comparison import SCALES
 from experiments.table3 import VARIANTS, unequal_settings
-from experiments.tables import differences, estimates_of, order, pairs_over_seeds, verdict
+from experiments.tables import order
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -50,7 +51,7 @@ def test_seeds_are_averaged_pair_by_pair(tmp_path: Path) -> None:
     first = {("a", "x"): 0.1, ("a", "y"): 0.3, ("b", "x"): 0.5}
     second = {pair: value + 0.2 for pair, value in reversed(first.items())}
     folders = [write_results(tmp_path / "1", first), write_results(tmp_path / "2", second)]
-    estimate = estimates_of(pairs_over_seeds(folders))["ssim"]
+    estimate = estimates_of(mean_pair_values(folders))["ssim"]
     assert estimate.mean == pytest.approx(0.4)
     assert estimate.count == 3
     assert estimate.ci95 is not None
@@ -62,7 +63,7 @@ def test_a_difference_of_pairs_is_seen_where_means_overlap(tmp_path: Path) -> No
     before = {(c, s): value for c, value in contents.items() for s in "xyz"}
     after = {pair: before[pair] + 0.05 for pair in reversed(before)}
     values = [
-        pairs_over_seeds([write_results(tmp_path / name, pairs)])
+        mean_pair_values([write_results(tmp_path / name, pairs)])
         for name, pairs in (("before", before), ("after", after))
     ]
     old, new = (estimates_of(pairs)["ssim"].ci95 for pairs in values)
