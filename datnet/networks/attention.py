@@ -136,7 +136,7 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     Exact, without a scale on the products (as AdaAttN and SANet have it), in at least float32, and
     in memory that grows linearly with the positions, see :mod:`datnet.networks.tiled_attention`.
-    Beyond :data:`MOST_COMPARISONS` pairs of positions it sees an even sample of the style's
+    Beyond :data:`MOST_COMPARISONS` pairs of positions it sees a random sample of the style's
     positions, the same in every call, and warns.
 
     Args:

@@ -150,7 +150,7 @@ class EncoderDecoderNetwork(StyleTransferNetwork):
 
     @abstractmethod
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from fused maps; they may be up to 15 pixels larger than the content."""
+        """Paint images from fused maps; they may be up to 7 pixels larger than the content."""
 
     def generate_mixed(
         self,

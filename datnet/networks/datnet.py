@@ -37,7 +37,8 @@ class DatNet(EncoderDecoderNetwork):
         encoder: The frozen encoder.
         channel_attention: Whether ECA re-weights the encoder's features. Without it the modules
             are absent, not skipped, so parameter counts are those of the variant.
-        resize: How attention keys shrink shallow features: "bilinear" (paper) or "nearest".
+        resize: How attention keys shrink shallow features, also those of the local feature loss:
+            "bilinear" (paper) or "nearest" (AdaAttN's code).
         max_style_positions: Style positions that attention sees in training at most.
         relu3_fusion: One more 1 × 1 convolution where relu3_1 joins the decoder, see
             :class:`~datnet.networks.decoder.SkipDecoder`.

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from datnet.networks.attention import Resize
 from datnet.networks.datnet import DatNet
 from datnet.objectives import terms
 from datnet.objectives.base import Objective
@@ -22,7 +21,6 @@ class DatNetObjective(Objective[DatNet]):
         content_restoration: Weight λre; 0 leaves the second painting of each step out.
         local_feature_levels: Levels of the local feature loss.
         global_style_levels: Levels of the global style loss.
-        resize: How its attention keys shrink shallow features.
     """
 
     def __init__(
@@ -32,7 +30,6 @@ class DatNetObjective(Objective[DatNet]):
         content_restoration: float = 5.0,
         local_feature_levels: Sequence[int] = (3, 4, 5),
         global_style_levels: Sequence[int] = (2, 3, 4, 5),
-        resize: Resize = "bilinear",
     ) -> None:
         super().__init__(
             {
@@ -43,7 +40,6 @@ class DatNetObjective(Objective[DatNet]):
         )
         self.local_feature_levels = tuple(local_feature_levels)
         self.global_style_levels = tuple(global_style_levels)
-        self.resize = resize
 
     def terms(self, network: DatNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Paint the content with the style and, for the restoration, with itself."""
@@ -60,7 +56,7 @@ class DatNetObjective(Objective[DatNet]):
                 content_features,
                 style_features,
                 self.local_feature_levels,
-                self.resize,
+                network.resize,
             ),
             "global_style": terms.global_style(
                 output_features, style_features, self.global_style_levels
