@@ -2,7 +2,8 @@
 
     python -m experiments.gallery                          # the network that comes with DatNet
     python -m experiments.gallery --checkpoint NETWORK     # any other, such as microast
-    python -m experiments.gallery --content DIR --style A.jpg B.jpg C.jpg D.jpg --output DIR
+    python -m experiments.gallery --content DIR --style A.jpg B.jpg C.jpg D.jpg
+        --output experiments/results/gallery               # those of README
 
 Without pictures it paints the photographs and paintings of the embedded sample set, which may be
 shown to anyone (``datnet/data/sample.py`` says whose they are).
@@ -41,7 +42,12 @@ def main() -> None:
     parser.add_argument(
         "--style", type=Path, nargs="+", help="4 paintings or a folder (default: sample set)"
     )
-    parser.add_argument("--output", type=Path, default=Path("experiments/results/gallery"))
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("runs/gallery"),
+        help="folder of the pictures (default: runs/gallery)",
+    )
     arguments = parser.parse_args()
     try:
         stylizer = Stylizer(arguments.checkpoint)

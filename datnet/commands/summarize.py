@@ -34,7 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, help="the sweep's folder, or any folder of runs")
+    parser.add_argument(
+        "folder", type=Path, help="the sweep's folder, or any folder of runs or of sweeps"
+    )
     parser.add_argument(
         "--metrics",
         nargs="+",

@@ -83,13 +83,14 @@ class Group:
 
 
 def read_runs(sweep_dir: Path) -> list[Run]:
-    """Read all runs in a folder.
+    """Read all runs in a folder, and in the folders of runs that it holds.
 
     Raises:
         DatNetError: If there is none.
     """
     runs = []
-    for config in sorted(sweep_dir.glob("*/config.yaml")):
+    # Not deeper: a run's folder may hold those of wandb, with files of the same name.
+    for config in sorted({*sweep_dir.glob("*/config.yaml"), *sweep_dir.glob("*/*/config.yaml")}):
         folder = config.parent
         finished = folder / "finished.json"
         facts = json.loads(finished.read_text()) if finished.exists() else {}

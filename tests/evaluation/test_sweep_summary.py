@@ -57,6 +57,18 @@ def ablation(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_sweeps_side_by_side_are_read_as_one(tmp_path: Path) -> None:
+    """As where every GPU has a sweep of its own; what wandb leaves in a run is none."""
+    for seed in (1, 2):
+        sweep = tmp_path / f"seed_{seed}"
+        write_run(sweep, "datnet_dual", seed, 1e-4, {"final/ssim": seed / 10})
+        copy = next(sweep.iterdir()) / "wandb" / "run" / "files" / "config.yaml"
+        copy.parent.mkdir(parents=True)
+        copy.write_text("{}")
+    (group,) = groups_of(read_runs(tmp_path))
+    assert group.values("final/ssim") == [0.1, 0.2]
+
+
 def test_means_and_deviations_over_seeds(ablation: Path) -> None:
     groups = groups_of(read_runs(ablation))
     assert [(group.settings, len(group.runs)) for group in groups] == [
