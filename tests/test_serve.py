@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -195,9 +196,8 @@ class Visitor:
 
         self.client = httpx.Client(base_url=address, trust_env=False, timeout=60)
         self.page = self.client.get("config").json()
-        functions = {each["api_name"]: each["id"] for each in self.page["dependencies"]}
-        self.function = functions["paint"]
-        self.sessions = 0
+        functions = self.page["dependencies"]
+        self.functions = {each["api_name"]: each["id"] for each in functions}
 
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
         answer = self.client.post("gradio_api/upload", files={"files": (name, content)})
@@ -208,34 +208,40 @@ class Visitor:
     def file(path: str | Path) -> dict[str, Any]:
         return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
 
-    def join(self, photo: Any, painting: Any) -> tuple[int, str]:
-        """Press the button; the status and the name of the session."""
-        self.sessions += 1
-        session = f"session-{self.sessions}"
-        controls = [None, 0.5, 1, "The painting's", "256 (quick)", "tiny"]
-        body = {
-            "data": [photo, painting, *controls],
-            "fn_index": self.function,
-            "session_hash": session,
-        }
+    def call(self, function: str, data: list[Any], session: str | None = None) -> tuple[int, str]:
+        """Ask for what a control does; the status and the name of the session, by default new."""
+        session = session or uuid.uuid4().hex
+        body = {"data": data, "fn_index": self.functions[function], "session_hash": session}
         return self.client.post("gradio_api/queue/join", json=body).status_code, session
 
-    def outcome(self, session: str) -> dict[str, Any]:
-        """Wait for a picture, {"url": …}, or a message, {"error": …}."""
-        result: dict[str, Any] = {}
+    def join(self, *pictures: Any, session: str | None = None) -> tuple[int, str]:
+        """Press the button with photo, painting and perhaps a second one, like :meth:`call`."""
+        second = [] if len(pictures) == 3 else [None]
+        controls = [0.5, 1, "The painting's", "256 (quick)", "tiny"]
+        return self.call("paint", [*pictures, *second, *controls], session)
+
+    def messages(self, session: str) -> Iterator[dict[str, Any]]:
+        """What the page says, up to the end of its work."""
         with self.client.stream(
             "GET", "gradio_api/queue/data", params={"session_hash": session}
         ) as events:
             for line in events.iter_lines():
                 message = json.loads(line.removeprefix("data:")) if line else {}
-                if message.get("msg") == "process_generating":
-                    result = message["output"]["data"][1]["value"]
+                yield message
                 if message.get("msg") == "process_completed":
-                    return result if message["success"] else message["output"]
+                    return
         raise AssertionError("the page ended the connection")
 
-    def paint(self, photo: Any, painting: Any) -> dict[str, Any]:
-        status, session = self.join(photo, painting)
+    def outcome(self, session: str) -> dict[str, Any]:
+        """Wait for a picture, {"url": …}, or a message, {"error": …}."""
+        result: dict[str, Any] = {}
+        for message in self.messages(session):
+            if message.get("msg") == "process_generating":
+                result = message["output"]["data"][1]["value"]
+        return result if message["success"] else message["output"]
+
+    def paint(self, *pictures: Any, session: str | None = None) -> dict[str, Any]:
+        status, session = self.join(*pictures, session=session)
         assert status == 200
         return self.outcome(session)
 
@@ -273,25 +279,63 @@ def test_mistakes_get_a_message_and_no_stack_trace(visitor):
     assert "no painting yet" in visitor.paint(picture, None)["error"]
 
 
-def test_files_that_were_not_uploaded_cannot_be_used(visitor, pictures):
+def test_files_that_were_not_uploaded_cannot_be_used(visitor):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
     outcome = visitor.paint(visitor.file(Path(__file__).parents[1] / "README.md"), picture)
-    assert outcome == {"error": None}  # no word about what is there
+    assert outcome["error"] == "Only uploaded pictures can be used."  # no word about what is there
     assert visitor.client.get(f"gradio_api/file={Path(__file__)}").status_code == 403
 
 
-def test_nothing_is_fetched_that_a_visitor_names(visitor, monkeypatch):
-    fetched = []
+def test_nor_can_those_that_are_not_called_files(visitor, pictures):
+    uploaded = visitor.upload("picture.png", image_bytes(80, 64))
+    picture = pictures / "content" / "0.png"
+    outside = {"path": str(picture)}
+    disguised = {"path": f"{Path(uploaded['path']).parent}{'/..' * 9}{picture}"}
+    for wish in (
+        (outside, uploaded),
+        (uploaded, outside),
+        (uploaded, uploaded, outside),
+        (disguised, uploaded),
+    ):
+        assert visitor.paint(*wish).get("error") == "Only uploaded pictures can be used."
+
+
+@pytest.mark.parametrize("name", ["0.png", "nothing.png"])
+def test_nor_is_it_told_whether_they_are_pictures(name, visitor, pictures):
+    _, session = visitor.call("check", [{"path": str(pictures / "content" / name)}])
+    assert visitor.outcome(session).get("error") == "Only uploaded pictures can be used."
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Addresses that Gradio fetches while a test runs."""
+    addresses: list[str] = []
 
     async def fetch(address: str, cache_dir: str) -> str:
-        fetched.append(address)
+        addresses.append(address)
         return address
 
     monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+    return addresses
+
+
+def test_nothing_is_fetched_that_a_visitor_names(visitor, fetched):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
     address = visitor.file("https://example.org/huge.png")
-    for photo, painting in ((address, picture), (picture, address)):
-        assert "Only uploaded pictures" in visitor.paint(photo, painting)["error"]
+    nested = {"path": picture["path"], "inside": [address]}
+    for wish in ((address, picture), (picture, address), (picture, nested)):
+        assert "Only uploaded pictures" in visitor.paint(*wish)["error"]
+    assert fetched == []
+
+
+def test_examples_can_be_used_and_change_nothing_of_that(visitor, fetched):
+    _, session = visitor.call("load_example", [0])
+    *_, end = visitor.messages(session)
+    example = end["output"]["data"][0]["value"]
+    assert "url" in visitor.paint(example, example, session=session)
+    # For this session Gradio has made the part anew.
+    address = visitor.file("https://example.org/huge.png")
+    assert "Only uploaded pictures" in visitor.paint(address, example, session=session)["error"]
     assert fetched == []
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
+from gradio.blocks import BlockFunction
+from gradio.utils import get_upload_folder, is_in_or_equal
 
 from datnet.data.images import find_images
 from datnet.data.sample import SampleImages
@@ -60,6 +61,23 @@ CSS = """
 """
 
 
+class Page(gr.Blocks):
+    """Gradio's page, on which a visitor can name no files but its own: uploads, examples, results.
+
+    Gradio alone would fetch what is named by address, however large, and would hand over any file
+    of the server that a visitor names without saying that it is a file.
+    """
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], *arguments: Any, **named: Any
+    ) -> list[Any]:
+        """Check what a visitor sent to any part of the page before Gradio looks at it."""
+        folder = get_upload_folder()
+        if not all(is_in_or_equal(path, folder) for path in named_paths(inputs)):
+            raise gr.Error("Only uploaded pictures can be used.", print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *arguments, **named)
+
+
 def build_page(
     stylizers: Mapping[str, Stylizer], limits: Limits, examples: SampleImages
 ) -> gr.Blocks:
@@ -70,7 +88,7 @@ def build_page(
         limits: What is accepted.
         examples: Pictures to click on: those of ``eval_content`` and ``eval_style``.
     """
-    with gr.Blocks(
+    with Page(
         title="DatNet",
         analytics_enabled=False,
         delete_cache=(60, KEPT_SECONDS),
@@ -156,24 +174,18 @@ def build_page(
             concurrency_limit=limits.jobs,
         ).success(js=SHOW_RESULT)
     page.queue(max_size=limits.waiting)
-    for block in page.blocks.values():
-        refuse_addresses(block)
     return page
 
 
-def refuse_addresses(block: Block) -> None:
-    """Keep a part of the page from fetching what a visitor names by address, however large it is.
-
-    Gradio does so before it hands over an upload, whatever the part is.
-    """
-    take = block.async_move_resource_to_block_cache
-
-    async def take_files_alone(path: str | Path | None) -> str | None:
-        if str(path).startswith(("http://", "https://")):  # what Gradio calls an address
-            raise gr.Error("Only uploaded pictures can be used.", print_exception=False)
-        return await take(path)
-
-    block.async_move_resource_to_block_cache = take_files_alone  # type: ignore[method-assign, assignment]
+def named_paths(sent: Any) -> Iterator[str]:
+    """Every file that stands in what a visitor sent, however deep, whether called a file or not."""
+    if isinstance(sent, dict):
+        if isinstance(sent.get("path"), str):
+            yield sent["path"]
+        sent = list(sent.values())
+    if isinstance(sent, list):
+        for part in sent:
+            yield from named_paths(part)
 
 
 def theme() -> gr.Theme:
