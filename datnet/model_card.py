@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from datnet.config import CONFIG_DIR, build_with_encoder, find_target
+from datnet.config import CONFIG_DIR, find_target
 from datnet.errors import DatNetError
 from datnet.evaluation.efficiency import ParameterCounts, parameters
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Summary, summary_table
 from datnet.networks.vgg import VggEncoder
-from datnet.saved_network import NetworkDescription, read_description
+from datnet.saved_network import NetworkDescription, build_network, read_description
 
 FEWEST_PUBLISHED_PAIRS = 400_000
 """Pairs of pictures of the shortest published training in conf/model: 50 000 steps of 8."""
@@ -67,7 +67,7 @@ def count_parameters(description: NetworkDescription) -> ParameterCounts | None:
     try:
         with torch.random.fork_rng(devices=[]):
             return parameters(
-                build_with_encoder(description.network, lambda: VggEncoder(arch, weights=None))
+                build_network(description.network, lambda: VggEncoder(arch, weights=None))
             )
     except (DatNetError, AttributeError, ValueError):
         return None

@@ -7,7 +7,7 @@ encoder's own weights are public and stay out of it. Reading one runs no code fr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,25 @@ def read_description(path: Path) -> NetworkDescription:
         ) from error
 
 
+def build_network(
+    network: Mapping[str, Any], make_encoder: Callable[[], VggEncoder]
+) -> StyleTransferNetwork:
+    """Build what a file names as its network, with random weights, and call nothing else.
+
+    Args:
+        network: ``_target_`` and settings of its class.
+        make_encoder: Makes its encoder if it takes one.
+
+    Raises:
+        DatNetError: If the class does not exist, is no network or refuses its settings.
+    """
+    target = find_target(network)
+    if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
+        raise DatNetError(f"{network['_target_']} is no style transfer network")
+    built: StyleTransferNetwork = build_with_encoder(network, make_encoder)
+    return built
+
+
 def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
     """Rebuild a trained network, on the CPU, in evaluation mode.
 
@@ -159,10 +178,7 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
         DatNetError: If the file is missing, damaged or does not fit this version of DatNet.
     """
     description = read_description(path)
-    target = find_target(description.network)
-    if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
-        raise DatNetError(f"{path} names {target} as its network, which is none")
-    network = build_with_encoder(
+    network = build_network(
         description.network, lambda: encoder or VggEncoder(**description.encoder)
     )
     expected = {

@@ -159,6 +159,18 @@ def test_the_card_shows_the_newest_evaluation_of_this_very_file(
     assert find_summaries(NetworkFile.read(network), Path("results")) == []
 
 
+@pytest.mark.parametrize("form", [(), ("--card",), ("--json",)])
+def test_nothing_that_a_file_names_is_called(
+    form: tuple[str, ...], network: Path, info: Callable[..., tuple[int, str, str]]
+) -> None:
+    target = {"_target_": "os.mkdir", "path": "made"}
+    save_network(PixelNetwork(), dataclasses.replace(DESCRIPTION, network=target), network)
+    status, out, _ = info(network, *form)
+    assert status == 0
+    assert "os.mkdir" in out
+    assert not Path("made").exists()
+
+
 def test_mistakes_are_told_in_one_line(
     network: Path, info: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -15,12 +15,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
+from datnet.config import CONFIG_DIR, plain_values
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import Architecture, VggEncoder
 from datnet.published import PUBLISHED, network_file
-from datnet.saved_network import read_description
+from datnet.saved_network import build_network, read_description
 from datnet.untrained import METHODS, UNTRAINED, takes_steps
 
 PAPERS_ENCODER: Architecture = "vgg19"
@@ -50,11 +50,11 @@ class Candidate:
             encoder: One to share between networks; by default a new one with random weights.
 
         Raises:
-            DatNetError: If its class cannot be found or refuses its settings.
+            DatNetError: If its class cannot be found, is no network or refuses its settings.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network: StyleTransferNetwork = build_with_encoder(
+            network = build_network(
                 self.network, lambda: encoder or VggEncoder(self.encoder, weights=None)
             )
         return network.eval().to(memory_format=torch.channels_last)  # as load_network does

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from pixel_network import write_pixel_network
+from pixel_network import PixelNetwork, write_pixel_network
 from torch.utils.flop_counter import FlopCounterMode
 
 from datnet.config import CONFIG_DIR
@@ -31,6 +31,7 @@ from datnet.evaluation.peak_memory import (
 )
 from datnet.networks import winograd
 from datnet.networks.vgg import VggEncoder
+from datnet.saved_network import NetworkDescription, save_network
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -325,6 +326,16 @@ def test_names_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "notes.safetensors").write_text("no tensors")
     with pytest.raises(DatNetError, match="no network file"):
         find_candidates([str(tmp_path / "notes.safetensors")])
+
+
+def test_nothing_that_a_file_names_is_called(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    path = tmp_path / "network.safetensors"
+    target = {"_target_": "os.mkdir", "path": str(made)}
+    save_network(PixelNetwork(), NetworkDescription("x", target, {}), path)
+    with pytest.raises(DatNetError, match=r"os\.mkdir is no style transfer network"):
+        Benchmark(find_candidates([str(path)]), Settings([48]))
+    assert not made.exists()
 
 
 @pytest.mark.parametrize(
