@@ -339,6 +339,63 @@ def test_examples_can_be_used_and_change_nothing_of_that(visitor, fetched):
     assert fetched == []
 
 
+@pytest.fixture
+def relayed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Addresses whose content Gradio passes on while a test runs."""
+    from starlette.responses import Response
+
+    addresses: list[str] = []
+
+    async def relay(address: str, request: Any) -> Response:
+        addresses.append(address)
+        return Response(b"huge")
+
+    monkeypatch.setattr("gradio.routes.secure_url_stream_response", relay)
+    return addresses
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "file=https://example.org/huge.bin",
+        "file=http://example.org/huge.bin",
+        "file=http%3A%2F%2Fexample.org/huge.bin",
+        "file=%68ttps://example.org/huge.bin",
+        "file%3Dhttps://example.org/huge.bin",
+        "file=HTTPS://example.org/huge.bin",
+        "file/https://example.org/huge.bin",
+    ],
+)
+def test_server_is_no_relay(spelling, method, visitor, relayed):
+    assert visitor.client.request(method, f"gradio_api/{spelling}").status_code == 403
+    assert relayed == []
+
+
+@GRADIO
+def test_nor_behind_a_proxy(stylizer, examples, relayed, monkeypatch):
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/art")  # as Gradio's guide to proxies says
+    with served({"tiny": stylizer}, Limits(), examples, "127.0.0.1", free_port()) as address:
+        client = Visitor(address).client
+        for prefix in ("", "art/"):
+            answer = client.get(f"{prefix}gradio_api/file=https://example.org/huge.bin")
+            assert answer.status_code == 403
+    assert relayed == []
+
+
+@pytest.mark.parametrize("path", ["process_recording", "component_server", "component_server/"])
+def test_files_go_nowhere_but_to_the_uploads(path, visitor):
+    answer = visitor.client.post(f"gradio_api/{path}", files={"video": ("a.mp4", b"film")})
+    assert answer.status_code == 403
+
+
+def test_pictures_of_the_page_are_shown_whatever_they_are_called(visitor):
+    for name in ("picture.png", "component_server.png", "https.png"):
+        picture = image_bytes(80, 64)
+        path = visitor.upload(name, picture)["path"]
+        assert visitor.client.get(f"gradio_api/file={path}").content == picture
+
+
 def test_long_names_of_many_bytes_are_cut(visitor):
     picture = visitor.upload("絵" * 60 + ".png", image_bytes(80, 64))
     assert "url" in visitor.paint(picture, picture)

@@ -85,6 +85,9 @@ def served(
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
             # Gradio reads the folder when it is imported, too.
+            from starlette.middleware import Middleware
+
+            from datnet.serve.guard import Guard
             from datnet.serve.page import CSS, HEAD, build_page, theme
 
             page = build_page(stylizers, limits, examples)
@@ -100,6 +103,7 @@ def served(
                 enable_monitoring=False,
                 run_history=False,
                 footer_links=[],
+                app_kwargs={"middleware": [Middleware(Guard)]},
                 state_session_capacity=MOST_SESSIONS,
                 theme=theme(),
                 css=CSS,
