@@ -185,6 +185,26 @@ def test_only_loopback_addresses_go_without_warning():
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org")))
 
 
+def ipv6() -> bool:
+    """Whether this machine has it."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@GRADIO
+@pytest.mark.skipif(not ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_ipv6_addresses(host, stylizer, examples):
+    port = free_port()
+    check_address(host, port)
+    with served({"tiny": stylizer}, Limits(), examples, host, port) as address:
+        assert address == f"http://[{host}]:{port}/"
+        assert "paint" in Visitor(f"http://[::1]:{port}/").functions
+
+
 # ------------------------------------------------------------------------ over HTTP
 
 

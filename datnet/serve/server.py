@@ -92,7 +92,7 @@ def served(
 
             page = build_page(stylizers, limits, examples)
             _, address, _ = page.launch(
-                server_name=host,
+                server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in an address
                 server_port=port,
                 max_file_size=int(limits.upload_megabytes * 2**20),  # as Gradio's message counts
                 prevent_thread_lock=True,
