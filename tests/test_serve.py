@@ -416,6 +416,14 @@ def test_pictures_of_the_page_are_shown_whatever_they_are_called(visitor):
         assert visitor.client.get(f"gradio_api/file={path}").content == picture
 
 
+def test_nobody_goes_past_the_queue(visitor):
+    picture = visitor.upload("picture.png", image_bytes(80, 64))
+    wish = {"data": [picture, picture, None, 0.5, 1, "The painting's", "256 (quick)", "tiny"]}
+    for path in ("run", "api"):
+        answer = visitor.client.post(f"gradio_api/{path}/paint", json=wish)
+        assert "join the queue" in answer.text
+
+
 def test_long_names_of_many_bytes_are_cut(visitor):
     picture = visitor.upload("絵" * 60 + ".png", image_bytes(80, 64))
     assert "url" in visitor.paint(picture, picture)

@@ -173,7 +173,7 @@ def build_page(
             preprocess=False,
             concurrency_limit=limits.jobs,
         ).success(js=SHOW_RESULT)
-    page.queue(max_size=limits.waiting)
+    page.queue(max_size=limits.waiting, api_open=False)  # nobody goes past the queue
     return page
 
 
