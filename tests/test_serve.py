@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pixel_network import PixelNetwork
 
 from datnet import Stylizer
 from datnet.cli import main
@@ -234,10 +236,12 @@ class Visitor:
         body = {"data": data, "fn_index": self.functions[function], "session_hash": session}
         return self.client.post("gradio_api/queue/join", json=body).status_code, session
 
-    def join(self, *pictures: Any, session: str | None = None) -> tuple[int, str]:
+    def join(
+        self, *pictures: Any, session: str | None = None, network: str = "tiny"
+    ) -> tuple[int, str]:
         """Press the button with photo, painting and perhaps a second one, like :meth:`call`."""
         second = [] if len(pictures) == 3 else [None]
-        controls = [0.5, 1, "The painting's", "256 (quick)", "tiny"]
+        controls = [0.5, 1, "The painting's", "256 (quick)", network]
         return self.call("paint", [*pictures, *second, *controls], session)
 
     def messages(self, session: str) -> Iterator[dict[str, Any]]:
@@ -254,11 +258,8 @@ class Visitor:
 
     def outcome(self, session: str) -> dict[str, Any]:
         """Wait for a picture, {"url": …}, or a message, {"error": …}."""
-        result: dict[str, Any] = {}
-        for message in self.messages(session):
-            if message.get("msg") == "process_generating":
-                result = message["output"]["data"][1]["value"]
-        return result if message["success"] else message["output"]
+        *_, end = self.messages(session)
+        return end["output"]["data"][1]["value"] if end["success"] else end["output"]
 
     def paint(self, *pictures: Any, session: str | None = None) -> dict[str, Any]:
         status, session = self.join(*pictures, session=session)
@@ -323,7 +324,8 @@ def test_nor_can_those_that_are_not_called_files(visitor, pictures):
 @pytest.mark.parametrize("name", ["0.png", "nothing.png"])
 def test_nor_is_it_told_whether_they_are_pictures(name, visitor, pictures):
     _, session = visitor.call("check", [{"path": str(pictures / "content" / name)}])
-    assert visitor.outcome(session).get("error") == "Only uploaded pictures can be used."
+    *_, end = visitor.messages(session)
+    assert end["output"].get("error") == "Only uploaded pictures can be used."
 
 
 @pytest.fixture
@@ -497,6 +499,59 @@ def test_ctrl_c_ends_the_command_cleanly(network, tmp_path):
     assert (server.returncode, output) == (0, "stopped\n"), errors
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
+
+
+ENDLESS_NETWORK = """
+from pathlib import Path
+import torch
+from pixel_network import PixelNetwork
+
+class EndlessNetwork(PixelNetwork):
+    def generate_mixed(self, *arguments, **settings):
+        Path("painting").touch()
+        while True:
+            torch.rand(500, 500) @ torch.rand(500, 500)
+"""
+
+
+@GRADIO
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_while_a_picture_is_painted_is_as_clean(stop, tmp_path):
+    (tmp_path / "endless_network.py").write_text(ENDLESS_NETWORK)
+    target = {"_target_": "endless_network.EndlessNetwork"}
+    network = tmp_path / "network.safetensors"
+    save_network(PixelNetwork(), NetworkDescription("endless", target, {}), network)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    port = free_port()
+    command_line = [sys.executable, "-m", "datnet", "serve", "--checkpoint", str(network)]
+    with subprocess.Popen(
+        [*command_line, "--port", str(port), "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)]),
+            "TMPDIR": str(temporary),
+        },
+    ) as server:
+        try:
+            assert server.stdout is not None
+            assert "The page is at" in server.stdout.readline()
+            visitor = Visitor(f"http://127.0.0.1:{port}")
+            picture = visitor.upload("picture.png", image_bytes(80, 64))
+            visitor.join(picture, picture, network="endless")
+            wait_for((tmp_path / "painting").exists)
+            server.send_signal(stop)
+            output, errors = server.communicate(timeout=60)
+        finally:
+            server.kill()  # or the test would wait for ever where it fails
+    assert (server.returncode, output) == (0, "stopped\n"), errors
+    assert errors == ""
+    assert not list(temporary.iterdir())
 
 
 # ------------------------------------------------------------------------ in a browser

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import threading
 from importlib.util import find_spec
 
 from datnet.errors import DatNetError
@@ -109,4 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         open_browser=arguments.open_browser,
     )
+    # A thread that still paints cannot be stopped, and torch aborts when Python ends under it.
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        os._exit(0)
     return 0

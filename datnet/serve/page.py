@@ -151,18 +151,18 @@ def build_page(
             colors: str,
             size: str,
             network: str,
-        ) -> Iterator[tuple[Any, Any]]:
+        ) -> tuple[Any, Any]:
             try:
                 wish = make_wish(photo, painting, second, mix, alpha, colors, size)
-                with tempfile.TemporaryDirectory() as folder:
-                    painted = paint(stylizers[network], wish, limits.megapixels * 1e6, Path(folder))
-                    # Gradio copies the files before it comes back.
-                    yield (
-                        (str(painted.before), str(painted.after)),
-                        gr.DownloadButton(value=str(painted.after), interactive=True),
-                    )
+                # What lies in Gradio's folder is not copied there, and is gone when the page is.
+                folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+                painted = paint(stylizers[network], wish, limits.megapixels * 1e6, folder)
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
+            return (
+                (str(painted.before), str(painted.after)),
+                gr.DownloadButton(value=str(painted.after), interactive=True),
+            )
 
         # Gradio would decode uploads itself, without our limits and messages, if it preprocessed.
         button.click(
