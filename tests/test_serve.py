@@ -31,6 +31,7 @@ from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
 from datnet.networks.microast import MicroAST
 from datnet.saved_network import NetworkDescription, save_network
+from datnet.serve import folder as page_folder
 from datnet.serve.limits import Limits
 from datnet.serve.painting import Wish, paint, read_upload
 from datnet.serve.server import check_address, is_loopback, served
@@ -256,6 +257,13 @@ class Visitor:
                     return
         raise AssertionError("the page ended the connection")
 
+    def example(self, session: str | None = None) -> dict[str, Any]:
+        """Click on the first example of a photograph."""
+        _, session = self.call("load_example", [0], session)
+        *_, end = self.messages(session)
+        example: dict[str, Any] = end["output"]["data"][0]["value"]
+        return example
+
     def outcome(self, session: str) -> dict[str, Any]:
         """Wait for a picture, {"url": …}, or a message, {"error": …}."""
         *_, end = self.messages(session)
@@ -351,9 +359,8 @@ def test_nothing_is_fetched_that_a_visitor_names(visitor, fetched):
 
 
 def test_examples_can_be_used_and_change_nothing_of_that(visitor, fetched):
-    _, session = visitor.call("load_example", [0])
-    *_, end = visitor.messages(session)
-    example = end["output"]["data"][0]["value"]
+    session = uuid.uuid4().hex
+    example = visitor.example(session)
     assert "url" in visitor.paint(example, example, session=session)
     # For this session Gradio has made the part anew.
     address = visitor.file("https://example.org/huge.png")
@@ -435,6 +442,37 @@ def test_too_large_a_file_is_refused(visitor):
     answer = visitor.client.post("gradio_api/upload", files={"files": ("a.png", bytes(600_000))})
     assert answer.status_code == 413
     assert "exceeded maximum allowed size" in answer.text
+
+
+def test_too_many_files_at_once_are_refused(visitor):
+    files = [("files", (f"{number}.png", bytes(400_000))) for number in range(5)]
+    answer = visitor.client.post("gradio_api/upload", files=files)
+    assert answer.status_code == 413
+    unknown = visitor.client.post("gradio_api/upload", content=iter([b"x"]))
+    assert unknown.status_code == 413
+
+
+def test_no_upload_is_taken_while_the_folder_is_full(visitor, monkeypatch):
+    picture = image_bytes(80, 64)
+    folder = Path(visitor.upload("picture.png", picture)["path"]).parents[1]
+    used = sum(path.stat().st_size for path in folder.rglob("*"))
+    monkeypatch.setattr(page_folder, "FULL_BYTES", used + 1)
+    visitor.upload("another.png", picture)
+    answer = visitor.client.post("gradio_api/upload", files={"files": ("third.png", picture)})
+    assert answer.status_code == 507
+
+
+@GRADIO
+def test_what_is_old_is_removed_but_for_the_examples(stylizer, examples, monkeypatch):
+    monkeypatch.setattr(page_folder, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(page_folder, "TIDYING_SECONDS", 0.1)
+    with served({"tiny": stylizer}, Limits(), examples, "127.0.0.1", free_port()) as address:
+        visitor = Visitor(address)
+        upload = visitor.upload("picture.png", image_bytes(80, 64))
+        wait_for(lambda: not Path(upload["path"]).exists())
+        assert "here for too long" in visitor.paint(upload, upload)["error"]
+        example = visitor.example()
+        assert Path(example["path"]).exists()
 
 
 def test_page_tells_of_the_network_but_not_of_the_servers_folders(visitor):

@@ -36,9 +36,6 @@ COLORS = {
 }
 """Names on the page and values of ``keep_colors``."""
 
-KEPT_SECONDS = 1800
-"""How long uploads and results stay on the server's disk."""
-
 CREDITS = """\
 Example photos: Chelsea by Stefan van der Walt (CC0), coffee by Rachel Michetti (CC0), china by \
 danielbuechele (CC BY 2.0), flower by vultilion (CC BY 2.0). Example paintings: made by DatNet's \
@@ -88,11 +85,7 @@ def build_page(
         limits: What is accepted.
         examples: Pictures to click on: those of ``eval_content`` and ``eval_style``.
     """
-    with Page(
-        title="DatNet",
-        analytics_enabled=False,
-        delete_cache=(60, KEPT_SECONDS),
-    ) as page:
+    with Page(title="DatNet", analytics_enabled=False) as page:
         gr.Markdown("# DatNet\nPaint your photo in the manner of a painting.")
         with gr.Row():
             with gr.Column():

@@ -13,9 +13,11 @@ import time
 import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
+from datnet.serve.folder import tidied
 from datnet.serve.limits import Limits
 from datnet.stylizer import Stylizer
 
@@ -91,28 +93,34 @@ def served(
             from datnet.serve.page import CSS, HEAD, build_page, theme
 
             page = build_page(stylizers, limits, examples)
-            _, address, _ = page.launch(
-                server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in an address
-                server_port=port,
-                max_file_size=int(limits.upload_megabytes * 2**20),  # as Gradio's message counts
-                prevent_thread_lock=True,
-                quiet=True,
-                share=False,
-                ssr_mode=False,
-                pwa=False,
-                enable_monitoring=False,
-                run_history=False,
-                footer_links=[],
-                app_kwargs={"middleware": [Middleware(Guard)]},
-                state_session_capacity=MOST_SESSIONS,
-                theme=theme(),
-                css=CSS,
-                head=HEAD,
-            )
-            try:
-                yield address
-            finally:
-                page.close(verbose=False)
+            most_bytes = int(limits.upload_megabytes * 2**20)  # as Gradio's message counts
+            with tidied(Path(folder)):
+                _, address, _ = page.launch(
+                    server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in an address
+                    server_port=port,
+                    max_file_size=most_bytes,
+                    prevent_thread_lock=True,
+                    quiet=True,
+                    share=False,
+                    ssr_mode=False,
+                    pwa=False,
+                    enable_monitoring=False,
+                    run_history=False,
+                    footer_links=[],
+                    app_kwargs={
+                        "middleware": [
+                            Middleware(Guard, folder=Path(folder), most_bytes=most_bytes)
+                        ]
+                    },
+                    state_session_capacity=MOST_SESSIONS,
+                    theme=theme(),
+                    css=CSS,
+                    head=HEAD,
+                )
+                try:
+                    yield address
+                finally:
+                    page.close(verbose=False)
         finally:
             if before is None:
                 del os.environ["GRADIO_TEMP_DIR"]
