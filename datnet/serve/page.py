@@ -48,7 +48,13 @@ HEAD = """\
 'unsafe-inline' 'unsafe-eval'">"""
 
 # On a phone the result is far below the button.
-SHOW_RESULT = """() => document.getElementById("result").scrollIntoView({block: "nearest"})"""
+# It grows when its pictures have arrived, which is later than Gradio says so.
+SHOW_RESULT = """() => {
+    const result = document.getElementById("result");
+    const observer = new ResizeObserver(() => result.scrollIntoView({block: "nearest"}));
+    observer.observe(result);
+    setTimeout(() => observer.disconnect(), 10000);
+}"""
 
 # Narrow enough that five examples stand in a row, on a phone as well.
 CSS = """
