@@ -4,7 +4,7 @@ import errno
 import os
 import resource
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from datnet.video import VideoReport, stylize_video
 from datnet.video.flicker import MOST_PAIRS, FlickerMeter
 from datnet.video.motion import optical_flow
 from datnet.video.smoothing import TemporalSmoothing
+from datnet.video.writing import FORMATS
 
 CPU = torch.device("cpu")
 
@@ -52,6 +53,8 @@ def write_clip(
     time_base: Fraction = Fraction(1, 25),
     rate: int = 25,
     sound: str | None = None,
+    layout: str = "stereo",
+    sound_rate: int = 48_000,
     codec: str = "libx264",
     pixels: str = "yuv420p",
     matrix: tuple[Colorspace, int] = (Colorspace.ITU709, 1),
@@ -71,7 +74,7 @@ def write_clip(
         video.codec_context.colorspace = matrix[1]
         if turn is not None:
             video.set_display_rotation(turn[0], hflip=turn[1])
-        audio = clip.add_stream(sound, rate=48_000) if sound else None
+        audio = clip.add_stream(sound, rate=sound_rate, layout=layout) if sound else None
         for pixel_array, time in zip(frames, times, strict=True):
             frame = VideoReformatter().reformat(
                 av.VideoFrame.from_ndarray(pixel_array),
@@ -189,6 +192,48 @@ def test_sound_that_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     assert after.codecs == ["h264", "aac"]
     assert report.sound == "sound encoded as AAC"
     assert after.sound[-1][0] == pytest.approx(0.78, abs=0.04)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"layout": "stereo", "start": 1},
+        {"layout": "mono", "sound_rate": 44_100, "start": 1},
+        {"layout": "mono", "start": 0.92},  # its first two frames again: times go back
+    ],
+)
+def test_sound_may_change_midway(tmp_path: Path, second: dict[str, Any], suffix: str) -> None:
+    parts = [
+        write_clip(tmp_path / "1.ts", pan(25), sound="mp2", layout="mono"),
+        write_clip(tmp_path / "2.ts", pan(25), sound="mp2", **second),
+    ]
+    clip = tmp_path / "clip.ts"
+    clip.write_bytes(b"".join(part.read_bytes() for part in parts))
+    report = pass_through(clip, tmp_path / f"out{suffix}")
+    assert report.frames == 50
+    times = [time for time, _ in read_clip(tmp_path / f"out{suffix}").sound]
+    assert times[0] < 0.1
+    assert times[-1] == pytest.approx(0.96 + second["start"], abs=0.05)
+    assert max(after - before for before, after in pairwise(times)) < 0.06  # without a gap
+
+
+def test_sound_that_matroska_cannot_hold_becomes_aac(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mov", pan(20), sound="pcm_f32be")
+    report = pass_through(clip, tmp_path / "out.mkv")
+    assert read_clip(tmp_path / "out.mkv").codecs == ["h264", "aac"]
+    assert report.sound == "sound encoded as AAC"
+
+
+def test_a_stream_that_the_container_refuses_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.mov", pan(5), sound="pcm_f32be")
+    too_much = replace(FORMATS[".mkv"], sounds=frozenset(["pcm_f32be"]))
+    monkeypatch.setitem(FORMATS, ".mkv", too_much)
+    with pytest.raises(DatNetError, match=r"out\.mkv: cannot write this video: .*pcm_f32be"):
+        pass_through(clip, tmp_path / "out.mkv")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mov"]
 
 
 def test_irregular_times_are_kept(tmp_path: Path) -> None:

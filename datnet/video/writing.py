@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,6 +11,8 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from av.packet import Packet
@@ -47,10 +49,10 @@ class VideoFormat:
 
 
 COMMON_SOUNDS = frozenset(["aac", "ac3", "alac", "eac3", "mp3"])
-PCM = frozenset(["pcm_f32be", "pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le"])
+PCM = frozenset(["pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le"])
 FORMATS = {
     ".mp4": VideoFormat("mp4", COMMON_SOUNDS | {"flac", "opus"}),
-    ".mov": VideoFormat("mov", COMMON_SOUNDS | PCM),
+    ".mov": VideoFormat("mov", COMMON_SOUNDS | PCM | {"pcm_f32be"}),
     ".mkv": VideoFormat(
         "matroska", COMMON_SOUNDS | PCM | {"dts", "flac", "mp2", "opus", "truehd", "vorbis"}
     ),
@@ -107,6 +109,40 @@ def check_crf(path: Path, crf: int | None) -> None:
         raise DatNetError(f"crf is {crf}; for {path.suffix} it must be between 0 and {worst}")
 
 
+class SoundEncoder:
+    """Encodes sound of any form; in recordings of broadcasts, channels and rate change midway.
+
+    Args:
+        stream: Of the file that is written.
+    """
+
+    def __init__(self, stream: AudioStream) -> None:
+        self._stream = stream
+        self._form: tuple[str, str, int] | None = None
+        self._resampler = AudioResampler()
+
+    def encode(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
+        """Encode the next piece; may give nothing yet."""
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if form != self._form:  # of which a resampler takes one only
+            yield from self._drain()
+            context = self._stream.codec_context
+            self._resampler = AudioResampler(context.format, context.layout, context.sample_rate)
+            self._form = form
+        for converted in self._resampler.resample(frame):
+            yield from self._stream.encode(converted)
+
+    def finish(self) -> Iterator[Packet[AudioStream]]:
+        """Encode what remains."""
+        yield from self._drain()
+        yield from self._stream.encode(None)
+
+    def _drain(self) -> Iterator[Packet[AudioStream]]:
+        for converted in self._resampler.resample(None):
+            if converted is not None:  # a resampler that has nothing to do hands that on, too
+                yield from self._stream.encode(converted)
+
+
 class ClipWriter:
     """A video file that is being written; times, shape of pixels and sound are those of a clip.
 
@@ -138,6 +174,7 @@ class ClipWriter:
         self._to_yuv = VideoReformatter()
         self._video: VideoStream | None = None
         self._sounds: dict[int, AudioStream] = {}  # by the index of the clip's stream
+        self._sound_encoders: dict[int, SoundEncoder] = {}  # likewise; none for what is copied
         self._last_times: dict[int, int] = {}
         self._waiting: list[Packet[AudioStream]] = []
         with self._named_failures():
@@ -161,9 +198,10 @@ class ClipWriter:
                 self._container.close()
             return
         with self._named_failures():
-            for stream in [self._video, *self._sounds.values()]:
-                if stream is not None and not self._is_copied(stream):
-                    self._container.mux(stream.encode(None))
+            if self._video is not None:
+                self._container.mux(self._video.encode(None))
+            for encoder in self._sound_encoders.values():
+                self._mux_sound(encoder.finish())
             self._container.close()
 
     @property
@@ -171,7 +209,7 @@ class ClipWriter:
         """What became of the sound, in plain words."""
         if not self._reader.sounds:
             return "no sound"
-        if all(self._is_copied(stream) for stream in self._sounds.values()):
+        if not self._sound_encoders:
             return "sound copied"
         return f"sound encoded as {'AAC' if self._format.sound_encoder == 'aac' else 'Opus'}"
 
@@ -205,22 +243,26 @@ class ClipWriter:
             self._waiting.append(packet)
             return
         stream = self._sounds[packet.stream.index]
+        encoder = self._sound_encoders.get(packet.stream.index)
         with self._named_failures():
-            if self._is_copied(stream):
-                time = packet.dts
-                # Files with times that go back cannot be written; damaged clips have them.
-                if time is None or time <= self._last_times.get(stream.index, time - 1):
-                    return
-                self._last_times[stream.index] = time
+            if encoder is None:
                 packet.stream = stream
-                self._container.mux(packet)
+                self._mux_sound([packet])
                 return
             try:
                 frames = packet.decode()
             except FFmpegError:  # damaged
                 return
             for frame in frames:
-                self._container.mux(stream.encode(frame))
+                self._mux_sound(encoder.encode(frame))
+
+    def _mux_sound(self, packets: Iterable[Packet[AudioStream]]) -> None:
+        """Write packets whose times go on: no file holds others, which damaged clips have."""
+        for packet in packets:
+            index, time = packet.stream.index, packet.dts
+            if time is not None and time > self._last_times.get(index, time - 1):
+                self._last_times[index] = time
+                self._container.mux(packet)
 
     def _start(self, width: int, height: int) -> VideoStream:
         """Describe all streams, then write the sound that came before the first frame."""
@@ -266,18 +308,17 @@ class ClipWriter:
             )
             assert isinstance(added, AudioStream)
             sound = added
+            self._sound_encoders[source.index] = SoundEncoder(sound)
         if source.language:
             sound.metadata["language"] = source.language
         return sound
-
-    def _is_copied(self, stream: VideoStream | AudioStream) -> bool:
-        return not stream.codec_context.is_encoder
 
     @contextmanager
     def _named_failures(self) -> Iterator[None]:
         try:
             yield
-        except FFmpegError as error:
+        except (FFmpegError, ValueError) as error:  # PyAV's own refusals are plain ValueErrors
             # FFmpeg's errors of the machine, such as a full disk, are OSErrors, too.
             kind = UnwritableFileError if isinstance(error, OSError) else DatNetError
-            raise kind(f"{self.path}: cannot write this video: {error.strerror}") from error
+            reason = error.strerror if isinstance(error, FFmpegError) else error
+            raise kind(f"{self.path}: cannot write this video: {reason}") from error
