@@ -246,6 +246,19 @@ def test_irregular_times_are_kept(tmp_path: Path) -> None:
     assert after.times == [Fraction(time, 1000) for time in milliseconds]
 
 
+def test_frames_without_a_time_follow_each_other(tmp_path: Path) -> None:
+    """Of the small frames that share a packet of a program stream, the first alone has a time."""
+    clip = write_clip(tmp_path / "clip.mpg", pan(40))
+    with av.open(str(clip)) as file:
+        assert sum(frame.pts is None for frame in file.decode(video=0)) > 20
+    report = pass_through(clip, tmp_path / "out.mp4")
+    times = read_clip(tmp_path / "out.mp4").times
+    assert len(times) == 40
+    for before, after in pairwise(times):
+        assert after - before == pytest.approx(0.04, abs=0.001)
+    assert report.seconds == pytest.approx(1.6, abs=0.05)
+
+
 def test_a_recording_that_starts_late_starts_at_once(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.ts", pan(20), sound="aac", start=10)
     before = read_clip(clip)

@@ -137,6 +137,7 @@ class ClipReader:
         self._size: tuple[int, int] | None = None  # width and height as they are stored
         self._turned = False
         self._last_start = -1
+        self._next_start = 0
         self._end = 0.0  # seconds
         self._damaged = 0
 
@@ -249,11 +250,12 @@ class ClipReader:
             self._damaged += frame.is_corrupt
             if self._size is None:
                 self._size = frame.width, frame.height
-            start = self._last_start + 1
-            if frame.pts is not None:
-                start = max(start, frame.pts - self.ticks_to_start(self.time_base))
-            self._last_start = start
+            start = self._next_start
+            if frame.pts is not None:  # program streams give a time to some frames only
+                start = frame.pts - self.ticks_to_start(self.time_base)
+            start = max(start, self._last_start + 1)
             duration = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
+            self._last_start, self._next_start = start, start + duration
             yield Frame(self._upright(self._rgb(frame), frame), start, duration)
 
     def _rgb(self, frame: VideoFrame) -> np.ndarray:
