@@ -108,6 +108,7 @@ class Clip:
     times: list[Fraction] = field(default_factory=list)
     sound: list[tuple[Fraction, bytes]] = field(default_factory=list)
     colors: tuple[int, int] = (0, 0)
+    tags: tuple[int, int] = (0, 0)
 
 
 def read_clip(path: Path) -> Clip:
@@ -118,6 +119,7 @@ def read_clip(path: Path) -> Clip:
         result.codecs = [stream.codec_context.codec.canonical_name for stream in file.streams]
         context = file.streams.video[0].codec_context
         result.colors = context.colorspace, context.color_range
+        result.tags = context.color_primaries, context.color_trc
         for packet in file.demux():
             if packet.stream.type == "audio" and packet.size:
                 result.sound.append((packet.pts * packet.time_base, bytes(packet)))
@@ -344,6 +346,58 @@ def test_a_large_clip_that_states_no_matrix_is_rec_709(tmp_path: Path) -> None:
     after = read_clip(tmp_path / "out.mp4")
     assert after.colors == (1, ColorRange.MPEG)
     assert np.abs(after.frames[0].astype(int) - (200, 30, 40)).max() <= 3
+
+
+REC_709_TO_2020 = np.array(
+    [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]
+)
+LUMA_2020 = np.array([0.2627, 0.6780, 0.0593])
+
+
+def hlg(nits: np.ndarray) -> np.ndarray:
+    """ITU-R BT.2100: the signal of light on a display of 1000 nits."""
+    light = nits / 1000 * max(nits @ LUMA_2020 / 1000, 1e-9) ** (1 / 1.2 - 1)
+    bright = 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(light <= 1 / 12, np.sqrt(3 * light), bright)
+
+
+def pq(nits: np.ndarray) -> np.ndarray:
+    """ITU-R BT.2100: the signal of light."""
+    power = (nits / 10_000) ** (2610 / 16384)
+    numerator, denominator = 3424 / 4096 + 2413 / 128 * power, 1 + 2392 / 128 * power
+    return (numerator / denominator) ** (2523 / 32)
+
+
+@pytest.mark.parametrize(("transfer", "signal"), [(18, hlg), (16, pq)])
+def test_high_dynamic_range_becomes_standard_range(
+    tmp_path: Path, transfer: int, signal: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    clip = tmp_path / "clip.mkv"
+    with av.open(str(clip), "w") as file:
+        video = file.add_stream("ffv1", rate=25, width=64, height=48, pix_fmt="yuv420p10le")
+        context = video.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = 9, 9, transfer
+        context.color_range = ColorRange.MPEG
+        for color in FLAT:
+            rgb = signal(REC_709_TO_2020 @ (np.array(color) / 255) ** 2.4 * 203)
+            luma = rgb @ LUMA_2020
+            blue, red = (rgb[2] - luma) / 1.8814, (rgb[0] - luma) / 1.4746
+            frame = av.VideoFrame(64, 48, "yuv420p10le")
+            levels = (64 + 876 * luma, 512 + 896 * blue, 512 + 896 * red)
+            for plane, level in zip(frame.planes, levels, strict=True):
+                plane.update(np.full(plane.buffer_size // 2, round(level), np.uint16))
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    seen: list[np.ndarray] = []
+    stylizer = PassingThrough(lambda pixels: seen.append(pixels) or pixels)
+    report = stylize_video(stylizer, clip, "painting.png", tmp_path / "out.mp4")  # type: ignore[arg-type]
+    assert ", HDR converted to standard range" in str(report)
+    after = read_clip(tmp_path / "out.mp4")
+    assert (after.colors, after.tags) == ((1, ColorRange.MPEG), (1, 1))
+    for frames in (seen, after.frames):
+        for pixels, color in zip(frames, FLAT, strict=True):
+            tolerance = 3 if len(set(color)) == 1 else 10  # FFmpeg compresses the gamut a little
+            assert np.abs(pixels.astype(int) - color).max() <= tolerance
 
 
 # ------------------------------------------------------------------------------------ styling

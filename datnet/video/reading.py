@@ -18,7 +18,14 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 from av.video.stream import VideoStream
 
 from datnet.errors import DatNetError
@@ -51,6 +58,10 @@ MATRICES = {
 AVCOL_SPC_UNSPECIFIED = 2
 """FFmpeg's number for a clip that does not say how its colours are coded."""
 
+HDR_TRANSFERS = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+"""PQ and HLG. Networks know pictures of standard range only, so such frames are converted to
+Rec. 709: 203 nits become white (ITU-R BT.2408), and so does what is brighter."""
+
 HD_WIDTH, HD_HEIGHT = 1280, 720
 """From here on players take a clip that does not say otherwise for Rec. 709, below for Rec. 601."""
 
@@ -80,8 +91,9 @@ class Frame:
 class ClipReader:
     """An open clip: its first video stream and all of its sound.
 
-    Rotation and mirroring that the file asks for are applied to the pixels. Interlaced frames are
-    left as they are; transparency is dropped.
+    Rotation and mirroring that the file asks for are applied to the pixels, and colours of high
+    dynamic range become ordinary ones. Interlaced frames are left as they are; transparency is
+    dropped.
 
     Args:
         path: The clip.
@@ -90,6 +102,7 @@ class ClipReader:
         time_base: Seconds of one unit of :attr:`Frame.start`.
         rate: Frames per second, on average.
         sounds: The sound streams that can be decoded.
+        is_hdr: Whether the first frame was of high dynamic range; all are given in standard range.
 
     Raises:
         DatNetError: If the file is missing, is no clip or holds sound only.
@@ -133,7 +146,9 @@ class ClipReader:
         duration = self._container.duration  # microseconds
         self._duration = None if duration is None else duration / av.time_base
         self._duration_is_stated = self._container.format.name in STATED_DURATION
+        self.is_hdr = False
         self._to_rgb = VideoReformatter()
+        self._to_standard_range = VideoReformatter()
         self._size: tuple[int, int] | None = None  # width and height as they are stored
         self._turned = False
         self._last_start = -1
@@ -250,6 +265,7 @@ class ClipReader:
             self._damaged += frame.is_corrupt
             if self._size is None:
                 self._size = frame.width, frame.height
+                self.is_hdr = frame.color_trc in HDR_TRANSFERS
             start = self._next_start
             if frame.pts is not None:  # program streams give a time to some frames only
                 start = frame.pts - self.ticks_to_start(self.time_base)
@@ -262,15 +278,25 @@ class ClipReader:
         """All frames have the size of the first one."""
         assert self._size is not None
         unspecified = frame.colorspace == AVCOL_SPC_UNSPECIFIED and not frame.format.is_rgb
+        is_hdr = frame.color_trc in HDR_TRANSFERS
         try:
-            return self._to_rgb.reformat(
+            rgb = self._to_rgb.reformat(
                 frame,
                 *self._size,
-                "rgb24",
+                "gbrp16le" if is_hdr else "rgb24",
                 src_colorspace=self.color_matrix if unspecified else None,
                 dst_color_range=ColorRange.JPEG,
                 interpolation=EXACT_CONVERSION,
-            ).to_ndarray()
+            )
+            if is_hdr:  # all in one step, FFmpeg gets some rows wrong
+                rgb = self._to_standard_range.reformat(
+                    rgb,
+                    format="rgb24",
+                    dst_color_range=ColorRange.JPEG,
+                    dst_color_trc=ColorTrc.BT709,
+                    dst_color_primaries=ColorPrimaries.BT709,
+                )
+            return rgb.to_ndarray()
         except FFmpegError as error:
             raise DatNetError(
                 f"{self.path}: its colours ({frame.format.name}) cannot be converted to RGB: "

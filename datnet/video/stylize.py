@@ -33,6 +33,7 @@ class VideoReport:
         width: Of its frames, in pixels.
         height: Likewise.
         sound: What became of the sound, in plain words.
+        was_hdr: Whether the clip is of high dynamic range (HLG or PQ); the video never is.
         flicker: Warping error of the painted frames, in levels of 255, see
             :class:`datnet.video.flicker.FlickerMeter`; None if no two frames can be compared.
         content_flicker: That of the clip itself, the baseline.
@@ -44,6 +45,7 @@ class VideoReport:
     width: int
     height: int
     sound: str
+    was_hdr: bool
     flicker: float | None
     content_flicker: float | None
     problem: str | None
@@ -55,6 +57,8 @@ class VideoReport:
             f"{self.width} × {self.height}",
             self.sound,
         ]
+        if self.was_hdr:
+            parts.append("HDR converted to standard range")
         if self.flicker is not None:
             parts.append(
                 f"flicker {self.flicker:.1f} of 255 (the clip's own {self.content_flicker:.1f})"
@@ -83,9 +87,10 @@ def stylize_video(
     """Paint a clip in the manner of a painting.
 
     Frame rate, times of frames (regular or not) and sound are the clip's; rotation is applied.
-    Sound is copied where the output's format can hold it. Frames are written as H.264 (VP9 in
-    .webm); a frame of odd size loses its last row or column. The memory that is needed does not
-    depend on the length of the clip. The file appears under its name when it is complete.
+    A clip of high dynamic range becomes one of standard range. Sound is copied where the output's
+    format can hold it. Frames are written as H.264 (VP9 in .webm); a frame of odd size loses its
+    last row or column. The memory that is needed does not depend on the length of the clip. The
+    file appears under its name when it is complete.
 
     Args:
         stylizer: The network.
@@ -182,6 +187,7 @@ def stylize_video(
         width=writer.size[0],
         height=writer.size[1],
         sound=writer.sound,
+        was_hdr=reader.is_hdr,
         flicker=flicker and flicker[0],
         content_flicker=flicker and flicker[1],
         problem=reader.problem,

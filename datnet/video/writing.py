@@ -17,7 +17,13 @@ from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    VideoReformatter,
+)
 from av.video.stream import VideoStream
 
 from datnet.data.images import UnwritableFileError
@@ -146,9 +152,9 @@ class SoundEncoder:
 class ClipWriter:
     """A video file that is being written; times, shape of pixels and sound are those of a clip.
 
-    Frames are 8-bit 4:2:0 of limited range, which plays everywhere, in the matrix of the clip; the
-    file states matrix and range. 4:2:0 takes even sizes only, so the last row or column of a frame
-    of odd size is cut off.
+    Frames are 8-bit 4:2:0 of limited range, which plays everywhere, in the matrix of the clip, or
+    Rec. 709 if that is of high dynamic range; the file states matrix and range. 4:2:0 takes even
+    sizes only, so the last row or column of a frame of odd size is cut off.
 
     Args:
         path: The file as it is called in messages, whose suffix chooses the format.
@@ -228,7 +234,7 @@ class ClipWriter:
             yuv = self._to_yuv.reformat(
                 rgb,
                 format="yuv420p",
-                dst_colorspace=self._reader.color_matrix,
+                dst_colorspace=self._color_matrix,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
                 interpolation=EXACT_CONVERSION,
@@ -264,9 +270,15 @@ class ClipWriter:
                 self._last_times[index] = time
                 self._container.mux(packet)
 
+    @property
+    def _color_matrix(self) -> Colorspace:
+        reader = self._reader
+        return Colorspace.ITU709 if reader.is_hdr else Colorspace(reader.color_matrix)
+
     def _start(self, width: int, height: int) -> VideoStream:
         """Describe all streams, then write the sound that came before the first frame."""
         reader = self._reader
+        clip = reader.video.codec_context
         video = self._container.add_stream(
             self._format.encoder,
             rate=reader.rate,
@@ -277,9 +289,9 @@ class ClipWriter:
             time_base=reader.time_base,
             sample_aspect_ratio=reader.pixel_aspect,
             color_range=ColorRange.MPEG,
-            colorspace=CODED_MATRIX[Colorspace(reader.color_matrix)],
-            color_primaries=reader.video.codec_context.color_primaries,
-            color_trc=reader.video.codec_context.color_trc,
+            colorspace=CODED_MATRIX[self._color_matrix],
+            color_primaries=ColorPrimaries.BT709 if reader.is_hdr else clip.color_primaries,
+            color_trc=ColorTrc.BT709 if reader.is_hdr else clip.color_trc,
         )
         assert isinstance(video, VideoStream)
         for source in reader.sounds:
