@@ -29,6 +29,15 @@ def extend_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """
     # Not -side % multiple, which torch.export cannot trace for all sizes.
     below, right = ((multiple - side % multiple) % multiple for side in images.shape[2:])
+    if torch.compiler.is_exporting():  # for all sizes at once
+        return F.pad(images, (0, right, 0, below), mode="reflect")
+    if below == right == 0:
+        return images
+    if torch.are_deterministic_algorithms_enabled():  # GPUs sum F.pad's gradients in any order
+        for dim, more in ((2, below), (3, right)):
+            reflected = images.narrow(dim, images.shape[dim] - 1 - more, more).flip(dim)
+            images = torch.cat([images, reflected], dim)
+        return images
     return F.pad(images, (0, right, 0, below), mode="reflect")
 
 

@@ -7,7 +7,11 @@ import torch
 
 from datnet.networks.adain import AdaIN
 from datnet.networks.artflow import ArtFlowAdaIN, ArtFlowWCT
-from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.base import (
+    EncoderDecoderNetwork,
+    StyleTransferNetwork,
+    extend_to_multiple,
+)
 from datnet.networks.cap_vstnet import CAPVSTNetArtistic, CAPVSTNetPhotorealistic
 from datnet.networks.datnet import DatNet
 from datnet.networks.manet import MANet
@@ -159,6 +163,31 @@ def test_mixed_precision_gives_nearly_the_same_loss(method: str, encoder) -> Non
 
 def count(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+def test_images_of_a_fitting_size_are_not_extended() -> None:
+    """Not even by nothing: the gradient of that is none that GPUs sum in one order."""
+    images = torch.rand(1, 3, 32, 40)
+    assert extend_to_multiple(images, 8) is images
+
+
+@pytest.mark.parametrize("size", [(33, 40), (40, 35), (38, 37)])
+def test_extending_that_is_deterministic_on_gpus_is_the_same(size: tuple[int, int]) -> None:
+    images = torch.rand(2, 3, *size).requires_grad_()
+    expected = extend_to_multiple(images, 8)
+    torch.use_deterministic_algorithms(True)
+    try:
+        extended = extend_to_multiple(images, 8)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert extended.shape[2:] == (40, 40)
+    assert torch.equal(extended, expected)
+    assert "ReflectionPad" not in type(extended.grad_fn).__name__  # fails on GPUs only
+    weight = torch.rand(expected.shape)
+    gradients = [
+        torch.autograd.grad((each * weight).sum(), images)[0] for each in (extended, expected)
+    ]
+    torch.testing.assert_close(*gradients)
 
 
 def test_parameter_counts() -> None:
