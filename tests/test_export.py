@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.export import Dim
 from torch.nn import functional as F
 
 from datnet import export
@@ -31,6 +32,7 @@ from datnet.networks.exported_attention import exported_attention_mean
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.gatys import Gatys
 from datnet.networks.sanet import StyleAttention
+from datnet.networks.stytr2 import ContentAwarePositions, StyTr2
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, load_network, save_network
 
@@ -257,6 +259,44 @@ def test_datnet_can_be_traced_for_all_sizes(encoder: VggEncoder) -> None:
         expected = network(content, style)
         torch.testing.assert_close(module(content, style), expected, rtol=0, atol=1e-5)
     assert expected.std() > 1e-3
+
+
+def test_positions_of_stytr2_fit_every_size(exported: Path) -> None:
+    """Alone, since they hardly count in a network without training."""
+    import onnxruntime
+
+    torch.manual_seed(0)
+    positions, shape = ContentAwarePositions().eval(), {2: Dim("height"), 3: Dim("width")}
+    with torch.no_grad(), export.quiet():
+        program = torch.export.export(
+            positions, (torch.rand(1, 512, 9, 13),), dynamic_shapes=(shape,)
+        )
+        converted = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["content"])
+    session = onnxruntime.InferenceSession(converted.model_proto.SerializeToString())
+    for size in ((9, 13), (4, 6), (13, 17), (24, 32), (18, 36)):
+        content = torch.randn(1, 512, *size)
+        (result,) = session.run(None, {"content": content.numpy()})
+        with torch.no_grad():
+            torch.testing.assert_close(torch.from_numpy(result), positions(content))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_stytr2_is_exported_for_all_sizes(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+        pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
+    torch.manual_seed(0)
+    network, path = StyTr2().eval(), tmp_path / f"network{suffix}"
+    nn.init.constant_(network.decoder[-1].bias, 0.5)  # or much would be black
+    export_network(network, DESCRIPTION, path, alpha_input=False)
+    runner = (export.onnx_runner if suffix == ".onnx" else export.pt2_runner)(path, False)
+    for size, style_size in (((51, 77), (94, 32)), ((160, 200), (64, 64))):
+        content, style = picture(size, 1), picture(style_size, 2)
+        with torch.no_grad():
+            expected = network(content, style)
+            torch.testing.assert_close(runner(content, style, 1.0), expected, rtol=0, atol=1e-5)
+        assert expected.std() > 1e-3
 
 
 def test_a_network_that_decides_by_size_is_refused() -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.decoder import Decoder
+from datnet.networks.statistics import full_precision
 
 CHANNELS = 512
 PATCH = 8
@@ -155,8 +156,33 @@ class ContentAwarePositions(nn.Module):
 
     def forward(self, content: Tensor) -> Tensor:
         """Codes for the positions of embedded content, both ``(B, 512, H/8, W/8)``."""
-        grid = F.adaptive_avg_pool2d(content, POSITIONS)
+        grid = average_on_grid(content)
         return F.interpolate(self.projection(grid), content.shape[2:], mode="bilinear")
+
+
+def average_on_grid(maps: Tensor) -> Tensor:
+    """``adaptive_avg_pool2d(maps, 18)`` as two products: ``(B, C, H, W)`` to ``(B, C, 18, 18)``.
+
+    An ONNX file would pool that as at the size it was traced at, and its gradient on GPUs is not
+    deterministic.
+    """
+    with torch.autocast(maps.device.type, enabled=False):  # shares of a cell need all their digits
+        maps = full_precision(maps)
+        rows, columns = (cell_shares(side, maps) for side in maps.shape[2:])
+        return rows @ maps @ columns.mT
+
+
+def cell_shares(side: int, like: Tensor) -> Tensor:
+    """How much each of ``side`` positions adds to the mean of a cell, ``(18, side)``.
+
+    Cells cover all positions and overlap by one where 18 does not divide the side.
+    """
+    cells = torch.arange(POSITIONS, device=like.device)[:, None]
+    places = torch.arange(side, device=like.device)
+    inside = (places >= cells * side // POSITIONS) & (
+        places < ((cells + 1) * side + POSITIONS - 1) // POSITIONS
+    )
+    return inside.to(like.dtype) / inside.sum(dim=1, keepdim=True)
 
 
 def as_tokens(maps: Tensor) -> Tensor:
