@@ -145,9 +145,22 @@ def export_network(
                     f"{output} is not written: it would paint something else than the network, "
                     f"by up to {largest:.2g} of 1 where {TOLERANCE:g} is allowed"
                 )
+    except DatNetError:
+        raise
     except OSError as error:
         raise DatNetError(f"{output} cannot be written: {error.strerror or error}") from error
+    except Exception as error:  # whatever torch's exporter or onnxruntime stumble over
+        (other,) = set(SUFFIXES) - {output.suffix}
+        raise DatNetError(
+            f"{description.name} cannot be written as {output.suffix}: {first_line(error)}; "
+            f"write a {other} file instead"
+        ) from error
     return comparisons
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first; torch's own explanations are pages long."""
+    return next((line for line in str(error).splitlines() if line.strip()), repr(error))
 
 
 def refuse_what_no_file_can_hold(
@@ -216,9 +229,9 @@ def trace(network: StyleTransferNetwork, alpha_input: bool) -> ExportedProgram:
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
     except Exception as error:  # torch's own kinds are no public names
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise DatNetError(
-            f"{type(network).__name__} cannot be traced for pictures of all sizes: {reason}"
+            f"{type(network).__name__} cannot be traced for pictures of all sizes: "
+            f"{first_line(error)}"
         ) from error
     # What remains asserted about sizes is true of the traced ones only ("this crop is one") and
     # decides nothing in the graph; the comparison at other sizes is the check.

@@ -213,6 +213,25 @@ def test_a_file_that_paints_something_else_is_not_kept(
     assert path.read_text() == "an earlier file"
 
 
+@pytest.mark.parametrize("step", ["write_pt2", "pt2_runner", "compare"])
+def test_what_torch_stumbles_over_is_told_in_one_line(
+    tmp_path: Path, traced: None, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def stumble(*arguments: object) -> None:
+        raise RuntimeError("\nNon-zero status code returned\nand pages more")
+
+    monkeypatch.setattr(export, step, stumble)
+    path = tmp_path / "network.pt2"
+    path.write_text("an earlier file")
+    with pytest.raises(DatNetError) as refusal:
+        export_network(make(), DESCRIPTION, path, alpha_input=False)
+    assert str(refusal.value) == (
+        "small cannot be written as .pt2: Non-zero status code returned; write a .onnx file instead"
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["network.pt2"]
+    assert path.read_text() == "an earlier file"
+
+
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path, traced: None) -> None:
     network, path = make(), tmp_path / "network.pt2"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

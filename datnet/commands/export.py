@@ -12,14 +12,14 @@ The file is compared with the network at three sizes and kept only if no pixel d
 0.001. Its inputs: content and style, float32 (1, 3, H, W), RGB in [0, 1], and alpha, one number in
 [0, 1]. Its output: result, like content.
 
-CAP-VSTNet and Gatys' optimisation cannot be exported, ArtFlow with WCT as .pt2 alone.
+CAP-VSTNet and Gatys' optimisation cannot be exported, WCT and ArtFlow with WCT as .pt2 alone.
 """
 
 EXAMPLES = """\
 examples:
   datnet export microast                                # microast.onnx
   datnet export runs/datnet_full/seed_1/network.safetensors -o datnet.onnx --no-alpha
-  datnet export runs/artflow_wct/seed_1/network.safetensors -o artflow.pt2
+  datnet export wct -o wct.pt2
 
 to use it without DatNet: python experiments/onnx_stylize.py microast.onnx photo.jpg painting.jpg
 """
@@ -39,8 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         metavar="NETWORK",
         help="a file that `datnet train` wrote, or its run's folder; a network that comes with "
-        "DatNet, such as adain; a published one: microast; or a method without training: wct, "
-        "gatys",
+        "DatNet, such as adain; a published one: microast; or a method without training: wct",
     )
     parser.add_argument(
         "-o",
