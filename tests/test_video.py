@@ -227,6 +227,16 @@ def test_sound_that_matroska_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     assert report.sound == "sound encoded as AAC"
 
 
+def test_sound_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", pan(20), sound="mp3")
+    content = clip.read_bytes()
+    tag = content.index(b"strf", content.index(b"auds")) + 8  # 0x55 is MP3, 0x1234 nothing
+    clip.write_bytes(content[:tag] + b"\x34\x12" + content[tag + 2 :])
+    report = pass_through(clip, tmp_path / "out.mp4")
+    assert report.sound == "sound that cannot be decoded left out"
+    assert read_clip(tmp_path / "out.mp4").codecs == ["h264"]
+
+
 def test_a_stream_that_the_container_refuses_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

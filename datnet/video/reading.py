@@ -102,6 +102,7 @@ class ClipReader:
         time_base: Seconds of one unit of :attr:`Frame.start`.
         rate: Frames per second, on average.
         sounds: The sound streams that can be decoded.
+        lacks_sounds: Whether there are others.
         is_hdr: Whether the first frame was of high dynamic range; all are given in standard range.
 
     Raises:
@@ -139,6 +140,7 @@ class ClipReader:
         self.sounds: list[AudioStream] = [
             stream for stream in self._container.streams.audio if stream.codec_context
         ]
+        self.lacks_sounds = len(self.sounds) < len(self._container.streams.audio)
         self.time_base: Fraction = self.video.time_base or Fraction(1, 90_000)
         self.rate: Fraction = self.video.average_rate or self.video.guessed_rate or Fraction(25)
         # Broadcast recordings start at any time. A start below 0 is sound that primes its decoder.

@@ -213,11 +213,15 @@ class ClipWriter:
     @property
     def sound(self) -> str:
         """What became of the sound, in plain words."""
-        if not self._reader.sounds:
-            return "no sound"
-        if not self._sound_encoders:
-            return "sound copied"
-        return f"sound encoded as {'AAC' if self._format.sound_encoder == 'aac' else 'Opus'}"
+        parts = []
+        if self._sound_encoders:
+            encoder = "AAC" if self._format.sound_encoder == "aac" else "Opus"
+            parts.append(f"sound encoded as {encoder}")
+        elif self._reader.sounds:
+            parts.append("sound copied")
+        if self._reader.lacks_sounds:
+            parts.append("sound that cannot be decoded left out")
+        return ", ".join(parts) or "no sound"
 
     def write_frame(self, pixels: np.ndarray, frame: Frame) -> None:
         """Encode a frame.
