@@ -147,10 +147,24 @@ def read_description(path: Path) -> NetworkDescription:
         ) from error
 
 
+def check_network_class(network: Mapping[str, Any]) -> None:
+    """Make sure that what a file names as its network is one: nothing else is called.
+
+    Args:
+        network: ``_target_`` and settings of its class.
+
+    Raises:
+        DatNetError: If the class does not exist or is no network.
+    """
+    target = find_target(network)
+    if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
+        raise DatNetError(f"{network['_target_']} is no style transfer network")
+
+
 def build_network(
     network: Mapping[str, Any], make_encoder: Callable[[], VggEncoder]
 ) -> StyleTransferNetwork:
-    """Build what a file names as its network, with random weights, and call nothing else.
+    """Build what a file names as its network, with random weights.
 
     Args:
         network: ``_target_`` and settings of its class.
@@ -159,9 +173,7 @@ def build_network(
     Raises:
         DatNetError: If the class does not exist, is no network or refuses its settings.
     """
-    target = find_target(network)
-    if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
-        raise DatNetError(f"{network['_target_']} is no style transfer network")
+    check_network_class(network)
     built: StyleTransferNetwork = build_with_encoder(network, make_encoder)
     return built
 
@@ -178,7 +190,11 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
         DatNetError: If the file is missing, damaged or does not fit this version of DatNet.
     """
     description = read_description(path)
-    network = build_network(
+    try:
+        check_network_class(description.network)
+    except DatNetError as error:
+        raise DatNetError(f"{path} cannot be used: {error}") from error
+    network: StyleTransferNetwork = build_with_encoder(
         description.network, lambda: encoder or VggEncoder(**description.encoder)
     )
     expected = {
