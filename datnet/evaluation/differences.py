@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, MetricColumn
+from datnet.evaluation.protocol import read_results
 from datnet.evaluation.summary import Estimate, format_estimate
 
 PairValues = dict[tuple[str, str], dict[str, float]]
@@ -31,18 +30,17 @@ def mean_pair_values(folders: Sequence[Path]) -> PairValues:
     Args:
         folders: Evaluations on the same pairs: one network's, or those of one variant's networks
             of several seeds.
+
+    Raises:
+        DatNetError: If their results are damaged or of another version of DatNet.
     """
-    values: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
-    for folder in folders:
-        with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                values[row["content"], row["style"]].append(row)
+    evaluations = [read_results(folder / "results.csv") for folder in folders]
     return {
         pair: {
-            column.key: sum(float(row[column.key]) for row in rows) / len(rows)
+            column.key: sum(values[pair][column.key] for values in evaluations) / len(evaluations)
             for column in METRICS
         }
-        for pair, rows in values.items()
+        for pair in evaluations[0]
     }
 
 

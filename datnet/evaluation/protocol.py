@@ -209,7 +209,7 @@ def evaluate(
     }
     _open_folder(output_dir, settings, named_pairs)
     results_file = output_dir / "results.csv"
-    results = _read_results(results_file)
+    results = read_results(results_file)
     embeddings = _open_embeddings(output_dir / "embeddings.npy", len(pairs), metrics)
     for names, row in zip(named_pairs, embeddings, strict=True):
         if np.isnan(row[1]).any():  # the half of the style, which is NaN only if never written
@@ -353,8 +353,14 @@ def _open_folder(
         )
 
 
-def _read_results(results_file: Path) -> dict[tuple[str, str], dict[str, float]]:
-    """Rows of an interrupted evaluation; the last one is dropped if it was not finished."""
+def read_results(results_file: Path) -> dict[tuple[str, str], dict[str, float]]:
+    """Values of every pair by names of content and style, as far as they are measured.
+
+    The last row of an interrupted evaluation is dropped if it was not finished.
+
+    Raises:
+        DatNetError: If the file is damaged or of another version of DatNet.
+    """
     if not results_file.exists():
         return {}
     finished, _, _ = results_file.read_bytes().rpartition(b"\n")

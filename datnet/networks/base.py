@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datnet.networks.convolution import reflect_sides
 from datnet.networks.vgg import VggEncoder
 
 SMALLEST_SIDE = 32
@@ -33,12 +34,7 @@ def extend_to_multiple(images: Tensor, multiple: int) -> Tensor:
         return F.pad(images, (0, right, 0, below), mode="reflect")
     if below == right == 0:
         return images
-    if torch.are_deterministic_algorithms_enabled():  # GPUs sum F.pad's gradients in any order
-        for dim, more in ((2, below), (3, right)):
-            reflected = images.narrow(dim, images.shape[dim] - 1 - more, more).flip(dim)
-            images = torch.cat([images, reflected], dim)
-        return images
-    return F.pad(images, (0, right, 0, below), mode="reflect")
+    return reflect_sides(images, left=0, right=right, above=0, below=below)
 
 
 class StyleTransferNetwork(nn.Module, ABC):

@@ -9,23 +9,28 @@ from torch.nn import functional as F
 from datnet.networks import winograd
 
 
+def reflect_sides(maps: Tensor, left: int, right: int, above: int, below: int) -> Tensor:
+    """Extend ``(B, C, H, W)`` by so many reflected pixels at each side."""
+    if not torch.are_deterministic_algorithms_enabled():
+        return F.pad(maps, (left, right, above, below), mode="reflect")
+    for dim, before, behind in ((2, above, below), (3, left, right)):
+        # GPUs sum F.pad's gradients in any order.
+        size = maps.shape[dim]
+        first = maps.narrow(dim, 1, before).flip(dim)
+        last = maps.narrow(dim, size - 1 - behind, behind).flip(dim)
+        maps = torch.cat([first, maps, last], dim)
+    return maps
+
+
 def reflect_border(maps: Tensor, width: int = 1) -> Tensor:
     """Extend ``(B, C, H, W)`` by reflected pixels at every side, in the type that it has.
 
     On CPUs autocast would have it in float32, which copies every map twice and computes nothing.
     """
-    device = maps.device.type
-    if torch.are_deterministic_algorithms_enabled():  # GPUs sum F.pad's gradients in any order
-        for dim in (2, 3):
-            size = maps.shape[dim]
-            before = maps.narrow(dim, 1, width).flip(dim)
-            behind = maps.narrow(dim, size - 1 - width, width).flip(dim)
-            maps = torch.cat([before, maps, behind], dim)
-        return maps
-    if not torch.is_autocast_enabled(device):
-        return F.pad(maps, (width,) * 4, mode="reflect")
-    with torch.autocast(device, enabled=False):
-        return F.pad(maps, (width,) * 4, mode="reflect")
+    if not torch.is_autocast_enabled(maps.device.type):
+        return reflect_sides(maps, width, width, width, width)
+    with torch.autocast(maps.device.type, enabled=False):
+        return reflect_sides(maps, width, width, width, width)
 
 
 class Convolution(nn.Conv2d):

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from torch import Tensor, nn
+from mean_difference import MeanDifference
+from torch import nn
 
 from datnet.data.images import find_images
 from datnet.evaluation import networks as module
@@ -14,14 +15,6 @@ from datnet.networks.adain import AdaIN
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
 from datnet.saved_network import NetworkDescription, load_network, save_network
-
-
-class MeanDifference(nn.Module):
-    def features(self, images: Tensor) -> list[Tensor]:
-        return [images]
-
-    def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
-        return (features[0] - references[0]).abs().mean((1, 2, 3))
 
 
 def test_controls_come_first_and_networks_share_their_encoder(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mean_difference import MeanDifference
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -43,14 +44,6 @@ class SmallEncoder(nn.Module):
             functional.conv2d(functional.avg_pool2d(images, 2**level), mixing).relu()
             for level, mixing in enumerate(self.mixing)
         ]
-
-
-class MeanDifference(nn.Module):
-    def features(self, images: Tensor) -> list[Tensor]:
-        return [images]
-
-    def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
-        return (features[0] - references[0]).abs().mean((1, 2, 3))
 
 
 @pytest.fixture

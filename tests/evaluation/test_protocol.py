@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mean_difference import MeanDifference
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -43,14 +44,6 @@ class CountingEncoder(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         self.calls += 1
         return [functional.avg_pool2d(images, 2**level) for level in range(5)]
-
-
-class MeanDifference(nn.Module):
-    def features(self, images: Tensor) -> list[Tensor]:
-        return [images]
-
-    def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
-        return (features[0] - references[0]).abs().mean((1, 2, 3))
 
 
 class Blend:

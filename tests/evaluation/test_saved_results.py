@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from mean_difference import MeanDifference
 from PIL import Image
 from pixel_network import write_pixel_network
-from torch import Tensor, nn
 
 from datnet.cli import main
 from datnet.data.images import find_images
@@ -16,14 +16,6 @@ from datnet.evaluation.metrics import METRICS, Metrics
 from datnet.evaluation.protocol import Pair, every_pair
 from datnet.evaluation.saved_results import find_results
 from datnet.networks.vgg import VggEncoder
-
-
-class MeanDifference(nn.Module):
-    def features(self, images: Tensor) -> list[Tensor]:
-        return [images]
-
-    def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
-        return (features[0] - references[0]).abs().mean((1, 2, 3))
 
 
 @pytest.fixture
