@@ -126,7 +126,10 @@ class TrainConfig:
     keep_every: int | None = None
     channels_last: bool = False
     weight_average: float | None = None
-    """Decay of the moving average of the weights that is validated and saved; null for none."""
+    """Decay of the moving average of the weights that is validated and saved; null for none.
+
+    It begins anew where ``data.late_from_step`` changes the crops.
+    """
     final_metrics: bool = True
     """Whether to measure SSIM, PSNR, LPIPS, … on the validation pairs behind the last step."""
     search_metric: str = "validation/loss"

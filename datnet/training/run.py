@@ -223,7 +223,7 @@ def make_trainer(
         SkippedFiles(),
     ]
     if config.weight_average is not None:  # before all that save in the same moment
-        callbacks.insert(0, WeightAverage(config.weight_average))
+        callbacks.insert(0, WeightAverage(config.weight_average, data.late_from_step))
     if config.keep_every:
         callbacks.append(
             StepCheckpoint(

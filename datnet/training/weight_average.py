@@ -16,16 +16,20 @@ class WeightAverage(Callback):
     """Keeps an exponential moving average of the trained weights; it is validated and saved.
 
     The optimiser goes on with the weights themselves, which checkpoints hold beside the average. In
-    the first steps the average forgets faster, lest it remembers what the network began with.
+    the first steps the average forgets faster, lest it remembers what the network began with, and
+    likewise in the first steps with other crops.
 
     Args:
         decay: A step that lies n steps back has a weight of ``(1 - decay) decayⁿ``; 0 to below 1.
+        anew_from_step: The step with which the average begins anew, counted from 0; ``None`` for
+            never.
     """
 
     state_key = WEIGHT_AVERAGE
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, anew_from_step: int | None = None) -> None:
         self.decay = decay
+        self.anew_from_step = anew_from_step
         self.steps = 0
         self.average: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
@@ -45,6 +49,8 @@ class WeightAverage(Callback):
         """Take a step's weights in."""
         if (batch_index + 1) % trainer.accumulate_grad_batches:
             return
+        if trainer.global_step - 1 == self.anew_from_step:
+            self.steps = 0
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 9))
         for name, weight in trained_weights(module).items():

@@ -51,6 +51,19 @@ def test_the_average_is_saved_and_the_training_is_as_without(settings, tmp_path:
     assert (averaged / "network.safetensors").read_bytes() == weights
 
 
+@pytest.mark.slow
+def test_the_average_begins_anew_where_the_crops_change(settings, tmp_path: Path) -> None:
+    late = ("late_from_step=2", "late_crop_size=48", "late_short_side=64")
+    run.train(settings(*STEPS, "weight_average=0.9", *(f"data.{setting}" for setting in late)))
+
+    before, last = (checkpoint(tmp_path / "run", name) for name in ("previous.ckpt", "last.ckpt"))
+    average, earlier = (state["callbacks"]["weight_average"]["average"] for state in (last, before))
+    for name, tensor in average.items():
+        # The first step with other crops forgets like the first step of all: 1 / (1 + 9) stays.
+        by_hand = 0.1 * earlier[name] + 0.9 * last["state_dict"][name]
+        torch.testing.assert_close(tensor, by_hand, rtol=1e-5, atol=1e-7)
+
+
 def test_a_run_cannot_change_it_midway(settings, tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match="weight_average is 1"):
         run.train(settings("weight_average=1"))
