@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from datnet.data.images import read_image
 from datnet.errors import DatNetError
 from datnet.evaluation.protocol import Pair, image_names
@@ -50,7 +52,7 @@ def find_results(pattern: str, pairs: Sequence[Pair], size: int) -> dict[Pair, P
             f"{pattern}: two pairs have the same result, because names of their pictures differ "
             "in folder or suffix alone; rename these pictures"
         )
-    for path in results.values():
+    for path in tqdm(results.values(), "checking results", leave=False):
         width, height = read_image(path).size
         if min(width, height) < size:
             raise DatNetError(
