@@ -14,14 +14,34 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
 
     If the writing fails the temporary file is removed, and a file that stood at ``path`` before
     stays as it was. Missing parent folders are made.
+
+    Raises:
+        OSError: If it fails; it names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        yield unfinished
-        unfinished.replace(path)
+        with errors_name(path, instead_of=unfinished):
+            yield unfinished
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def errors_name(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Let errors name the file, where the operating system names none, such as on a full disk.
+
+    Args:
+        path: What is written, for its reader.
+        instead_of: A temporary file that nobody should read of.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.filename == str(instead_of):
+            error.filename = str(path)
+        raise
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

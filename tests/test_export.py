@@ -6,7 +6,6 @@ import errno
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from full_disk import files_end_at
 from PIL import Image
 from torch import Tensor, nn
 from torch.export import Dim
@@ -234,13 +234,9 @@ def test_what_torch_stumbles_over_is_told_in_one_line(
 
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path, traced: None) -> None:
     network, path = make(), tmp_path / "network.pt2"
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-    try:
-        with pytest.raises(DatNetError, match=r"network\.pt2 cannot be written: ") as refusal:
-            export_network(network, DESCRIPTION, path, alpha_input=False)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    expected = r"network\.pt2 cannot be written: "
+    with files_end_at(2000), pytest.raises(DatNetError, match=expected) as refusal:
+        export_network(network, DESCRIPTION, path, alpha_input=False)
     assert os.strerror(errno.EFBIG) in str(refusal.value)
     assert not list(tmp_path.iterdir())
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from full_disk import files_end_at
 from PIL import Image
 from pixel_network import write_pixel_network
 
@@ -570,25 +570,12 @@ def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (tmp_path / "out.mp4").read_bytes() == b"an older result"
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may grow beyond 20 kB, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_full_disk_is_told_in_one_line(
-    tmp_path: Path, suffix: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), dtype=np.uint8)
     clip = write_clip(tmp_path / "clip.mp4", list(noise))
-    request.getfixturevalue("small_files")
-    with pytest.raises(
-        UnwritableFileError, match=f"out{suffix}: cannot write this video: "
-    ) as error:
+    refusal = f"out{suffix}: cannot write this video: "
+    with files_end_at(20_000), pytest.raises(UnwritableFileError, match=refusal) as error:
         pass_through(clip, tmp_path / f"out{suffix}", crf=0)
     assert os.strerror(errno.EFBIG) in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]

@@ -44,7 +44,7 @@ from datnet.evaluation.metrics import (
     set_metrics,
 )
 from datnet.evaluation.summary import Estimate, Summary
-from datnet.files import complete_or_absent, write_text
+from datnet.files import complete_or_absent, errors_name, write_text
 
 Pair = tuple[Path, Path]
 """A content image and a style image."""
@@ -239,7 +239,11 @@ def evaluate(
     ]
     progress = tqdm(todo, description, initial=len(results), total=len(pairs), unit="pair")
     warned: set[str] = set()
-    with results_file.open("a", encoding="utf-8", newline="") as file, torch.no_grad():
+    with (
+        errors_name(results_file),
+        results_file.open("a", encoding="utf-8", newline="") as file,
+        torch.no_grad(),
+    ):
         for (content, style), names, image_file, row in progress:
             if isinstance(stylize, Mapping):
                 output = read_square(stylize[content, style], size).to(device)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from full_disk import files_end_at
 from mean_difference import MeanDifference
 from PIL import Image
 from torch import Tensor, nn
@@ -395,6 +396,21 @@ def test_long_and_odd_file_names(run: Callable, tmp_path: Path, styles: list[Pat
         odd = make_image(tmp_path / "odd" / name, 0)
         with pytest.raises(DatNetError, match="line break in it or is not UTF-8"):
             run(Blend(), pairs=[(odd, styles[0])], output_dir=tmp_path / "other")
+
+
+def test_a_full_disk_names_the_file_and_what_is_measured_is_kept(
+    run: Callable, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Blend(fail_at=3))
+    size = (tmp_path / "out" / "results.csv").stat().st_size
+    with files_end_at(size + 10), pytest.raises(OSError, match="File too large") as error:
+        run(Blend())
+    assert error.value.filename == str(tmp_path / "out" / "results.csv")
+    rest = Blend()
+    run(rest)
+    assert rest.calls == 4
+    assert len(rows_of(tmp_path / "out")) == 6
 
 
 def test_saved_images_are_what_was_measured(

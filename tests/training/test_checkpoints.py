@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import stat
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import files_end_at
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
@@ -42,13 +42,9 @@ def test_the_last_but_one_is_kept(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    try:
-        with pytest.raises(DatNetError, match=r"step 2 cannot be written.*File too large.*room"):
-            write(tmp_path, 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    refusal = r"step 2 cannot be written.*File too large.*room"
+    with files_end_at(2000), pytest.raises(DatNetError, match=refusal):
+        write(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == [LAST]
     assert read_checkpoint(tmp_path / LAST)[0] == 1
 
@@ -57,14 +53,13 @@ def test_a_full_disk_ends_a_training_with_words(
     settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """metrics.csv and pictures, too, are written to the disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     config = settings("model=adain", "trainer.max_steps=2")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
-    try:
-        with pytest.raises(SystemExit) as ended, run.exits_of_training(config.run_dir):
-            run.train(config)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with (
+        files_end_at(500),
+        pytest.raises(SystemExit) as ended,
+        run.exits_of_training(config.run_dir),
+    ):
+        run.train(config)
     assert ended.value.code == 1
     assert "File too large" in capsys.readouterr().err
 
