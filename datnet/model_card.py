@@ -147,7 +147,8 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "precision", training.get("precision")
     yield "decay of the average of weights", training.get("weight_average")
     yield "seed", training.get("seed")
-    yield "validation loss", training.get("validation_loss")
+    loss = training.get("validation_loss")
+    yield "validation loss", f"{loss:.5g}" if loss is not None else None
     yield "commit", training.get("commit")
     yield "trained by", training.get("trained_by")
     yield "source", training.get("source")

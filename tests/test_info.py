@@ -23,6 +23,7 @@ TRAINING = {
     "steps": 7,
     "images_per_step": 2,
     "seed": 1,
+    "validation_loss": 45.159027099609375,
     "commit": "abc1234",
     "data": {
         "content_dir": "/home/nobody/birds",
@@ -86,6 +87,7 @@ def test_the_facts_as_text(network: Path, info: Callable[..., tuple[int, str, st
     assert rows["crops"] == "64 × 64 pixels of images resized to a shorter side of 96"
     assert rows["steps"] == "7 of 2 pairs, 14 pairs in all"
     assert rows["weights of the loss"] == "style 10.0"
+    assert rows["validation loss"] == "45.159"
     assert rows["commit"] == "abc1234"
     assert "/" not in out.replace("datnet/", "")
 
