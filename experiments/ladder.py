@@ -62,12 +62,14 @@ class Rung:
         name: The model; of several runs of it, with the run's folder.
         steps: Steps behind it.
         pairs: Pairs of pictures that it has seen.
+        has_late_crops: Whether the last of them were of another size.
         estimates: What it was measured to be.
     """
 
     name: str
     steps: int
     pairs: int
+    has_late_crops: bool
     estimates: Mapping[str, Estimate | None]
 
 
@@ -126,7 +128,9 @@ def climb(arguments: argparse.Namespace) -> None:
     for (path, description), summary in zip(descriptions.items(), of_networks, strict=True):
         steps = description.training["steps"]
         seen = steps * description.training["images_per_step"]
-        rungs.append(Rung(name_of[path], steps, seen, summary.estimates()))
+        late = description.training.get("data", {}).get("late_from_step")
+        has_late_crops = late is not None and steps > late
+        rungs.append(Rung(name_of[path], steps, seen, has_late_crops, summary.estimates()))
     text = "\n\n".join(
         [
             "# Quality against training",
@@ -200,6 +204,8 @@ def doublings(run: Path) -> list[Path]:
 def describe(rungs: Sequence[Rung]) -> str:
     """The table, and where the slope of each network's last doubling would lead.
 
+    Crops of another size change a network in a few steps, so what came behind them is no slope.
+
     Args:
         rungs: Of every network in the order of their steps.
     """
@@ -208,12 +214,14 @@ def describe(rungs: Sequence[Rung]) -> str:
         own = [rung for rung in rungs if rung.name == name]
         for rung in own:
             rows.append([name, f"{rung.pairs:,}", *measured(rung)])
-        if len(own) > 1:
-            rows.append([name, f"{PAPER_PAIRS:,}?", *prolonged(own[-2], own[-1])])
+        alike = [rung for rung in own if not rung.has_late_crops]
+        if len(alike) > 1:
+            rows.append([name, f"{PAPER_PAIRS:,}?", *prolonged(*alike[-2:])])
     return (
         aligned(rows)
         + "\n\nA row with a question mark is no measurement: it prolongs the straight line through "
-        "the two rows above it, against the logarithm of the pairs, to the paper's training."
+        "the last two rows before the crops changed, against the logarithm of the pairs, to the "
+        "paper's training."
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import Metrics
+from datnet.evaluation.summary import Estimate
 from datnet.saved_network import NetworkDescription
 from experiments import ladder
 
@@ -39,6 +40,19 @@ def test_rungs_are_doublings_and_the_last(training: Path, tmp_path: Path) -> Non
 def test_runs_of_one_model_have_curves_of_their_own() -> None:
     runs = {Path("a/seed_1"): "adain", Path("a/seed_2"): "adain", Path("b"): "sanet"}
     assert list(ladder.curve_names(runs).values()) == ["adain a_seed_1", "adain a_seed_2", "sanet"]
+
+
+def rung(pairs: int, ssim: float, has_late_crops: bool) -> ladder.Rung:
+    estimates = {column.key: Estimate(ssim) for column in ladder.COLUMNS}
+    return ladder.Rung("pixel", pairs // 4, pairs, has_late_crops, estimates)
+
+
+def test_the_slope_is_that_before_the_crops_changed() -> None:
+    before = [rung(100_000, 0.3, False), rung(200_000, 0.4, False)]
+    table = ladder.describe([*before, rung(210_000, 0.9, True)])
+    (prolonged,) = (line for line in table.splitlines() if "400,000?" in line)
+    assert prolonged.split("|")[3].strip() == "0.5000"
+    assert "?" not in ladder.describe([rung(1, 0.3, False), rung(2, 0.9, True)]).split("A row")[0]
 
 
 @pytest.mark.slow
