@@ -39,7 +39,8 @@ def errors_name(path: Path, instead_of: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or error.filename == str(instead_of):
+        # Without a number it is not the operating system's, and a name would hide its words.
+        if error.errno is not None and error.filename in (None, str(instead_of)):
             error.filename = str(path)
         raise
 

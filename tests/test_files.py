@@ -30,3 +30,8 @@ def test_what_another_file_is_blamed_for_stays(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as error, errors_name(tmp_path / "written"):
         (tmp_path / "missing").read_bytes()
     assert error.value.filename == str(tmp_path / "missing")
+
+
+def test_words_without_a_number_stay(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="^a plug was pulled$"), errors_name(tmp_path / "written"):
+        raise OSError("a plug was pulled")
