@@ -33,5 +33,5 @@ def test_what_another_file_is_blamed_for_stays(tmp_path: Path) -> None:
 
 
 def test_words_without_a_number_stay(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="^a plug was pulled$"), errors_name(tmp_path / "written"):
+    with pytest.raises(OSError, match=r"^a plug was pulled$"), errors_name(tmp_path / "written"):
         raise OSError("a plug was pulled")
