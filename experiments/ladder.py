@@ -220,8 +220,8 @@ def describe(rungs: Sequence[Rung]) -> str:
     return (
         aligned(rows)
         + "\n\nA row with a question mark is no measurement: it prolongs the straight line through "
-        "the last two rows before the crops changed, against the logarithm of the pairs, to the "
-        "paper's training."
+        "a network's last two rows, those before its crops changed if they did, against the "
+        "logarithm of the pairs, to the paper's training."
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
+from determinism import same_with_deterministic_algorithms
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -89,16 +92,7 @@ def test_padding_stays_in_16_bits() -> None:
 @pytest.mark.parametrize("width", [1, 4])
 def test_padding_that_is_deterministic_on_gpus_is_the_same(width: int) -> None:
     maps = MAPS[:1, :8].clone().requires_grad_()
-    expected = reflect_border(maps, width)
-    torch.use_deterministic_algorithms(True)
-    try:
-        padded = reflect_border(maps, width)
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert torch.equal(padded, expected)
-    weight = torch.rand(expected.shape)
-    gradients = [torch.autograd.grad((each * weight).sum(), maps)[0] for each in (padded, expected)]
-    torch.testing.assert_close(*gradients)
+    same_with_deterministic_algorithms(partial(reflect_border, width=width), maps)
 
 
 def test_what_lies_behind_may_overwrite_its_output() -> None:
