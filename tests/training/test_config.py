@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
-from datnet.config import CONFIG_DIR, build, build_with_encoder, check, find_target
 from datnet.errors import DatNetError
+from datnet.training.config import CONFIG_DIR, check
+from datnet.zoo.instantiate import build, build_with_encoder, find_target
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from datnet.config import check
 from datnet.errors import DatNetError
+from datnet.training.config import check
 
 
 def test_a_recipe_can_clip_gradients(settings) -> None:

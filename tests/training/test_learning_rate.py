@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from datnet.config import check
 from datnet.errors import DatNetError
 from datnet.networks.adain import AdaIN
 from datnet.objectives.adain import AdaINObjective
+from datnet.training.config import check
 from datnet.training.module import StyleTransferModule
 
 
