@@ -3,7 +3,7 @@
     python -m experiments.gallery                          # the network that comes with DatNet
     python -m experiments.gallery --checkpoint NETWORK     # any other, such as microast
     python -m experiments.gallery --content DIR --style A.jpg B.jpg C.jpg D.jpg
-        --output experiments/results/gallery               # those of README
+        --output docs/pictures                            # those of README
 
 Without pictures it paints the photographs and paintings of the embedded sample set, which may be
 shown to anyone (``datnet/data/sample.py`` says whose they are).

@@ -13,7 +13,7 @@ Image i is one read of the bytes that entry i names, from a file or, over the ne
 one. Nothing is kept open and nothing is remembered, so pairs stay a pure function of their number,
 whatever the number of processes and however a run is resumed. That is why the index is NumPy's and
 the reading our own: the loaders of WebDataset and LitData stream in an order of their own, and
-``experiments/results/engineering.md`` has the time and memory they take where they read at random.
+``docs/results/speed.md`` has the time and memory they take where they read at random.
 """
 
 from __future__ import annotations
