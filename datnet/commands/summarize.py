@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from datnet.commands.arguments import to_path, to_word
 from datnet.errors import DatNetError
 
 DESCRIPTION = """\
@@ -35,16 +35,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "folder", type=Path, help="the sweep's folder, or any folder of runs or of sweeps"
+        "folder", type=to_path, help="the sweep's folder, or any folder of runs or of sweeps"
     )
     parser.add_argument(
         "--metrics",
+        type=to_word,
         nargs="+",
         metavar="METRIC",
         help="names from finished.json (default: those of Table 3, style distance, loss)",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, help="where summary.* go (default: the sweep's folder)"
+        "-o", "--output", type=to_path, help="where summary.* go (default: the sweep's folder)"
     )
     parser.set_defaults(run=run)
 

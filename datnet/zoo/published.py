@@ -15,6 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.images.files import environment_path
 from datnet.training.checkpoint_files import LAST
 from datnet.training.run_folder import RunFolder
 from datnet.zoo.backbones import WeightStatus, cache_dir
@@ -190,8 +191,8 @@ def _converted_path(name: str) -> Path:
 
 
 def _given_folder(name: str) -> Path | None:
-    setting = os.environ.get("DATNET_WEIGHTS")
-    folder = Path(setting).expanduser() / name if setting else None
+    place = environment_path("DATNET_WEIGHTS")
+    folder = None if place is None else place / name
     return folder if folder is not None and folder.is_dir() else None
 
 
