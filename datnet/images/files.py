@@ -51,9 +51,9 @@ def refuse_all_but_files(path: Path) -> None:
         OSError: If there is one.
     """
     if path.is_dir():
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EISDIR, "this is a folder; name a file", str(path))
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "this is no file that can be written", str(path))
+        raise OSError(errno.EINVAL, "this is a device or a pipe; name a file", str(path))
 
 
 def environment_path(variable: str) -> Path | None:

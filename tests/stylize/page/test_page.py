@@ -156,9 +156,6 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--queue", 0), "--queue must be more than 0"),
-        (("--max-upload", -1), "--max-upload must be more than 0"),
-        (("--port", 70000), "--port is 70000"),
         (("--host", "nowhere.invalid"), "cannot listen on --host nowhere.invalid"),
         (("--checkpoint", "nothing.safetensors"), "nothing.safetensors does not exist"),
     ],
