@@ -107,6 +107,7 @@ def test_stylize_one(network_file: Path, pictures: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_evaluate(
     network_file: Path,
     pictures: Path,

@@ -42,7 +42,7 @@ def test_any_size_and_aspect(network: StyleTransferNetwork, size: tuple[int, int
 
 def test_networks_made_in_inference_mode_paint_the_same(method: str) -> None:
     """Twice, since what is kept of weights is used the second time."""
-    content, style = images(1, 96, 96), images(1, 96, 96, seed=1)
+    content, style = images(1, 64, 64), images(1, 64, 64, seed=1)
 
     def fresh() -> StyleTransferNetwork:
         torch.manual_seed(0)
