@@ -61,8 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
         read_runs,
         table,
     )
-    from datnet.images.files import write_text
+    from datnet.images.files import check_writable, write_text
 
+    output = arguments.output or arguments.folder
+    check_writable(output / f"summary.{suffix}" for suffix in ("md", "csv", "png"))
     runs = read_runs(arguments.folder)
     groups = groups_of(runs)
     if not groups:
@@ -76,7 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [each for each in runs if each.metrics is None]
     lines += [f"not finished: {each.folder.name} (step {each.steps})" for each in unfinished]
     text = "\n".join(lines)
-    output = arguments.output or arguments.folder
     write_text(output / "summary.md", text + "\n")
     write_text(output / "summary.csv", csv_text(groups))
     plot(groups, metrics, output / "summary.png")
