@@ -31,6 +31,12 @@ Arbitrary artistic style transfer: train, measure and use DatNet and its rivals.
 `datnet COMMAND --help` explains a command.
 """
 
+ENDING = """\
+exit status: 0 done; 1 something that you can mend, with one line that says what; 2 a mistyped
+command line; 70 an error of DatNet itself, which DATNET_TRACEBACK=1 shows in full; 128 + N ended by
+signal N, such as 130 by Ctrl-C.
+"""
+
 LISTS: dict[str, Callable[[str], str]] = {"pictures": to_name, "changes": str}
 """Positional lists that may go on after an option, and what their entries are."""
 
@@ -56,7 +62,10 @@ def train() -> NoReturn:
 def run() -> int:
     """Run any other command."""
     parser: argparse.ArgumentParser = Parser(
-        "datnet", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        "datnet",
+        description=DESCRIPTION,
+        epilog=ENDING,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -74,7 +74,7 @@ are painted in sRGB: the most vivid ones of wider profiles are clipped, also whe
 photograph unpainted.
 
 exit status: 0 all is painted; 1 a file was left out or nothing could be done, with one line that
-says why; 2 a mistyped command line.
+says why; 2 a mistyped command line; 70 an error of DatNet itself; 128 + N ended by signal N.
 """
 
 

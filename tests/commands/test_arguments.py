@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -205,6 +206,20 @@ def test_home_is_expanded_wherever_a_path_is_taken(monkeypatch: pytest.MonkeyPat
 
 def test_the_home_of_a_user_who_is_unknown_is_a_name() -> None:
     assert to_path("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
+
+
+def test_without_a_home_there_is_no_cache_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in containers: platformdirs leaves ``~`` as it is where nobody has this user's number."""
+    for variable in ("HOME", "XDG_CACHE_HOME", "DATNET_CACHE", "DATNET_WEIGHTS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "weights", "list") == 1
+    error = capsys.readouterr().err
+    assert error == "error: there is no home folder for the cache; set DATNET_CACHE to a folder\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("variable", ["DATNET_WEIGHTS", "DATNET_CACHE"])

@@ -499,12 +499,15 @@ def test_a_clip_leaves_no_hidden_file_when_the_terminal_closes(
 ) -> None:
     from datnet.images.clips.writing import ClipWriter
 
-    def hangup(*_: object) -> None:
+    finish = ClipWriter.__exit__
+
+    def hangup(self: ClipWriter, *error: object) -> None:
+        finish(self, *error)
         assert list(folder.glob(".*.part"))
         os.kill(os.getpid(), signal.SIGHUP)
         time.sleep(60)
 
-    monkeypatch.setattr(ClipWriter, "write_frame", hangup)
+    monkeypatch.setattr(ClipWriter, "__exit__", hangup)
     write_clip(folder / "film.mp4")
     before = sorted(folder.iterdir())
     assert stylize("film.mp4", "paintings/p.png").status == 129

@@ -551,7 +551,7 @@ class EndlessNetwork(PixelNetwork):
 
 @GRADIO
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopping_while_a_picture_is_painted_is_as_clean(stop, tmp_path):
     (tmp_path / "endless_network.py").write_text(ENDLESS_NETWORK)
     target = {"_target_": "endless_network.EndlessNetwork"}
