@@ -18,7 +18,12 @@ def cache_dir() -> Path:
     Raises:
         DatNetError: If ``$DATNET_CACHE`` is empty, or it is unset and the user has no home folder.
     """
-    folder = environment_path("DATNET_CACHE") or user_cache_path("datnet")
-    if str(folder).startswith("~"):  # as in containers, whose users are often not known by name
+    if (chosen := environment_path("DATNET_CACHE")) is not None:
+        return chosen
+    try:  # in containers users often have no name, and without one there may be no home
+        folder = user_cache_path("datnet")
+    except RuntimeError:
+        folder = Path("~")
+    if str(folder).startswith("~"):  # as older platformdirs has it
         raise DatNetError("there is no home folder for the cache; set DATNET_CACHE to a folder")
     return folder
