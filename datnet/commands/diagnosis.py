@@ -284,6 +284,8 @@ def look_at_devices() -> dict[str, Any]:
     """Devices that torch can compute on."""
     import torch
 
+    from datnet.devices import usable_cores
+
     devices = [f"cpu: {torch.get_num_threads()} threads on {len(usable_cores())} cores"]
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(number)
@@ -294,13 +296,6 @@ def look_at_devices() -> dict[str, Any]:
     if torch.backends.mps.is_available():
         devices.append("mps: Apple GPU")
     return {"devices": devices}
-
-
-def usable_cores() -> set[int]:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
 
 
 def check_devices(probed: dict[str, dict[str, Any]]) -> Iterator[Finding]:

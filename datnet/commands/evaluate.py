@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.summary import summary_table
     from datnet.images.files import write_text
     from datnet.images.reading import find_images  # these import torch
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
-    from datnet.zoo.published import network_file
 
     if not arguments.networks and not arguments.results:
         raise DatNetError("there is nothing to measure: name a network, or give --results")

@@ -39,8 +39,8 @@ from datnet.images.reading import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimisationMethod
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 DEFAULT_NETWORK = "datnet_full"
@@ -125,7 +125,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` that `datnet train` wrote or its run's folder, or
             a published network, such as "microast", or a method without training, such as "gatys",
-            see :func:`datnet.zoo.published.network_file`; by default the network that comes with
+            see :func:`datnet.zoo.lookup.network_file`; by default the network that comes with
             DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
         dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute

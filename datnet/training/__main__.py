@@ -17,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from datnet.errors import DatNetError
 from datnet.training import sweep
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
 from datnet.training.misspelt import check_names
+from datnet.zoo.configs import CONFIG_DIR
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="train")

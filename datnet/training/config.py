@@ -11,21 +11,13 @@ import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-import datnet
 from datnet.errors import DatNetError
 from datnet.zoo.instantiate import find_target
-
-PACKAGED_CONFIGS = Path(datnet.__file__).parent / "conf"
-CONFIG_DIR = (
-    PACKAGED_CONFIGS if PACKAGED_CONFIGS.is_dir() else Path(datnet.__file__).parents[1] / "conf"
-)
-"""The Hydra tree: inside an installed wheel, or at the top of a checkout."""
 
 
 @dataclass
@@ -134,25 +126,6 @@ class TrainConfig:
 
 
 ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="datnet")
-
-
-def plain_values(config: Any) -> dict[str, Any]:
-    """A composed configuration, or a part of one, as dictionaries, lists and plain values."""
-    values = OmegaConf.to_container(config, resolve=True)
-    if not isinstance(values, dict):
-        raise ValueError(f"a configuration is a mapping, not {type(values).__name__}")
-    return {str(key): value for key, value in values.items()}
-
-
-def flat_values(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with keys such as "model.recipe.learning_rate"."""
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {
-        key: value
-        for name, child in node.items()
-        for key, value in flat_values(child, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
 
 
 def check_arguments(key: str, node: Mapping[str, Any]) -> None:

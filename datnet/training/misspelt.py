@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
-from datnet.training.config import CONFIG_DIR, flat_values
+from datnet.zoo.configs import CONFIG_DIR, flat_values
 
 
 def check_names(arguments: Sequence[str]) -> None:

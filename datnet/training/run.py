@@ -40,13 +40,14 @@ from datnet.training.checkpoints import (
     Stopped,
     StopWhenAsked,
 )
-from datnet.training.config import TrainConfig, check, plain_values
+from datnet.training.config import TrainConfig, check
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.final_metrics import final_metrics
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.weight_average import WeightAverage
 from datnet.zoo.card import NetworkFile, model_card
+from datnet.zoo.configs import plain_values
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build, build_with_encoder
 from datnet.zoo.network_file import (

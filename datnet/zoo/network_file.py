@@ -21,13 +21,11 @@ from datnet.errors import DatNetError
 from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
-from datnet.training.run_folder import RunFolder
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, find_target
+from datnet.zoo.run_files import RunFiles
 
 ENCODER_PREFIX = "encoder."
-
-"""In a run's folder: what its network is, for the checkpoints of a training that goes on."""
 
 WEIGHT_AVERAGE = "weight_average"
 """Name of the average of the weights among a checkpoint's callbacks."""
@@ -86,7 +84,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
         DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
             folder cannot be written to.
     """
-    facts = RunFolder(checkpoint.absolute().parents[1]).description
+    facts = RunFiles(checkpoint.absolute().parents[1]).description
     try:
         description = NetworkDescription(**json.loads(facts.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

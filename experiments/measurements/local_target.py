@@ -28,8 +28,8 @@ from datnet.images.reading import find_images, read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 from datnet.zoo import vgg_encoder
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 from experiments.comparison import positive_number
 
 LEVELS = (3, 4, 5)

@@ -40,8 +40,8 @@ from datnet.images.reading import read_square
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 from experiments.measurements.measuring import peak_in_new_process
 from experiments.measurements.plain import PlainDatNet
 

@@ -25,8 +25,8 @@ from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
 from datnet.images.reading import find_images, read_square
 from datnet.networks import attention
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 
 SHARES = (2, 4, 16, 64)
 """One of so many style positions is seen at relu3_1."""

@@ -7,7 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
+from datnet.zoo.configs import CONFIG_DIR
 
 Settings = Callable[..., TrainConfig]
 

@@ -9,7 +9,8 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
-from datnet.training.config import CONFIG_DIR, check
+from datnet.training.config import check
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.instantiate import build, build_with_encoder, find_target
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]

@@ -15,8 +15,8 @@ from datnet.objectives.adain import AdaINObjective
 from datnet.training import run
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.module import StyleTransferModule
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

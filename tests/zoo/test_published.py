@@ -19,8 +19,9 @@ from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.backbones import sources
 from datnet.zoo.backbones.contents import sha256_of_values
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import PUBLISHED, network_file
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_names
 from tests.helpers.hostile_server import Evil, Server
 

@@ -19,8 +19,8 @@ from datnet.images.reading import find_images, read_square
 from datnet.objectives.terms import global_style
 from datnet.stylize import stylizer
 from datnet.zoo import shipped, vgg_encoder
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
-from datnet.zoo.published import network_file
 from experiments import ship
 from tests.helpers.pixel_network import PixelNetwork
 
