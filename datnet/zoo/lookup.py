@@ -18,6 +18,10 @@ RUNS = Path("runs")
 """Where `datnet train` puts runs, in the working folder."""
 
 
+LISTED = 12
+"""Names of one source in a message."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One kind of place where networks come from.
@@ -61,11 +65,17 @@ def network_file(checkpoint: str | Path) -> Path:
     offers = {source.kind: source.names() for source in SOURCES}
     near = difflib.get_close_matches(name, [each for names in offers.values() for each in names], 1)
     hint = f"did you mean {near[0]}? " if near else ""
-    there = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
+    there = "; ".join(f"{kind}: {_some(names)}" for kind, names in offers.items() if names)
     raise DatNetError(
         f"{name} does not exist, and no network has this name; {hint}`datnet train` writes "
-        f"RUN_DIR/network.safetensors, networks that are there already: {there}"
+        f"RUN_DIR/network.safetensors. Networks that there are: {there}"
     )
+
+
+def _some(names: list[str]) -> str:
+    """The first of them, in case there are hundreds of runs."""
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _find_file(name: str) -> Path | None:

@@ -340,7 +340,8 @@ def test_mistakes_on_the_command_line(
         assert call(monkeypatch, *arguments) == 1
         message = capsys.readouterr().err
         assert message.startswith("error: micorast does not exist")
-        assert f"already: {', '.join([*shipped_names(), 'microast'])};" in message
+        assert "did you mean microast?" in message
+        assert f"published: microast; shipped with DatNet: {', '.join(shipped_names())};" in message
         assert len(message.splitlines()) == 1
     assert call(monkeypatch, "stylize", photo, painting, "--checkpoint", "microast") == 1
     message = capsys.readouterr().err

@@ -56,7 +56,9 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
         for checkpoint in (None, run / "network.safetensors")
     )
     assert painted == pytest.approx(expected, abs=1)
-    with pytest.raises(DatNetError, match=r"already: pixel, microast"):
+    with pytest.raises(
+        DatNetError, match=r"did you mean pixel\?.*shipped with DatNet: pixel; methods"
+    ):
         network_file("pixels")
 
 
