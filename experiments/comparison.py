@@ -35,11 +35,9 @@ from datnet.training.run_folder import RunFolder
 from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import read_description
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_file, shipped_names
 from datnet.zoo.training_free import TRAINING_FREE, make_training_free, takes_steps, with_settings
-
-PUBLISHED = ("microast",)
-"""Networks whose authors' own weights stand in where pretrained/ has none."""
 
 
 @dataclass(frozen=True)
@@ -342,6 +340,7 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
     networks, problems = {}, []
     for model in models:
         try:
+            # The authors' own weights stand in where pretrained/ has none.
             published = model in PUBLISHED and model not in shipped_names()
             networks[model] = [network_file(model) if published else shipped_file(model)]
         except DatNetError as error:

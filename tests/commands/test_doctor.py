@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_packages_that_break_python_break_nothing_else(
     (tmp_path / "leaves.py").write_text("print('noise'); raise SystemExit(0)")
     (tmp_path / "works.py").write_text("__version__ = '1.2+cpu'")
     (tmp_path / "dies.py").write_text("import os; os._exit(139)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     names = ("raises", "leaves", "works", "dies", "never_reached")
     monkeypatch.setattr(probe, "requirements", lambda: dict.fromkeys(names, ""))
     probed = probe.run_probe()

@@ -32,7 +32,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     network = PixelNetwork()
     torch.nn.init.constant_(network.tint, 0.1)
-    description = NetworkDescription("pixel", {"_target_": "pixel_network.PixelNetwork"}, {})
+    description = NetworkDescription(
+        "pixel", {"_target_": "tests.helpers.pixel_network.PixelNetwork"}, {}
+    )
     save_network(network, description, folder / "network.safetensors")
     (folder / "finished.json").write_text(json.dumps({"steps": 3}))
     return folder
@@ -56,9 +58,7 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
         for checkpoint in (None, run / "network.safetensors")
     )
     assert painted == pytest.approx(expected, abs=1)
-    with pytest.raises(
-        DatNetError, match=r"did you mean pixel\?.*shipped with DatNet: pixel; methods"
-    ):
+    with pytest.raises(DatNetError, match=r"did you mean pixel\?.* DatNet: pixel; methods"):
         network_file("pixels")
 
 
