@@ -114,7 +114,7 @@ def run_fetch(args: argparse.Namespace) -> int:
 
     names = args.names or DEFAULT_NAMES
     for name in names:
-        state_of(name)  # a misspelt last name shall not be found after the first ones are fetched
+        state_of(name)  # a misspelt last name is found before the first ones are fetched
     for name in names:
         print(f"{name:8} {published_file(name) if name in PUBLISHED else find_weights(name)}")
     if not args.names:

@@ -31,7 +31,7 @@ SMALLEST_MEAN = 1e-4
 
 
 def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
-    """Mean activation of every channel behind every convolution of an encoder that is not rescaled.
+    """Mean activation of every channel after every convolution of an encoder that is not rescaled.
 
     Args:
         arch: Name of the architecture, a part of the files' names.

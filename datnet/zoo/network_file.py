@@ -78,7 +78,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
             a file executes no code.
 
     Returns:
-        ``NAME.safetensors`` beside it, written anew.
+        ``NAME.safetensors`` beside it, written again.
 
     Raises:
         DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
@@ -109,7 +109,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
-    """Optimisation steps behind a checkpoint, and its tensors, read when they are used.
+    """Optimizer steps of a checkpoint, and its tensors, which are read when they are used.
 
     Where the training keeps an average of the weights, that stands in their place.
 

@@ -36,8 +36,7 @@ class PublishedNetwork:
         megabytes: Size of all files.
         files: From a part of the network to its file at ``url``. A ``PART.safetensors`` with the
             same tensors is as good.
-        names: Beginnings of published tensor names, behind ``PART.``, and ours in their place.
-            The first that fits counts.
+        names: Key-prefix map, published (after ``PART.``) to ours; the first match wins.
         sha256_of_values: SHA-256 of all tensors under our names, whatever files hold them.
     """
 
