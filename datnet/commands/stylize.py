@@ -390,7 +390,7 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
     Raises:
         UnwritableFileError: If files cannot be written, which ends the run.
     """
-    from datnet.images.reading import UnreadableImageError, UnwritableFileError
+    from datnet.images.errors import UnreadableImageError, UnwritableFileError
 
     left_out: set[Path] = set()
     written = 0

@@ -20,8 +20,9 @@ from types import ModuleType
 from typing import BinaryIO, NamedTuple, cast
 
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.folders import suffix_of, walk
-from datnet.images.reading import FORMATS, UnreadableImageError
+from datnet.images.formats import FORMATS
 
 MOST_BYTES = 2**29
 """Larger files are left out: they are read into memory."""

@@ -25,7 +25,9 @@ from torch.utils.data import Dataset, Sampler
 from datnet.data.sets import ImageSet
 from datnet.data.suitable import check_size, side_to_decode
 from datnet.errors import DatNetError
-from datnet.images.reading import UnreadableImageError, resized_crop, to_tensor
+from datnet.images.errors import UnreadableImageError
+from datnet.images.resizing import resized_crop
+from datnet.images.tensors import to_tensor
 
 MOST_ATTEMPTS = 50
 """After this many unreadable files in a row the run stops."""
@@ -36,7 +38,7 @@ CONTENT_ORDER, STYLE_ORDER, CROPS_AND_FLIPS = 0, 1, 2
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a square is cut out of an image (see :func:`datnet.images.reading.resized_crop`).
+    """Where a square is cut out of an image (see :func:`datnet.images.resizing.resized_crop`).
 
     Attributes:
         left: Position in the free width, 0 to 1.

@@ -42,8 +42,8 @@ from datnet.data.shards import (
 from datnet.data.suitable import SMALLEST_SIDE
 from datnet.data.workers import Begin, supervise
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.files import complete_or_absent, write_text
-from datnet.images.reading import UnreadableImageError
 
 OUTCOMES = ("taken", "converted", "skipped")
 SECONDS_PER_FILE = 300.0

@@ -11,7 +11,10 @@ from PIL import Image
 from datnet.data.shards import INDEX, SETTINGS, UNFINISHED, Shards
 from datnet.errors import DatNetError
 from datnet.images import remote
-from datnet.images.reading import FORMATS, UnreadableImageError, find_image_names, read_image
+from datnet.images.errors import UnreadableImageError
+from datnet.images.finding import find_image_names
+from datnet.images.formats import FORMATS
+from datnet.images.reading import read_image
 
 
 class ImageSet(Protocol):

@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.pictures import Origin, read_mask, read_picture, to_mask, to_picture
-from datnet.images.reading import UnreadableImageError, over
+from datnet.images.upright import over
 from datnet.networks.base import SMALLEST_SIDE
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor

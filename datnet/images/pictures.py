@@ -23,15 +23,9 @@ from typing import Any
 from PIL import Image, ImageCms
 
 from datnet.errors import DatNetError
-from datnet.images.reading import (
-    decode,
-    over,
-    save_image,
-    saving_format,
-    to_eight_bits,
-    turn_to_upright,
-    upright_rgb,
-)
+from datnet.images.reading import decode
+from datnet.images.saving import save_image, saving_format
+from datnet.images.upright import over, to_eight_bits, turn_to_upright, upright_rgb
 
 TRANSPARENT_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
 PROFILE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")

@@ -11,7 +11,9 @@ from pathlib import Path
 from datnet.errors import DatNetError
 from datnet.images.clips.writing import FORMATS as CLIP_SAVING_FORMATS
 from datnet.images.clips.writing import video_format
-from datnet.images.reading import FORMATS, SAVING_FORMATS, find_images, saving_format
+from datnet.images.finding import find_images
+from datnet.images.formats import FORMATS, SAVING_FORMATS
+from datnet.images.saving import saving_format
 from datnet.stylize.clips import SUFFIXES as CLIP_SUFFIXES
 
 

@@ -35,7 +35,7 @@ from datnet.images.opening import (
     resize_short_side,
     visible,
 )
-from datnet.images.reading import to_image, to_tensor
+from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimisationMethod

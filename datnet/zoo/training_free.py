@@ -14,7 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from datnet.errors import DatNetError
-from datnet.images.reading import read_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.tensors import to_tensor
 from datnet.networks.training_free import OptimisationMethod, UntrainedNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.backbones import cache_dir

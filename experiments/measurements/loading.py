@@ -37,7 +37,8 @@ from datnet.data.sets import open_images
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.images.files import write_text
-from datnet.images.reading import find_images, to_tensor
+from datnet.images.finding import find_images
+from datnet.images.tensors import to_tensor
 
 SHORT_SIDE, CROP, SEED = 512, 256, 1
 Read = Callable[[int], tuple[Tensor, Tensor]]

@@ -29,13 +29,11 @@ from datnet.data.sets import open_images
 from datnet.data.skipped import SkippedFiles
 from datnet.data.workers import supervise
 from datnet.errors import DatNetError
-from datnet.images.reading import (
-    FORMAT_NAMES,
-    UnreadableImageError,
-    find_image_names,
-    read_image,
-    to_eight_bits,
-)
+from datnet.images.errors import UnreadableImageError
+from datnet.images.finding import find_image_names
+from datnet.images.formats import FORMAT_NAMES
+from datnet.images.reading import read_image
+from datnet.images.upright import to_eight_bits
 from experiments.measurements.fuzz_decoding import INPUTS_PER_JOB, fuzz
 from experiments.measurements.hostile_images import originals, picture
 

@@ -24,7 +24,7 @@ from datnet.data.sets import open_images
 from datnet.data.shards import ENTRY, Shards
 from datnet.errors import DatNetError
 from datnet.images import remote
-from datnet.images.reading import UnreadableImageError
+from datnet.images.errors import UnreadableImageError
 
 IMAGES = 7
 

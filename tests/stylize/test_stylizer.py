@@ -15,8 +15,9 @@ from PIL import ExifTags, Image
 from datnet import Stylizer
 from datnet.errors import DatNetError
 from datnet.images.colors import keep_chroma, luma
+from datnet.images.errors import UnreadableImageError
 from datnet.images.opening import open_mask
-from datnet.images.reading import UnreadableImageError, to_image, to_tensor
+from datnet.images.tensors import to_image, to_tensor
 from tests.helpers.pixel_network import write_pixel_network
 
 
