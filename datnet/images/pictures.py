@@ -67,9 +67,10 @@ def read_picture(path: str | Path, *, at_least: int | None = None) -> tuple[Imag
         to be kept of the metadata.
 
     Raises:
-        UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
+        UnreadableImageError: If the file is missing, is no image, is damaged or is too large. One
+            that is cut short is read as far as it goes, with a warning.
     """
-    return decode(path, to_picture, at_least=at_least)
+    return decode(path, to_picture, at_least=at_least, cut_short=True)
 
 
 def read_mask(path: str | Path) -> Image.Image:

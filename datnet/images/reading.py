@@ -1,17 +1,20 @@
-"""Image files to pictures and tensors, and back.
+"""Decoding image files.
 
-Every image that DatNet trains on, stylises or measures goes through this file, so that hostile,
-damaged and unusual files are treated in one way:
+Every image that DatNet trains on, stylizes or measures is decoded here, so that hostile, damaged
+and unusual files are treated in one way:
 
 * EXIF orientation is applied.
 * Transparency is composited over white.
 * 16-bit, 32-bit and floating point gray is scaled to 8 bits, never clipped. CMYK, palette and gray
   images become RGB.
-* Values are taken as sRGB; embedded colour profiles are ignored. :mod:`datnet.images.pictures`,
-  which reads what is to be stylised, honours them and keeps transparency.
-* Of 16 bits per channel in colour, Pillow keeps the upper 8.
+* Values are taken as sRGB; embedded color profiles are ignored. :mod:`datnet.images.pictures`,
+  which reads what is to be stylized, honors them and keeps transparency.
+* Of 16 bits per channel in color, Pillow keeps the upper 8. TIFF files that Pillow does not know
+  are read by :mod:`datnet.images.tiff`.
 * Of an animation the first frame is used.
-* A file that cannot be decoded raises :class:`UnreadableImageError`, whatever is wrong with it.
+* A file that cannot be decoded raises :class:`UnreadableImageError`, whatever is wrong with it. One
+  that is cut short counts as such a file unless the caller takes what is there of it, see
+  :mod:`datnet.images.cut_short`.
 """
 
 from __future__ import annotations
@@ -21,12 +24,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from datnet.images.cut_short import END_OF_JPEG, check_share, is_cut_short
 from datnet.images.errors import UnreadableImageError
-from datnet.images.formats import FORMAT_NAMES, JPEG_FORMATS
+from datnet.images.formats import (
+    FORMAT_NAMES,
+    JPEG_FORMATS,
+    RAW_SUFFIXES,
+    suffix_of,
+    why_unreadable,
+)
+from datnet.images.tiff import is_tiff, needs_tifffile, read_tiff
 from datnet.images.upright import EXTENT, upright_rgb
 
 _size_limit_lock = threading.Lock()
@@ -70,6 +81,7 @@ def decode(
     content: bytes | None = None,
     at_least: int | None = None,
     max_pixels: int = 180_000_000,
+    cut_short: bool = False,
 ) -> Result:
     """Decode an image file and make something of it, see :func:`read_image`.
 
@@ -80,6 +92,8 @@ def decode(
         content: As for :func:`read_image`.
         at_least: As for :func:`read_image`.
         max_pixels: Likewise.
+        cut_short: Whether a file that ends too early is decoded as far as it goes, with a
+            :class:`~datnet.errors.DatNetWarning`. What is missing is gray or black.
 
     Returns:
         What ``convert`` returns.
@@ -95,14 +109,57 @@ def decode(
             _check_is_file(path)
         elif not content:
             raise UnreadableImageError(path, "the file is empty")
-        with _opened(path if content is None else io.BytesIO(content)) as image:
-            _check_and_reduce_size(path, image, at_least, max_pixels)
-            image.load()
-            return convert(image)
+        try:
+            return _decode(path, content, convert, at_least, max_pixels, cut_short)
+        except UnidentifiedImageError:
+            with _binary(path, content) as file:
+                if suffix_of(str(path)) in RAW_SUFFIXES or not is_tiff(file.read(4)):
+                    raise
+                file.seek(0)
+                return convert(read_tiff(path, file, max_pixels))
     except UnreadableImageError:
         raise
     except Exception as error:  # hostile data makes Pillow raise almost any exception
-        raise UnreadableImageError(path, _reason(error)) from error
+        raise UnreadableImageError(path, _reason(path, error)) from error
+
+
+def _decode(
+    path: str | Path,
+    content: bytes | None,
+    convert: Callable[[Image.Image], Result],
+    at_least: int | None,
+    max_pixels: int,
+    cut_short: bool,
+) -> Result:
+    with _opened(path if content is None else io.BytesIO(content)) as image:
+        if needs_tifffile(image):
+            raise UnidentifiedImageError
+        _check_and_reduce_size(path, image, at_least, max_pixels)
+        if image.format == "TIFF" and suffix_of(str(path)) in RAW_SUFFIXES:
+            raise UnidentifiedImageError  # its first page is a thumbnail
+        try:
+            image.load()
+        except OSError as error:
+            if not (cut_short and is_cut_short(image, error)):
+                raise
+        else:
+            return convert(image)
+        if image.format not in JPEG_FORMATS:
+            image.tile = []  # so Pillow takes what is decoded for the whole image
+            check_share(path, image)
+            return convert(image)
+    whole = Path(path).read_bytes() if content is None else content
+    with _opened(io.BytesIO(whole + END_OF_JPEG)) as image:
+        _check_and_reduce_size(path, image, at_least, max_pixels)
+        image.load()
+        check_share(path, image)
+        return convert(image)
+
+
+@contextmanager
+def _binary(path: str | Path, content: bytes | None) -> Iterator[BinaryIO]:
+    with Path(path).open("rb") if content is None else io.BytesIO(content) as file:
+        yield file
 
 
 def _check_is_file(path: Path) -> None:
@@ -153,9 +210,12 @@ def _check_and_reduce_size(
         )
 
 
-def _reason(error: Exception) -> str:
+def _reason(path: str | Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"this is not an image in a known format ({', '.join(FORMAT_NAMES)})"
+        return (
+            why_unreadable(str(path))
+            or f"this is not an image in a known format ({', '.join(FORMAT_NAMES)})"
+        )
     if isinstance(error, MemoryError):
         return "there is not enough memory to decode the image"
     if isinstance(error, OSError) and error.strerror:

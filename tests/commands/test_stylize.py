@@ -16,7 +16,8 @@ from PIL import Image
 from datnet import Stylizer
 from datnet.commands.main import main
 from datnet.errors import DatNetError
-from datnet.stylize.jobs import Inputs, find_inputs, parse_style, plan
+from datnet.stylize.inputs import Inputs, find_inputs, parse_style
+from datnet.stylize.jobs import plan
 from tests.helpers.pixel_network import write_pixel_network
 
 
