@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -423,9 +425,9 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int, looked_past: int)
     finally:
         bar.close()
         parts = [f"wrote {written} of {len(jobs) + skipped} results"]
-        folders = {job.output.parent for job in jobs}
-        if len(folders) == 1:
-            parts[0] += f" to {folders.pop()}"
+        with suppress(ValueError):  # some paths are absolute
+            if folder := os.path.commonpath([job.output.parent for job in jobs]):
+                parts[0] += f" to {folder}"
         if skipped:
             parts.append(f"skipped {skipped} that were there (--overwrite paints them again)")
         number = len(left_out) + looked_past

@@ -58,7 +58,8 @@ def read(address: str, start: int | None = None, end: int | None = None) -> byte
 def list_names(address: str, suffixes: Collection[str]) -> list[str]:
     """The files below an address that have one of the suffixes, sorted: paths inside it.
 
-    Hidden ones and those in folders of the system are left out. Web servers are asked for their page that lists a folder.
+    Hidden ones and those in folders of the system are left out. Web servers are asked for their
+    page that lists a folder.
 
     Raises:
         DatNetError: If the address cannot be listed.
