@@ -64,7 +64,7 @@ def test_less_than_half_is_refused(tmp_path: Path, image_format: str) -> None:
     path = saved(tmp_path, "a", cut(image_format, 0.3))
     with warnings.catch_warnings():
         warnings.simplefilter("error", DatNetWarning)
-        with pytest.raises(UnreadableImageError, match="cut short|damaged|truncated"):
+        with pytest.raises(UnreadableImageError, match=r"cut short|damaged|truncated"):
             read_picture(path)
 
 

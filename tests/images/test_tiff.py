@@ -130,7 +130,7 @@ def test_compressions_that_need_another_package(
     compression = content.index(b"\x03\x01\x03\0\x01\0\0\0") + 8  # tag 259, one SHORT
     content[compression : compression + 2] = (5).to_bytes(2, "little")
     path = saved(tmp_path, "a.tif", bytes(content))
-    with pytest.raises(UnreadableImageError, match="32-bit.* compression LZW.*imagecodecs"):
+    with pytest.raises(UnreadableImageError, match=r"32-bit.* compression LZW.*imagecodecs"):
         read_image(path)
 
 
@@ -151,7 +151,7 @@ def test_size_is_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UnreadableImageError, match="too large: 48 x 64"):
         read_image(path, max_pixels=48 * 64 - 1)
     path = saved(tmp_path, "wide.tif", tiff(FLOATS.astype(np.float64)))
-    with pytest.raises(UnreadableImageError, match="too large: .* 64 bits"):
+    with pytest.raises(UnreadableImageError, match=r"too large: .* 64 bits"):
         read_image(path, max_pixels=48 * 64)
 
 
@@ -172,7 +172,7 @@ def test_bomb_in_a_strip_is_refused(tmp_path: Path) -> None:
 def test_a_thumbnail_is_not_taken_for_a_raw_file(tmp_path: Path) -> None:
     thumbnail = tiff(BYTES)
     for name in ("photo.DNG", "photo.nef"):
-        with pytest.raises(UnreadableImageError, match="raw files of cameras.*save it as"):
+        with pytest.raises(UnreadableImageError, match=r"raw files of cameras.*save it as"):
             read_image(saved(tmp_path, name, thumbnail))
 
 
