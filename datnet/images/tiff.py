@@ -107,7 +107,8 @@ def _check(path: str | Path, page: TiffPage, max_pixels: int) -> None:
     width, height = page.imagewidth, page.imagelength
     if width < 1 or height < 1:
         raise UnreadableImageError(path, f"the image is empty ({width} x {height} pixels)")
-    if width * height > max_pixels or page.nbytes > max_pixels * MAX_BYTES_PER_PIXEL:
+    most_bytes = max(page.nbytes, _bytes_of_part(page))
+    if width * height > max_pixels or most_bytes > max_pixels * MAX_BYTES_PER_PIXEL:
         raise UnreadableImageError(
             path,
             f"the image is too large: {width} x {height} pixels of {page.samplesperpixel} x "
@@ -115,31 +116,37 @@ def _check(path: str | Path, page: TiffPage, max_pixels: int) -> None:
             "be decoded)",
         )
     kind = page.dtype.kind if page.dtype is not None else "?"
+    colors = getattr(page.photometric, "name", f"color space {page.photometric}")
+    compression = getattr(page.compression, "name", "")
     if (
         int(page.photometric) not in COLORS
         or kind not in "uf"
         or page.imagedepth != 1
         or page.samplesperpixel < COLORS[int(page.photometric)]
+        or not compression
     ):
-        colors = getattr(page.photometric, "name", f"color space {page.photometric}")
         what = {"i": "signed integers", "c": "complex numbers"}.get(kind, colors)
         raise UnreadableImageError(
             path,
             f"a TIFF of this kind ({what}, {page.samplesperpixel} x {page.bitspersample} bits) "
             "cannot be read; save it with 8 or 16 bits per channel, as RGB or gray",
         )
-    compression = getattr(page.compression, "name", str(page.compression))
     needs_imagecodecs = int(page.compression) not in COMPRESSIONS or int(page.predictor) == 3
     if needs_imagecodecs and importlib.util.find_spec("imagecodecs") is None:
+        predictor = " and predictor 3" if int(page.predictor) == 3 else ""
         raise UnreadableImageError(
             path,
-            f"a TIFF of {page.bitspersample}-bit samples with compression {compression}"
-            + (" and predictor 3" if int(page.predictor) == 3 else "")
-            + " needs the package imagecodecs: pip install imagecodecs; or save it without "
+            f"a TIFF of {page.bitspersample}-bit samples with compression {compression}{predictor} "
+            "needs the package imagecodecs: pip install imagecodecs; or save it without "
             "compression",
         )
     if COMPRESSIONS.get(int(page.compression)) == "deflate":
         _check_segments(path, page)
+
+
+def _bytes_of_part(page: TiffPage) -> int:
+    """Bytes of a strip or tile that is decoded; of a tile more than of the picture, perhaps."""
+    return math.prod(page.chunks) * (page.dtype.itemsize if page.dtype is not None else 1)
 
 
 def _check_segments(path: str | Path, page: TiffPage) -> None:
@@ -148,8 +155,7 @@ def _check_segments(path: str | Path, page: TiffPage) -> None:
     Raises:
         UnreadableImageError: If there are any.
     """
-    assert page.dtype is not None
-    expected = math.prod(page.chunks) * page.dtype.itemsize
+    expected = _bytes_of_part(page)
     file = page.parent.filehandle
     for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)

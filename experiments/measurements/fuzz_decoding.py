@@ -91,7 +91,7 @@ def decode_in_every_way(content: bytes) -> str:
     except UnreadableImageError as error:
         reason = error.reason.partition(":")[0].partition(" (")[0]
     try:
-        picture, _ = decode(name, to_picture, content=content)
+        picture, _ = decode(name, to_picture, content=content, cut_short=True)
         assert picture.mode in ("RGB", "RGBA")
     except UnreadableImageError:
         pass

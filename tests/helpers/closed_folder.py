@@ -12,8 +12,8 @@ def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let the operating system refuse to list a folder."""
     scandir = os.scandir
 
-    def refuse(path: str | Path = ".") -> os._ScandirIterator:
-        if Path(path).absolute() == folder.absolute():
+    def refuse(path: str | Path | int = ".") -> os._ScandirIterator:
+        if not isinstance(path, int) and Path(path).absolute() == folder.absolute():
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 

@@ -153,6 +153,9 @@ def test_size_is_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.Mon
     path = saved(tmp_path, "wide.tif", tiff(FLOATS.astype(np.float64)))
     with pytest.raises(UnreadableImageError, match=r"too large: .* 64 bits"):
         read_image(path, max_pixels=48 * 64)
+    path = saved(tmp_path, "tile.tif", tiff(FLOATS, tile=(512, 512), compression="zlib"))
+    with pytest.raises(UnreadableImageError, match=r"too large"):
+        read_image(path, max_pixels=48 * 64)
 
 
 def test_bomb_in_a_strip_is_refused(tmp_path: Path) -> None:
