@@ -31,9 +31,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.pairs import PairDataset, plan_pair
-from datnet.data.prepare import Settings, prepare
+from datnet.data.pair_plan import plan_pair
+from datnet.data.pairs import PairDataset
+from datnet.data.prepare import prepare
 from datnet.data.sets import open_images
+from datnet.data.shard_writing import Settings
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.images.files import write_text

@@ -15,7 +15,8 @@ from PIL import Image
 from datnet.commands import diagnosis as doctor
 from datnet.commands.diagnosis import Finding
 from datnet.commands.main import main
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
+from datnet.data.shard_writing import Settings
 from datnet.zoo import shipped
 from datnet.zoo.network_file import NetworkDescription, save_network
 

@@ -24,8 +24,9 @@ from datnet.data.archives import Folder, list_items
 from datnet.data.conversion import prepare_image
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.pairs import PairDataset
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
 from datnet.data.sets import open_images
+from datnet.data.shard_writing import Settings
 from datnet.data.skipped import SkippedFiles
 from datnet.data.workers import supervise
 from datnet.errors import DatNetWarning

@@ -18,8 +18,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from datnet.data.conversion import prepare_image
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
 from datnet.data.sets import ImageFiles, open_images
+from datnet.data.shard_writing import Settings
 from datnet.data.shards import Shards
 from datnet.errors import DatNetError
 from datnet.images.errors import UnreadableImageError
