@@ -28,7 +28,9 @@ from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_va
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
-from datnet.images.reading import find_images, fit_square, read_image
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
 from datnet.networks.gatys import STEPS
 from datnet.training.config import TrainConfig
 from datnet.training.run_folder import RunFolder

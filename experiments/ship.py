@@ -22,7 +22,8 @@ from datnet.errors import DatNetError
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
 from datnet.evaluation.of_network import measured
 from datnet.images.files import write_text
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.run_folder import RunFolder
 from datnet.zoo import shipped

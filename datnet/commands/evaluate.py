@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
     from datnet.images.files import write_text
-    from datnet.images.reading import find_images  # these import torch
+    from datnet.images.finding import find_images  # these import torch
     from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
 

@@ -35,7 +35,7 @@ from datnet.images.opening import (
     resize_short_side,
     visible,
 )
-from datnet.images.reading import to_image, to_tensor
+from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimisationMethod
@@ -155,6 +155,8 @@ class Stylizer:
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
+        if checkpoint is not None and not str(checkpoint):
+            raise DatNetError("checkpoint is an empty name; name a network, or leave it out")
         path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)

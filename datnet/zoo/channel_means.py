@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from datnet.images.files import write_bytes
-from datnet.images.reading import read_image, resized_crop, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import resized_crop
+from datnet.images.tensors import to_tensor
 from datnet.networks.ops.convolution import Convolution
 from datnet.zoo import backbones as weight_files
 

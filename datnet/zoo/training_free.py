@@ -14,7 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from datnet.errors import DatNetError
-from datnet.images.reading import read_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.tensors import to_tensor
 from datnet.networks.training_free import OptimisationMethod, TrainingFreeNetwork
 from datnet.zoo.backbones import cache_dir
 from datnet.zoo.encoder import vgg_encoder

@@ -24,7 +24,8 @@ from tqdm import tqdm
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 from datnet.zoo import vgg_encoder

@@ -36,7 +36,7 @@ from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.peak_memory import peak_of
 from datnet.images.files import write_text
-from datnet.images.reading import read_square
+from datnet.images.tensors import read_square
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective

@@ -23,7 +23,8 @@ from tqdm import tqdm
 from datnet.errors import DatNetWarning
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks import attention
 from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network

@@ -17,7 +17,8 @@ from datnet.commands import diagnosis
 from datnet.commands.diagnosis import files, machine, packages, probe
 from datnet.commands.diagnosis.finding import Finding
 from datnet.commands.main import main
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
+from datnet.data.shard_writing import Settings
 from datnet.zoo import shipped
 from datnet.zoo.network_file import NetworkDescription, save_network
 

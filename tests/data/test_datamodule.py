@@ -14,7 +14,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
 
 from datnet.data.datamodule import ContentStyleDataModule
-from datnet.data.pairs import Batch, plan_pair
+from datnet.data.pair_plan import plan_pair
+from datnet.data.pairs import Batch
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
 

@@ -15,7 +15,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure as
 from datnet import Stylizer
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.objectives.terms import global_style
 from datnet.stylize import stylizer
 from datnet.zoo import shipped, vgg_encoder

@@ -68,7 +68,7 @@ def check_images(name: str, folder: str) -> Iterator[Finding]:
     """
     from datnet.data.sets import open_images
     from datnet.errors import DatNetError
-    from datnet.images.reading import UnreadableImageError
+    from datnet.images.errors import UnreadableImageError
 
     try:
         images = open_images(folder)
