@@ -21,13 +21,16 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
+from datnet.commands.arguments import Parser, to_path, whole
+from datnet.commands.process import run_command, say
 from datnet.data.sample import sample_images
 from datnet.devices import choose_device
-from datnet.errors import DatNetError, in_words
+from datnet.errors import DatNetError
 from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_values
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
+from datnet.images.files import check_writable
 from datnet.images.finding import find_images
 from datnet.images.reading import read_image
 from datnet.images.resizing import fit_square
@@ -148,7 +151,7 @@ class Comparison:
 
 def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """The options that all tables and figures have."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -160,19 +163,21 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
         "if --models names one that is not there)",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", help="of the trainings (default: 1)")
-    parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
-    parser.add_argument("--style", type=Path, help="paintings to train on (scale paper)")
     parser.add_argument(
-        "--eval-content", type=Path, help="photographs to evaluate on (default: sample set)"
+        "--seeds", type=whole(0, 2**32 - 1), nargs="+", help="of the trainings (default: 1)"
+    )
+    parser.add_argument("--content", type=to_path, help="photographs to train on (scale paper)")
+    parser.add_argument("--style", type=to_path, help="paintings to train on (scale paper)")
+    parser.add_argument(
+        "--eval-content", type=to_path, help="photographs to evaluate on (default: sample set)"
     )
     parser.add_argument(
-        "--eval-style", type=Path, help="paintings to evaluate on (default: sample set)"
+        "--eval-style", type=to_path, help="paintings to evaluate on (default: sample set)"
     )
     for kind, name in (("contents", "photographs"), ("styles", "paintings")):
         parser.add_argument(
             f"--{kind}",
-            type=positive_number,
+            type=whole(1),
             help=f"evaluate on the first so many {name}, for a first impression",
         )
     parser.add_argument(
@@ -182,30 +187,24 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         help="leave out all others, such as --models datnet_full adain wct (default: all; scale "
         "pretrained leaves out gatys, which takes hundreds of steps for every pair)",
     )
-    parser.add_argument("--output", type=Path, help="default: runs/SCALE")
+    parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
     parser.add_argument(
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
     )
     return parser
 
 
-def positive_number(text: str) -> int:
-    """For argparse: a number of at least 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"it is {text}; it must be at least 1")
-    return number
-
-
 def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
     """Make a table or figure; problems that a user can mend end in one line."""
-    try:
-        make(parser.parse_args())
-    except DatNetError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {in_words(error)}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from here")
+
+    def command() -> None:
+        try:
+            make(parser.parse_args())
+        except KeyboardInterrupt:
+            say("the same command goes on from here")
+            raise
+
+    run_command(command)
 
 
 def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
@@ -231,6 +230,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
             "--scale paper"
         )
     output = arguments.output or Path("runs") / arguments.scale
+    check_writable([output / "table"])
     models = chosen_models(arguments, scale, models)
     pairs = evaluation_pairs(arguments, scale)
     trained = [model for model in models if model not in TRAINING_FREE]

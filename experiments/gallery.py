@@ -19,6 +19,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from datnet import Stylizer
+from datnet.commands.arguments import Parser, to_path
+from datnet.commands.process import run_command
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
@@ -33,21 +35,23 @@ CONTENTS, STYLES = 4, 4
 
 def main() -> None:
     """Draw all pictures."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.gallery",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--checkpoint", help="default: the network that comes with DatNet")
     parser.add_argument(
-        "--content", type=Path, nargs="+", help="4 photographs or a folder (default: sample set)"
+        "--checkpoint", type=to_path, help="default: the network that comes with DatNet"
     )
     parser.add_argument(
-        "--style", type=Path, nargs="+", help="4 paintings or a folder (default: sample set)"
+        "--content", type=to_path, nargs="+", help="4 photographs or a folder (default: sample set)"
+    )
+    parser.add_argument(
+        "--style", type=to_path, nargs="+", help="4 paintings or a folder (default: sample set)"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=to_path,
         default=Path("runs/gallery"),
         help="folder of the pictures (default: runs/gallery)",
     )
@@ -158,4 +162,4 @@ def write(rows: list[list[Image.Image]], titles: list[str], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

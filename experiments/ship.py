@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 
+from datnet.commands.arguments import Parser, to_path
+from datnet.commands.process import run_command
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
@@ -36,14 +38,14 @@ LEAST_PSNR = 40
 
 def main() -> None:
     """Ship all runs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.ship",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished trainings")
+    parser.add_argument("runs", nargs="*", type=to_path, help="folders of finished trainings")
     parser.add_argument(
-        "--evaluations", type=Path, help="results of `datnet evaluate` of what was shipped"
+        "--evaluations", type=to_path, help="results of `datnet evaluate` of what was shipped"
     )
     arguments = parser.parse_args()
     try:
@@ -109,4 +111,4 @@ def psnr_of_pictures(one: StyleTransferNetwork, other: StyleTransferNetwork) -> 
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from datnet.commands.arguments import to_path
 from datnet.errors import DatNetError
 
 DESCRIPTION = """\
@@ -29,12 +29,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="RUN_DIR", help="the run's folder")
+    parser.add_argument("folder", type=to_path, metavar="RUN_DIR", help="the run's folder")
     parser.add_argument(
         "changes", nargs="*", metavar="KEY=VALUE", help="settings that shall differ"
     )
     parser.add_argument(
-        "--run-dir", type=Path, help="folder of the new run (default: RUN_DIR_rerun)"
+        "--run-dir", type=to_path, help="folder of the new run (default: RUN_DIR_rerun)"
     )
     parser.set_defaults(run=run)
 

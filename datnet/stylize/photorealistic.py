@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from datnet.errors import DatNetError
+from datnet.images.files import environment_path
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
 from datnet.zoo.instantiate import find_target
 from datnet.zoo.lookup import network_file
@@ -36,8 +36,8 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
                 f"`datnet train model={NAME}`"
             )
         return path
-    setting = os.environ.get("DATNET_WEIGHTS")
-    given = Path(setting).expanduser() / f"{NAME}.safetensors" if setting else None
+    place = environment_path("DATNET_WEIGHTS")
+    given = None if place is None else place / f"{NAME}.safetensors"
     if given is not None and given.is_file():
         return given
     if NAME in shipped_names():

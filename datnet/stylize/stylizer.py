@@ -142,6 +142,7 @@ class Stylizer:
             of this machine or has no such dtype, or steps do not fit the network.
     """
 
+    @torch.inference_mode(False)  # moving the network to a device makes tensors, too
     def __init__(
         self,
         checkpoint: str | Path | None = None,
@@ -448,6 +449,8 @@ def check_settings(
         return
     if len(weights) != styles:
         raise DatNetError(f"there are {styles} styles and {len(weights)} weights; give each one")
+    if not math.isfinite(sum(weights)) and all(map(math.isfinite, weights)):
+        raise DatNetError("the weights of the styles are too large to be added; divide them all")
     for weight in weights:
         if not (weight > 0 and math.isfinite(weight)):
             raise DatNetError(

@@ -177,6 +177,7 @@ def build_network(
     return built
 
 
+@torch.inference_mode(False)  # whose tensors can neither be trained nor optimized through later
 def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
     """Rebuild a trained network, on the CPU, in evaluation mode.
 

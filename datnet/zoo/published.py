@@ -15,6 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.images.files import environment_path
 from datnet.zoo.backbones import WeightStatus, cache_dir
 from datnet.zoo.backbones.contents import read_safetensors, read_torch_file, sha256_of_values
 from datnet.zoo.backbones.sources import SourceError, download
@@ -153,8 +154,8 @@ def _converted_path(name: str) -> Path:
 
 
 def _given_folder(name: str) -> Path | None:
-    setting = os.environ.get("DATNET_WEIGHTS")
-    folder = Path(setting).expanduser() / name if setting else None
+    place = environment_path("DATNET_WEIGHTS")
+    folder = None if place is None else place / name
     return folder if folder is not None and folder.is_dir() else None
 
 

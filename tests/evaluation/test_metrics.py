@@ -230,6 +230,7 @@ def test_precision_does_not_depend_on_the_caller(metrics: Metrics) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_pretrained_metrics_order_a_photograph_and_its_damaged_copies() -> None:
     folder = Path(__file__).parents[2] / "../shared/data/eval"
     if not folder.exists():

@@ -98,6 +98,7 @@ def test_cards_need_an_evaluation(
         call_ship(monkeypatch, "--evaluations", tmp_path)
 
 
+@pytest.mark.network
 @torch.no_grad()
 @pytest.mark.parametrize("name", shipped.shipped_names())
 def test_what_ships_is_trained(name: str) -> None:

@@ -144,3 +144,13 @@ def test_steps_are_for_methods_that_optimise(
     make_training_free(with_settings("wct", settings, deepest=1), path)
     with pytest.raises(DatNetError, match="wct paints in one go, without steps; leave them out"):
         Stylizer(path, "cpu", steps=5)
+
+
+def test_gatys_loaded_in_inference_mode_optimizes(tmp_path: Path, settings: dict) -> None:
+    """Whose tensors could not be saved for the backward pass."""
+    make_training_free(with_settings("gatys", settings, steps=1), tmp_path / "gatys.safetensors")
+    with torch.inference_mode():
+        stylizer = Stylizer(tmp_path / "gatys.safetensors", device="cpu")
+        assert not any(each.is_inference() for each in stylizer.network.parameters())
+        photograph, painting = torch.rand(2, 3, 32, 32)
+        assert stylizer(photograph, painting).size == (32, 32)

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.images.files import environment_path
 from datnet.zoo.backbones.cached import cached_file, read_cached, say, store, writing_to_cache
 from datnet.zoo.backbones.contents import (
     backbone,
@@ -138,10 +139,9 @@ def _package_label() -> str:
 
 def _given_by_environment(name: str) -> Path | None:
     """Return the file for ``name`` that ``$DATNET_WEIGHTS`` points to, if it has one."""
-    setting = os.environ.get("DATNET_WEIGHTS")
-    if not setting:
+    place = environment_path("DATNET_WEIGHTS")
+    if place is None:
         return None
-    place = Path(setting).expanduser()
     if place.is_dir():
         names = (f"{name}.safetensors", backbone(name).torchvision_file)
         return next((place / n for n in names if (place / n).is_file()), None)
