@@ -2,8 +2,8 @@
 
 Hydra puts :class:`TrainConfig` first in the defaults list, so a misspelt key or a value of the
 wrong type is refused wherever it stands: on the command line or in a YAML file. What Hydra's types
-cannot say, ranges and choices, stands in `Annotated` and is looked at by :func:`check`. The nodes of
-networks, objectives and data are held to the signatures of their classes.
+cannot say, ranges and choices, stands in `Annotated` and is looked at by :func:`check`. The nodes
+of networks, objectives and data are held to the signatures of their classes.
 """
 
 from __future__ import annotations
@@ -188,10 +188,10 @@ def check_own_settings(config: TrainConfig) -> None:
     Raises:
         DatNetError: Naming the setting at fault and what it can be.
     """
+    resolve(config)
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise DatNetError(f"{', '.join(missing)} must be given: {missing[0]}=…")
-    resolve(config)
     values = plain_values(config)
     check_not_ours(values["trainer"])
     for key, value in flat_values(values).items():
@@ -238,6 +238,7 @@ def resolve(config: TrainConfig) -> None:
         DatNetError: If one has no value, as that of an environment variable that is not set.
     """
     try:
+        plain_values(config)  # whose errors name the key
         OmegaConf.resolve(cast(Any, config))
     except OmegaConfBaseException as error:
         words = str(error).splitlines()[0].split("raised while resolving interpolation: ")[-1]
@@ -261,7 +262,7 @@ def _converted_fields(prefix: str, kind: type, values: Mapping[str, Any]) -> dic
     Raises:
         DatNetError: If one of all values does not fit its annotation.
     """
-    changed = {}
+    changed: dict[str, Any] = {}
     for name, annotation in get_type_hints(kind, include_extras=True).items():
         key, before, node = f"{prefix}{name}", values[name], node_of(annotation)
         if node is None:

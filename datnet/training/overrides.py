@@ -19,9 +19,7 @@ from hydra.errors import HydraException
 from datnet.errors import DatNetError
 from datnet.training.config import CONFIG_DIR, is_path
 
-FUNCTIONS = re.compile(
-    r"(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool|json_)\w*\("
-)
+FUNCTIONS = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|str|int|float|bool)\(")
 
 
 def quoted(value: str) -> str:

@@ -8,7 +8,6 @@ last step, checkpoints of its own.
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections.abc import Mapping
 from typing import Any
 

@@ -41,7 +41,11 @@ def converted(key: str, annotation: Any, value: Any) -> Any:
     )
     try:
         adapter = TypeAdapter(annotation, config=plain)
-    except (PydanticUserError, NameError):  # a model with a configuration of its own, for one
+    except (
+        PydanticUserError,
+        NameError,
+        SyntaxError,
+    ):  # a model with a configuration of its own, for one
         return value
     try:
         result = adapter.validate_python(value)
@@ -65,7 +69,7 @@ def annotations_of(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def one_of(*choices: str) -> Any:
-    """For `Annotated[str, one_of(…)]`, where `Literal` cannot stand: OmegaConf knows none."""
+    """A choice of texts in an `Annotated`, where OmegaConf, which knows no `Literal`, reads it."""
     from pydantic import AfterValidator
 
     def check(value: str) -> str:
@@ -109,7 +113,7 @@ _BOUNDS = {
 
 
 def _what_it_may_be(error: Any, annotation: Any) -> str:
-    """pydantic's findings as the rest of a sentence; those of a union's members are joined."""
+    """Pydantic's findings as the rest of a sentence; those of a union's members are joined."""
     errors = error.errors()
     if len(errors) == 1 and errors[0]["type"] == "value_error":  # the words of our own check
         return str(errors[0]["ctx"]["error"])

@@ -27,7 +27,6 @@ from datnet.zoo.values import annotations_of, converted
         (list[int], OmegaConf.create([1, "2"]), [1, 2]),
         (Literal["a", "b"], "b", "b"),
         (Any, "no", "no"),
-        ("NotImportable", "no", "no"),
     ],
 )
 def test_values_are_converted(annotation: Any, value: Any, expected: Any) -> None:
