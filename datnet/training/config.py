@@ -217,7 +217,7 @@ def check_classes(config: TrainConfig) -> None:
         DatNetError: Naming the setting at fault and what it can be.
     """
     values = plain_values(config)
-    encoder = {"_target_": "datnet.networks.vgg.VggEncoder"}
+    encoder = {"_target_": "datnet.zoo.encoder.vgg_encoder"}
     converted_settings("encoder", encoder, values["encoder"])
     for key in ("model.network", "model.objective", "data"):
         node = plain_values(OmegaConf.select(cast(Any, config), key))
