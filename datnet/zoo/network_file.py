@@ -22,7 +22,7 @@ from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.encoder import vgg_encoder
-from datnet.zoo.instantiate import build_with_encoder, find_target
+from datnet.zoo.instantiate import build_with_encoder, converted_settings, find_target
 from datnet.zoo.run_files import RunFiles
 
 ENCODER_PREFIX = "encoder."
@@ -153,11 +153,13 @@ def check_network_class(network: Mapping[str, Any]) -> None:
         network: ``_target_`` and settings of its class.
 
     Raises:
-        DatNetError: If the class does not exist or is no network.
+        DatNetError: If the class does not exist, is no network or takes other settings.
     """
     target = find_target(network)
     if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
         raise DatNetError(f"{network['_target_']} is no style transfer network")
+    settings = {name: value for name, value in network.items() if name != "_target_"}
+    converted_settings(network["_target_"], network, settings)
 
 
 def build_network(
