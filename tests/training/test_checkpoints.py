@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from datnet.errors import DatNetError
 from datnet.training import run
 from datnet.training.checkpoint_files import LAST, PREVIOUS, damage, newest_whole_checkpoint
-from datnet.training.checkpoints import CheckpointFiles, Stopped
+from datnet.training.checkpoints import CheckpointFiles
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
+from datnet.training.stopping import Stopped
 from datnet.zoo.network_file import read_checkpoint
 from tests.helpers.full_disk import files_end_at
 
