@@ -63,6 +63,7 @@ def say(message: str) -> None:
 
 def quieten() -> None:
     """Silence library messages that no user can act on."""
+    logging.raiseExceptions = False  # where a closed terminal cannot show what is logged
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datnet.errors import DatNetError
 from datnet.training.checkpoint_files import LAST
@@ -49,7 +50,7 @@ class TimeLimit(Timer):
     def __init__(self, duration: Any) -> None:
         try:
             super().__init__(duration, verbose=False)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (AttributeError, MisconfigurationException, TypeError, ValueError) as error:
             raise DatNetError(
                 f"trainer.max_time is {duration}; write DD:HH:MM:SS, such as 00:12:00:00 for 12 "
                 "hours"

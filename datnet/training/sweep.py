@@ -37,6 +37,7 @@ from datnet.training.processes import (
     handle_stop_signals,
     is_first_process,
     restore_handlers,
+    shell_status,
     was_asked_to_stop,
 )
 from datnet.training.run_folder import RunFolder
@@ -70,9 +71,7 @@ def run_job(config: TrainConfig) -> float:
     folder = RunFolder(sweep_dir / name)
     exit_code = 0 if _is_finished(folder, config) else _train(folder, overrides, sweep_dir.name)
     if was_asked_to_stop(exit_code):
-        sys.exit(
-            exit_code if exit_code > 0 else 128 - exit_code
-        )  # the sweep was asked to stop, not this job alone
+        sys.exit(shell_status(exit_code))  # the sweep was asked to stop, not this job alone
     if not is_first_process():  # Slurm starts one for each GPU of the job
         return worst
     write_text(sweep_dir / OUTCOMES / f"{name}.json", json.dumps({"exit_code": exit_code}))
