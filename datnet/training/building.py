@@ -20,6 +20,7 @@ from datnet.training.config import TrainConfig, plain_values
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.trainer import make_trainer
+from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, read_checkpoint
 
@@ -66,7 +67,7 @@ def build_run(config: TrainConfig, data: ContentStyleDataModule, folder: RunFold
     trainer = make_trainer(config, data, folder, resumed_step)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
+    encoder = vgg_encoder(**cast(dict[str, Any], config.encoder))
     module = make_module(config, encoder)
     check_search_metric(config, module.objective)
     note_what_is_compared(module.objective, trainer)

@@ -119,7 +119,7 @@ def test_a_run_that_was_killed_after_its_last_checkpoint(settings, copy: Path) -
 def test_a_second_start_builds_nothing(
     settings, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "VggEncoder", None)
+    monkeypatch.setattr(building, "vgg_encoder", None)
     metrics = json.loads((copy / "finished.json").read_text())["metrics"]
     loss = run.train(settings(*OVERRIDES, "ckpt_path=last"))
     assert loss == pytest.approx(metrics["validation/loss"])

@@ -182,7 +182,7 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
 def test_wrong_settings_are_refused_before_anything_slow(
     settings, monkeypatch: pytest.MonkeyPatch, overrides: list[str], message: str
 ) -> None:
-    monkeypatch.setattr(building, "VggEncoder", None)
+    monkeypatch.setattr(building, "vgg_encoder", None)
     with pytest.raises(DatNetError, match=message):
         run.train(settings(*overrides))
 

@@ -22,7 +22,7 @@ def test_a_folder_that_cannot_be_written_to(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything is loaded."""
-    monkeypatch.setattr(building, "VggEncoder", None)
+    monkeypatch.setattr(building, "vgg_encoder", None)
     monkeypatch.setattr(run, "build", None)
     (tmp_path / "file").touch()
     for folder, reason in (("file", "a file has this name"), ("file/run", "Not a directory")):
