@@ -58,7 +58,6 @@ OPERATIONAL = (
     "trainer.log_every_n_steps",
     "trainer.deterministic",
     "trainer.enable_progress_bar",
-    "trainer.limit_val_batches",
     "trainer.inference_mode",
     "trainer.benchmark",
     "trainer.profiler",

@@ -76,8 +76,7 @@ class StopWhenAsked(Callback):
 
     A signal asks, and so does a time limit or anything else that sets ``trainer.should_stop``
     after a step. All processes of a training stop after the same step. A second Ctrl-C ends at
-    once. Slurm's
-    own preemption puts a job back into its queue; where it sends SIGUSR1 instead
+    once. Slurm's own preemption puts a job back into its queue; where it sends SIGUSR1 instead
     (``--signal=SIGUSR1@120``: the time is nearly over) the job is put back by ``scontrol requeue``.
 
     Args:

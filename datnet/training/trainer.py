@@ -31,14 +31,13 @@ def make_trainer(
     Epochs do not exist: pairs are an endless stream of which step t sees its own part.
 
     Raises:
-        DatNetError: If the trainer's settings do not fit each other, this machine or what a run
-            needs.
+        DatNetError: If the trainer's settings do not fit each other or this machine.
     """
     settings = plain_values(config.trainer)
     settings["val_check_interval"] *= settings["accumulate_grad_batches"]
     max_time = settings.pop("max_time", None)
     try:
-        trainer = Trainer(
+        return Trainer(
             **settings,
             max_epochs=-1,
             check_val_every_n_epoch=None,
@@ -52,30 +51,6 @@ def make_trainer(
         )
     except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
         raise DatNetError(f"these trainer settings cannot work here: {error}") from error
-    check_whole(trainer)
-    return trainer
-
-
-def check_whole(trainer: Trainer) -> None:
-    """Refuse options of the Trainer without which no step or no validation takes place.
-
-    Raises:
-        DatNetError: Naming the option.
-    """
-    if getattr(trainer, "fast_dev_run", False):
-        raise DatNetError(
-            "trainer.fast_dev_run leaves out checkpoints and numbers that a run ends with; for a "
-            "short run set trainer.max_steps, or experiment=miniature"
-        )
-    for option, reason in (
-        ("limit_train_batches", "there would be no step"),
-        (
-            "limit_val_batches",
-            "a run ends with a validation, a short one with data.validation_pairs=1",
-        ),
-    ):
-        if getattr(trainer, option) == 0:
-            raise DatNetError(f"trainer.{option} is 0; it must be more: {reason}")
 
 
 def make_loggers(

@@ -109,7 +109,6 @@ def begun(settings, tmp_path: Path) -> RunFolder:
         "checkpoint_every=7",
         "logger=tensorboard",
         "+trainer.profiler=simple",
-        "+trainer.limit_val_batches=1",
     ],
 )
 def test_when_to_stop_and_what_to_show_may_change(settings, begun: RunFolder, change: str) -> None:

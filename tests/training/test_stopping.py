@@ -154,24 +154,6 @@ def test_whether_a_job_was_asked_to_stop(exit_code: int, asked: bool) -> None:
     assert was_asked_to_stop(exit_code) == asked
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ({"limit_val_batches": 0}, "limit_val_batches is 0; it must be more"),
-        ({"limit_train_batches": 0}, "limit_train_batches is 0; it must be more"),
-        ({"fast_dev_run": True}, "set trainer.max_steps"),
-        ({"enable_checkpointing": False}, "these trainer settings cannot work here"),
-    ],
-)
-def test_options_without_which_a_run_cannot_end_well(
-    settings, tmp_path: Path, option: dict[str, object], message: str
-) -> None:
-    """Before, they trained to the end and failed there with a KeyError."""
-    with pytest.raises(DatNetError, match=message):
-        run.train(with_trainer(settings("model=adain", "trainer.max_steps=1"), **option))
-    assert not (tmp_path / "run" / "config.yaml").exists()
-
-
 @pytest.mark.slow
 def test_a_closed_terminal_saves(small_overrides: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "datnet.training", *small_overrides, "model=adain"]
