@@ -28,7 +28,8 @@ def main(config: DictConfig) -> float:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return sweep.run_job(cast(TrainConfig, config))
     gc.disable()  # what is imported stays; looking for garbage among it takes a sixth of the time
-    from datnet.training.run import exits_of_training, quieten, train
+    from datnet.training.exits import exits_of_training, quieten
+    from datnet.training.run import train
 
     gc.freeze()
     gc.enable()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,17 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
+from datnet.images.files import write_text
 from datnet.training import run
-from datnet.training.processes import is_first_process
+from datnet.training.processes import TIME_IS_UP, is_first_process
 from datnet.training.run_folder import RunFolder
-from datnet.training.sweep import folder_name, passing_signals_to, run_job
+from datnet.training.sweep import (
+    OUTCOMES,
+    SweepReport,
+    folder_name,
+    passing_signals_to,
+    run_job,
+)
 from datnet.zoo.network_file import read_checkpoint, read_description
 from tests.helpers.wandb_file import WandbRun
 
@@ -192,6 +200,40 @@ def test_the_first_of_several_processes_is_known_without_lightning(
     for rank in (0, 2):
         monkeypatch.setenv(variable, str(rank))
         assert is_first_process() == (rank == 0)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "status"),
+    [(128 + signal.SIGTERM, 143), (-signal.SIGINT, 130), (-signal.SIGTERM, 143)],
+)
+def test_a_stopped_job_stops_the_sweep(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, status: int
+) -> None:
+    """Also one that is stopped before it handles signals itself, which has a negative code."""
+    hydra = OmegaConf.create({"overrides": {"task": []}, "sweep": {"dir": str(tmp_path)}})
+    hydra.sweeper = {}
+    monkeypatch.setattr("datnet.training.sweep.HydraConfig.get", lambda: hydra)
+    monkeypatch.setattr("datnet.training.sweep._train", lambda *_: exit_code)
+    with pytest.raises(SystemExit) as ended:
+        run_job(settings())
+    assert ended.value.code == status
+    assert not (tmp_path / OUTCOMES).exists()
+
+
+def test_a_job_whose_time_is_up_is_not_finished_rather_than_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, code in (("a", TIME_IS_UP), ("b", 1), ("c", 0)):
+        write_text(tmp_path / OUTCOMES / f"{name}.json", json.dumps({"exit_code": code}))
+    SweepReport().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
+    assert SweepReport.failed
+    SweepReport.failed = False
+    printed = capsys.readouterr()
+    assert "1 of 3 jobs done" in printed.out
+    assert [line.split(" (")[0] for line in printed.err.splitlines()] == [
+        "not finished: a",
+        "failed: b",
+    ]
 
 
 @pytest.mark.parametrize(("direction", "worst"), [("minimize", "inf"), ("maximize", "-inf")])
