@@ -31,17 +31,18 @@ from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
 from datnet.images.files import check_writable
-from datnet.images.reading import find_images, fit_square, read_image
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
 from datnet.networks.gatys import STEPS
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.configs import CONFIG_DIR
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import read_description
-from datnet.zoo.published import network_file
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_file, shipped_names
-from datnet.zoo.training_free import UNTRAINED, make_untrained, takes_steps, with_settings
-
-PUBLISHED = ("microast",)
-"""Networks whose authors' own weights stand in where pretrained/ has none."""
+from datnet.zoo.training_free import TRAINING_FREE, make_training_free, takes_steps, with_settings
 
 
 @dataclass(frozen=True)
@@ -232,15 +233,15 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
     check_writable([output / "table"])
     models = chosen_models(arguments, scale, models)
     pairs = evaluation_pairs(arguments, scale)
-    trained = [model for model in models if model not in UNTRAINED]
+    trained = [model for model in models if model not in TRAINING_FREE]
     if scale.experiment is None:
         found = pretrained_networks(trained)
     else:
         found = train_networks(arguments, scale.experiment, trained, output)
     encoder = read_description(next(iter(found.values()))[0]).encoder
     for model in models:
-        if model in UNTRAINED:
-            found[model] = [untrained_network(model, encoder, scale, output)]
+        if model in TRAINING_FREE:
+            found[model] = [training_free_network(model, encoder, scale, output)]
     networks = {model: found[model] for model in models if model in found}
     summaries = evaluate_networks(
         titled(networks),
@@ -255,7 +256,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
 
 def default_scale(models: Sequence[str]) -> str:
     """What needs no training, unless a network is asked for by name that does not ship."""
-    trained = {model for model in models if model not in UNTRAINED}
+    trained = {model for model in models if model not in TRAINING_FREE}
     return "pretrained" if trained <= set(shipped_names()) else "sample"
 
 
@@ -270,28 +271,30 @@ def chosen_models(arguments: argparse.Namespace, scale: Scale, models: Sequence[
             model
             for model in models
             if not (
-                scale.steps is None and model in UNTRAINED and takes_steps(UNTRAINED[model].network)
+                scale.steps is None
+                and model in TRAINING_FREE
+                and takes_steps(TRAINING_FREE[model].network)
             )
         ]
     for model in arguments.models:
         if model not in models:
             raise DatNetError(f"--models {model}: it can be {', '.join(models)}")
-    if all(model in UNTRAINED for model in arguments.models):
+    if all(model in TRAINING_FREE for model in arguments.models):
         raise DatNetError("--models names no network that is trained; add one, such as adain")
     return [model for model in models if model in arguments.models]
 
 
-def untrained_network(model: str, encoder: dict[str, Any], scale: Scale, output: Path) -> Path:
+def training_free_network(model: str, encoder: dict[str, Any], scale: Scale, output: Path) -> Path:
     """The file of a method without training, with the encoder that the others have.
 
     A published network may name an encoder that it does not need itself; then the method's own is
     taken.
     """
     settings = {}
-    if scale.steps is not None and takes_steps(UNTRAINED[model].network):
+    if scale.steps is not None and takes_steps(TRAINING_FREE[model].network):
         settings["steps"] = scale.steps
     path = output / model / "network.safetensors"
-    make_untrained(
+    make_training_free(
         with_settings(model, encoder if "weights" in encoder else None, **settings), path
     )
     return path
@@ -339,6 +342,7 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
     networks, problems = {}, []
     for model in models:
         try:
+            # The authors' own weights stand in where pretrained/ has none.
             published = model in PUBLISHED and model not in shipped_names()
             networks[model] = [network_file(model) if published else shipped_file(model)]
         except DatNetError as error:
@@ -402,7 +406,7 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     """What the networks were trained with: one value where they agree, else one for each."""
-    trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
+    trained = {model: paths for model, paths in networks.items() if model not in TRAINING_FREE}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
     facts = {

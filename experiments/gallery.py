@@ -24,7 +24,10 @@ from datnet.commands.process import run_command
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
-from datnet.images.reading import find_images, fit_square, read_image, save_image
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.saving import save_image
 
 SIZE = 256
 CONTENTS, STYLES = 4, 4

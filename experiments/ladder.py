@@ -35,7 +35,7 @@ from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.protocol import CONTROLS, every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
 from datnet.images.files import complete_or_absent, write_text
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.zoo.network_file import (
     NetworkDescription,
     network_of_checkpoint,

@@ -22,12 +22,14 @@ from datnet.commands.process import run_command
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
+from datnet.evaluation.of_network import measured
 from datnet.images.files import write_text
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.run_folder import RunFolder
 from datnet.zoo import shipped
-from datnet.zoo.card import NetworkFile, find_summaries, model_card
+from datnet.zoo.card import NetworkFile, model_card
 from datnet.zoo.network_file import load_network, read_description, save_tensors
 
 LEAST_PSNR = 40
@@ -91,10 +93,10 @@ def write_card(file: NetworkFile, evaluations: Path) -> None:
     Raises:
         DatNetError: If it was not evaluated.
     """
-    summaries = find_summaries(file, evaluations)
-    if not summaries:
+    table = measured(file, evaluations)
+    if table is None:
         raise DatNetError(f"{evaluations} holds no evaluation of {file.path}")
-    write_text(file.path.with_suffix(".md"), model_card(file, summaries, file.path.stem))
+    write_text(file.path.with_suffix(".md"), model_card(file, table, file.path.stem))
     print(f"wrote {file.path.with_suffix('.md')}")
 
 

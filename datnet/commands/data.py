@@ -114,8 +114,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare, and print what became of the files."""
-    from datnet.commands.diagnosis import usable_cores
-    from datnet.data.prepare import Settings, prepare
+    from datnet.data.prepare import prepare
+    from datnet.data.shard_writing import Settings
+    from datnet.devices import usable_cores
     from datnet.images.files import check_writable
 
     processes = len(usable_cores()) if arguments.processes is None else arguments.processes

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_paragraph(start: str, text: str) -> None:
-    """Print wrapped text behind ``start``; paths and commands stay whole."""
+    """Print wrapped text after ``start``; paths and commands stay whole."""
     print(
         textwrap.fill(
             text,

@@ -107,9 +107,9 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
     from datnet.images.files import check_writable, write_text
-    from datnet.images.reading import find_images  # these import torch
+    from datnet.images.finding import find_images  # these import torch
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
-    from datnet.zoo.published import network_file
 
     check_writable([arguments.output / "table.md"])
     if not arguments.networks and not arguments.results:

@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Export, and print how far the file is from the network."""
     from datnet.images.files import check_writable
     from datnet.stylize.export import TOLERANCE, export_network, require_suffix  # imports torch
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import load_network, read_description
-    from datnet.zoo.published import network_file
 
     file = network_file(arguments.network)
     description = read_description(file)

@@ -55,15 +55,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts, the card or the header."""
-    from datnet.zoo.card import NetworkFile, facts, find_summaries, model_card  # imports torch
-    from datnet.zoo.published import network_file
+    from datnet.evaluation.of_network import measured  # these import torch
+    from datnet.zoo.card import NetworkFile, facts, model_card
+    from datnet.zoo.lookup import network_file
 
     folder = arguments.evaluations
     if folder is not None and not folder.is_dir():
         raise DatNetError(f"--evaluations {folder}: there is no folder of this name")
     file = NetworkFile.read(network_file(arguments.network))
     if arguments.card:
-        print(model_card(file, find_summaries(file, folder or Path("evaluations"))), end="")
+        print(model_card(file, measured(file, folder or Path("evaluations"))), end="")
     elif arguments.json:
         report = {
             "file": str(file.path),

@@ -97,8 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.stylize.page.limits import Limits
     from datnet.stylize.page.server import check_address, serve
     from datnet.stylize.stylizer import Stylizer
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
-    from datnet.zoo.published import network_file
 
     check_address(arguments.host, arguments.port)
     if arguments.checkpoint is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +64,7 @@ examples:
 
   many photographs; a second run paints only what is missing
     datnet stylize photos/ painting.jpg -o results/ --size 1024
-    datnet stylize photos/ paintings/ -o 'out/{style}/{content}.jpg' --quality 90
+    datnet stylize photos/ paintings/ -o 'out/{style}/{folder}/{content}.jpg' --quality 90
 
   a video, with less flicker
     datnet stylize clip.mp4 painting.jpg -o painted.mp4 --size 480 --smoothing 0.7
@@ -99,8 +101,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "-o",
         "--output",
         type=to_name,
-        help="the result's file; a folder, where results are called CONTENT__STYLE.png; or a "
-        "pattern with {content} and {style}, such as 'out/{content}_{style}.jpg' (default: "
+        help="the result's file; a folder, where results are called CONTENT__STYLE.png "
+        "and subfolders of a folder of contents are mirrored; or a pattern with {content}, {style} "
+        "and {folder} (of the content), such as 'out/{folder}/{content}_{style}.jpg' (default: "
         "stylized.png, or the folder stylized). .png, .jpg, .webp, .tif, .bmp, .avif; clips: "
         ".mp4, .mov, .mkv, .webm. Of photographs and clips together, those that a pattern's suffix "
         "does not fit become .png or .mp4",
@@ -233,7 +236,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from datnet.images.files import check_writable
     from datnet.images.opening import open_mask, open_regions
-    from datnet.stylize.jobs import find_inputs, parse_style, plan  # imports torch
+    from datnet.stylize.inputs import describe_left_out, find_inputs, parse_style
+    from datnet.stylize.jobs import plan
     from datnet.stylize.photorealistic import photorealistic_file
     from datnet.stylize.stylizer import Stylizer, check_settings
 
@@ -265,6 +269,10 @@ def run(arguments: argparse.Namespace) -> int:
         settings["regions"] = tuple(map(open_regions, arguments.regions))
     check_settings(len(styles[0]), **settings)
     contents = [find_inputs(name, clips=True) for name in names]
+    searched_in = contents if arguments.style else [*contents, found]
+    looked_past = list(dict.fromkeys(each for inputs in searched_in for each in inputs.left_out))
+    for line in describe_left_out(looked_past):
+        print(f"left out {line}", file=sys.stderr)
     also_read = [path for path in (arguments.mask, *(arguments.regions or ())) if path is not None]
     planned = plan(contents, styles, arguments.output, searched=searched, also_read=also_read)
     check_options(planned, arguments)
@@ -272,7 +280,7 @@ def run(arguments: argparse.Namespace) -> int:
     to_do = [job for job in planned.jobs if not (skip_existing and job.output.exists())]
     if not to_do:
         print(f"nothing to do: {count(planned.jobs)} there already (--overwrite paints again)")
-        return 0
+        return 1 if looked_past else 0
     check_writable(job.output for job in to_do)
     checkpoint = arguments.checkpoint
     if arguments.photorealistic:
@@ -288,7 +296,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not planned.several:
         print(painter.paint(to_do[0], progress=True))
         return 0
-    return paint_all(painter, to_do, skipped=len(planned.jobs) - len(to_do))
+    skipped = len(planned.jobs) - len(to_do)
+    return paint_all(painter, to_do, skipped=skipped, looked_past=len(looked_past))
 
 
 def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
@@ -404,13 +413,14 @@ class Painter:
         return f"wrote {job.output}: {report}"
 
 
-def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
+def paint_all(painter: Painter, jobs: list[Job], skipped: int, looked_past: int) -> int:
     """Paint many results; tell at once what fails, go on, and sum up.
 
     Args:
         painter: Paints.
         jobs: What to paint.
         skipped: How many results were there already.
+        looked_past: How many files and folders are left out before.
 
     Returns:
         1 if a file was left out, else 0.
@@ -418,7 +428,7 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
     Raises:
         UnwritableFileError: If files cannot be written, which ends the run.
     """
-    from datnet.images.reading import UnreadableImageError, UnwritableFileError
+    from datnet.images.errors import UnreadableImageError, UnwritableFileError
 
     left_out: set[Path] = set()
     written = 0
@@ -443,12 +453,13 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
     finally:
         bar.close()
         parts = [f"wrote {written} of {len(jobs) + skipped} results"]
-        folders = {job.output.parent for job in jobs}
-        if len(folders) == 1:
-            parts[0] += f" to {folders.pop()}"
+        with suppress(ValueError):  # some paths are absolute
+            if folder := os.path.commonpath([job.output.parent for job in jobs]):
+                parts[0] += f" to {folder}"
         if skipped:
             parts.append(f"skipped {skipped} that were there (--overwrite paints them again)")
-        if left_out:
-            parts.append(f"left out {len(left_out)} file{'s' if len(left_out) != 1 else ''}")
+        number = len(left_out) + looked_past
+        if number:
+            parts.append(f"left out {number} file{'s' if number != 1 else ''}")
         print(", ".join(parts))
-    return 1 if left_out else 0
+    return 1 if number else 0

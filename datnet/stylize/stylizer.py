@@ -35,12 +35,12 @@ from datnet.images.opening import (
     resize_short_side,
     visible,
 )
-from datnet.images.reading import to_image, to_tensor
+from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimisationMethod
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 DEFAULT_NETWORK = "datnet_full"
@@ -125,7 +125,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` that `datnet train` wrote or its run's folder, or
             a published network, such as "microast", or a method without training, such as "gatys",
-            see :func:`datnet.zoo.published.network_file`; by default the network that comes with
+            see :func:`datnet.zoo.lookup.network_file`; by default the network that comes with
             DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
         dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute
@@ -156,6 +156,8 @@ class Stylizer:
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
+        if checkpoint is not None and not str(checkpoint):
+            raise DatNetError("checkpoint is an empty name; name a network, or leave it out")
         path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)

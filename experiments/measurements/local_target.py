@@ -25,12 +25,13 @@ from datnet.commands.arguments import whole
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 from datnet.zoo import vgg_encoder
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 
 LEVELS = (3, 4, 5)
 BRIGHTER = 1.2

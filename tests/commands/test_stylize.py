@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,8 +20,13 @@ from PIL import Image
 from datnet import Stylizer
 from datnet.commands.main import main
 from datnet.errors import DatNetError
-from datnet.stylize.jobs import Inputs, find_inputs, parse_style, plan
+from datnet.stylize.inputs import Inputs, find_inputs, parse_style
+from datnet.stylize.jobs import plan
+from tests.helpers.closed_folder import close
 from tests.helpers.pixel_network import write_pixel_network
+
+ALL = ("a", "b", "more/c")
+"""The photographs of the fixture ``folder``."""
 
 
 @dataclass
@@ -168,12 +174,12 @@ def test_names_of_one_result(
 def test_folders_patterns_and_lists(stylize: Callable[..., Outcome], folder: Path) -> None:
     for number, (names, expected) in enumerate(
         (
-            (("photos", "paintings"), [f"{c}__{s}.png" for c in "abc" for s in "pq"]),
+            (("photos", "paintings"), [f"{c}__{s}.png" for c in ALL for s in "pq"]),
             (("photos/*.png", "paintings/p.png"), ["a__p.png", "b__p.png"]),
-            (("photos/**/*.png", "paintings/q.*"), ["a__q.png", "b__q.png", "c__q.png"]),
+            (("photos/**/*.png", "paintings/q.*"), ["a__q.png", "b__q.png", "more/c__q.png"]),
             ((folder / "photos/[ab].png", "paintings/p.png"), ["a__p.png", "b__p.png"]),
             (("photos/b.png", "photos/a.png", "paintings/p.png"), ["a__p.png", "b__p.png"]),
-            (("photos/a.png", "photos", "paintings/p.png"), [f"{c}__p.png" for c in "abc"]),
+            (("photos/a.png", "photos", "paintings/p.png"), [f"{c}__p.png" for c in ALL]),
         )
     ):
         outcome = stylize(*names, "-o", f"out{number}")
@@ -190,7 +196,7 @@ def test_folders_patterns_and_lists(stylize: Callable[..., Outcome], folder: Pat
 def test_folders_with_photographs_and_clips(stylize: Callable[..., Outcome], folder: Path) -> None:
     write_clip(folder / "photos" / "more" / "film.mov")
     for output, expected in (
-        ("out", ["a__p.png", "b__p.png", "c__p.png", "film__p.mp4"]),
+        ("out", ["a__p.png", "b__p.png", "more/c__p.png", "more/film__p.mp4"]),
         ("out/{content}.jpg", ["a.jpg", "b.jpg", "c.jpg", "film.mp4"]),
         ("out/{content}.webm", ["a.png", "b.png", "c.png", "film.webm"]),
     ):
@@ -201,8 +207,7 @@ def test_folders_with_photographs_and_clips(stylize: Callable[..., Outcome], fol
         assert frames(folder / "out" / expected[-1]) == 3
         again = stylize("photos", "paintings/p.png", "-o", output)
         assert again.out.startswith("nothing to do: 4 results are there already")
-        for path in (folder / "out").iterdir():
-            path.unlink()
+        shutil.rmtree(folder / "out")
     # Results that lie among the contents are not painted again.
     for _ in range(2):
         assert stylize("photos/more", "paintings/p.png", "-o", "photos/more").status == 0
@@ -246,12 +251,75 @@ def test_batch_goes_on_after_bad_files(stylize: Callable[..., Outcome], folder: 
     (folder / "paintings" / "broken.png").write_bytes(b"")
     outcome = stylize("photos", "nowhere.png", "paintings", "-o", "out")
     assert outcome.status == 1
-    assert files(folder / "out") == sorted(f"{c}__{s}.png" for c in "abc" for s in "pq")
+    assert files(folder / "out") == sorted(f"{c}__{s}.png" for c in ALL for s in "pq")
     assert "wrote 6 of 18 results to out, left out 4 files" in outcome.out
     lines = outcome.err.splitlines()
     assert len(lines) == 4  # each file is told once
     for name in ("0.jpg", "pixel.png", "broken.png", "nowhere.png"):
         assert sum(name in line and line.startswith("left out ") for line in lines) == 1, name
+
+
+def test_pictures_that_cannot_be_read_are_named(
+    stylize: Callable[..., Outcome], folder: Path
+) -> None:
+    (folder / "photos" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (folder / "paintings" / "sketch.psd").write_bytes(b"8BPS")
+    for contents, number in (("photos", 6), ("photos/*", 4)):
+        outcome = stylize(contents, "paintings", "-o", "out")
+        assert outcome.status == 1
+        assert f"wrote {number} of {number} results to out, left out 2 files" in outcome.out
+        assert outcome.err.splitlines() == [
+            "left out photos/phone.heic: HEIC pictures cannot be read; save it as JPEG",
+            "left out paintings/sketch.psd: files of drawing programs cannot be read; export it as "
+            "PNG",
+        ]
+        again = stylize(contents, "paintings", "-o", "out")
+        assert (again.status, again.err) == (1, outcome.err)
+        assert again.out.startswith("nothing to do")
+        shutil.rmtree(folder / "out")
+    outcome = stylize("photos/phone.heic", "paintings/p.png")
+    assert outcome.status == 1
+    assert "phone.heic: HEIC pictures cannot be read" in outcome.err
+
+
+def test_a_closed_folder_below_is_left_out(
+    stylize: Callable[..., Outcome], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close(monkeypatch, folder / "photos" / "more")
+    outcome = stylize("photos", "paintings/p.png", "-o", "out")
+    assert outcome.status == 1
+    assert outcome.err == ("left out photos/more: the folder cannot be listed: Permission denied\n")
+    assert files(folder / "out") == ["a__p.png", "b__p.png"]
+
+
+def test_photographs_of_one_name(stylize: Callable[..., Outcome], folder: Path) -> None:
+    for year in (2023, 2024):
+        (folder / f"photos/{year}").mkdir()
+        shutil.copy(folder / "photos" / "a.png", folder / f"photos/{year}/IMG_0001.png")
+    outcome = stylize("photos", "paintings/p.png", "-o", "out")
+    assert outcome.status == 0, outcome.err
+    years = [f"{year}/IMG_0001__p.png" for year in (2023, 2024)]
+    assert files(folder / "out") == [*years, *(f"{name}__p.png" for name in ALL)]
+    again = stylize("photos", "paintings/p.png", "-o", "out")
+    assert again.out.startswith("nothing to do: 5 results are there already")
+    outcome = stylize("photos", "paintings/p.png", "-o", "r/{folder}/{content}.jpg")
+    assert outcome.status == 0, outcome.err
+    assert "r/2024/IMG_0001.jpg" in [f"r/{name}" for name in files(folder / "r")]
+
+
+def test_a_photograph_that_is_cut_short_is_stylized_with_a_note(
+    stylize: Callable[..., Outcome], folder: Path
+) -> None:
+    Image.open("photos/a.png").save("cut.jpg")
+    whole = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) * 9 // 10])
+    outcome = stylize("cut.jpg", "paintings/p.png", "-o", "result.png")
+    assert outcome.status == 0, outcome.err
+    assert outcome.err.startswith("note: cut.jpg is cut short: ")
+    assert len(outcome.err.splitlines()) == 1
+    assert Image.open("result.png").size == (64, 48)
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2 - 100])
+    assert stylize("cut.jpg", "paintings/p.png", "-o", "no.png").status == 1
 
 
 def test_second_run_does_not_paint_results_of_the_first(
@@ -393,7 +461,7 @@ def test_mistakes(stylize: Callable[..., Outcome], folder: Path) -> None:
             (photo, painting, "--mask", other, "-o", folder / "photos/../paintings/q.png"),
             ["q.png", "overwritten"],
         ),
-        (("photos", painting, "-o", "one.jpg"), ["a.png", "b.png", "one.jpg", "{content}"]),
+        (("photos", painting, "-o", "one.jpg"), ["a.png", "b.png", "one.jpg", "-o out/"]),
         ((photo, "--style", f"{painting}:0", "--style", other), ["is 0", "positive"]),
         ((photo, "--style", f"{painting}:-1"), ["is -1", "positive"]),
         ((photo, "--style", f"{painting}:nan"), ["positive"]),

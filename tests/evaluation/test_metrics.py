@@ -18,7 +18,10 @@ from datnet.evaluation.metrics import (
     round_to_8_bits,
     set_metrics,
 )
-from datnet.images.reading import fit_square, read_image, save_image, to_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.saving import save_image
+from datnet.images.tensors import to_image, to_tensor
 from tests.helpers.mean_difference import MeanDifference
 
 KEYS = (
