@@ -12,12 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-SMALLEST_SIDE = 32
-"""Shorter side of a picture: the least that networks take."""
-
-LARGEST_SIDE = 13_416
-"""Shorter side of a picture: the largest square of at most 180 million pixels."""
-
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as those of the commands are."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from datnet.commands.arguments import SMALLEST_SIDE, to_name, to_path, to_word, whole
+from datnet.commands.arguments import to_name, to_path, to_word, whole
 from datnet.errors import DatNetError
+from datnet.stylize.options import SMALLEST_SIDE
 
 DESCRIPTION = """\
 Measure what painting costs: parameters, multiply-adds, time and peak memory, of content and style

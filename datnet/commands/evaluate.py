@@ -7,15 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datnet.commands.arguments import (
-    LARGEST_SIDE,
-    SMALLEST_SIDE,
-    to_name,
-    to_path,
-    to_word,
-    whole,
-)
+from datnet.commands.arguments import to_name, to_path, to_word, whole
 from datnet.errors import DatNetError
+from datnet.stylize.options import LARGEST_SIDE, SMALLEST_SIDE
 
 if TYPE_CHECKING:  # imports torch
     from datnet.zoo.network_file import NetworkDescription

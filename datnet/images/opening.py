@@ -28,16 +28,6 @@ LARGEST_NUMBER_OF_REGIONS = 64
 """Colours of a picture of regions. One that was resized smoothly, or is a JPEG, has thousands."""
 
 
-def check_side(name: str, side: int | None) -> None:
-    """Refuse a shorter side that no network can paint.
-
-    Raises:
-        DatNetError: If it is below 32.
-    """
-    if side is not None and side < SMALLEST_SIDE:
-        raise DatNetError(f"{name} is {side}; it must be at least {SMALLEST_SIDE}")
-
-
 def open_picture(
     picture: Picture, role: str, at_least: int | None = None
 ) -> tuple[Image.Image, Origin]:

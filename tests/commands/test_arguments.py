@@ -26,10 +26,11 @@ from datnet.commands import (
     summarize,
     weights,
 )
-from datnet.commands.arguments import LARGEST_SIDE, SMALLEST_SIDE, Parser, to_path
+from datnet.commands.arguments import Parser, to_path
 from datnet.commands.main import main
 from datnet.images import opening
 from datnet.networks import base
+from datnet.stylize.options import LARGEST_SIDE, SMALLEST_SIDE
 
 COMMANDS = (
     *(benchmark, dashboard, data, doctor, evaluate, export),

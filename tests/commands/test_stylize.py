@@ -22,6 +22,7 @@ from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.stylize.inputs import Inputs, find_inputs, parse_style
 from datnet.stylize.jobs import plan
+from datnet.stylize.options import StylizeOptions
 from tests.helpers.closed_folder import close
 from tests.helpers.pixel_network import write_pixel_network
 
@@ -655,29 +656,11 @@ def test_clip_is_handed_over(
 
     monkeypatch.setattr(datnet.stylize.clips, "stylize_video", record)
     Path("clip.mp4").touch()
-    options = (
-        "--smoothing",
-        0.5,
-        "--crf",
-        30,
-        "--size",
-        40,
-        "--keep-colors",
-        "--style",
-        "paintings/p.png:2",
-    )
-    outcome = stylize("clip.mp4", *options, "-o", "out.mkv")
+    given_options = ("--smoothing", 0.5, "--crf", 30, "--size", 40, "--keep-colors")
+    mixture = ("--style", "paintings/p.png:2")
+    outcome = stylize("clip.mp4", *given_options, *mixture, "-o", "out.mkv")
     assert (outcome.status, outcome.out) == (0, "wrote out.mkv: 3 frames\n")
     (given, settings) = calls[0]
-    assert given == (Path("clip.mp4"), [Path("paintings/p.png")], Path("out.mkv"))
-    assert settings == {
-        "alpha": 1.0,
-        "size": 40,
-        "weights": [2.0],
-        "style_size": None,
-        "keep_colors": "luminance",
-        "mask": None,
-        "smoothing": 0.5,
-        "crf": 30,
-        "progress": True,
-    }
+    options = StylizeOptions(size=40, weights=[2.0], keep_colors="luminance")
+    assert given == (Path("clip.mp4"), [Path("paintings/p.png")], Path("out.mkv"), options)
+    assert settings == {"smoothing": 0.5, "crf": 30, "progress": True}

@@ -15,6 +15,7 @@ from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
 from datnet.images.finding import find_images
 from datnet.networks.base import SMALLEST_SIDE
+from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.painting import Wish, paint, read_upload
 from datnet.stylize.stylizer import Stylizer
@@ -252,10 +253,12 @@ def make_wish(
     return Wish(
         photo=Path(photo["path"]),
         paintings=[path for path, _ in taking_part],
-        weights=[share for _, share in taking_part],
-        alpha=alpha,
-        size=SIZES[size],
-        keep_colors=COLORS[colors],
+        options=StylizeOptions(
+            alpha=alpha,
+            size=SIZES[size],
+            weights=[share for _, share in taking_part],
+            keep_colors=COLORS[colors],
+        ),
     )
 
 

@@ -29,6 +29,7 @@ from datnet.commands.main import main
 from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
 from datnet.networks.microast import MicroAST
+from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page import folder as page_folder
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.painting import Wish, paint, read_upload
@@ -91,7 +92,7 @@ def free_port() -> int:
 
 def test_paint_writes_two_files_of_the_asked_size(stylizer, pictures, tmp_path):
     photo = pictures / "content" / "0.png"  # 64 × 48
-    wish = Wish(photo, [pictures / "style" / "0.png"], [1.0], size=96)
+    wish = Wish(photo, [pictures / "style" / "0.png"], StylizeOptions(size=96))
     painted = paint(stylizer, wish, 1e6, tmp_path)
     before, after = Image.open(painted.before), Image.open(painted.after)
     assert before.size == after.size == (128, 96)
@@ -106,7 +107,7 @@ def test_weights_of_the_paintings_count(stylizer, pictures, tmp_path):
         folder = tmp_path / str(weights)
         folder.mkdir()
         paintings = [pictures / "style" / f"{number}.png" for number in (0, 1)]
-        wish = Wish(pictures / "content" / "0.png", paintings, weights)
+        wish = Wish(pictures / "content" / "0.png", paintings, StylizeOptions(weights=weights))
         return np.asarray(Image.open(paint(stylizer, wish, 1e6, folder).after), float)
 
     assert np.abs(result([0.9, 0.1]) - result([0.1, 0.9])).mean() > 0.1
@@ -140,10 +141,10 @@ def test_too_many_pixels_are_refused_before_they_are_painted(stylizer, pictures,
     Image.new("RGB", (3200, 32)).save(long)
     painting = pictures / "style" / "0.png"
     with pytest.raises(DatNetError, match=r"photo would have 6\.6 million pixels.*at most 1 "):
-        paint(stylizer, Wish(long, [painting], [1.0], size=256), 1e6, tmp_path)
+        paint(stylizer, Wish(long, [painting], StylizeOptions(size=256)), 1e6, tmp_path)
     photo = pictures / "content" / "0.png"
     with pytest.raises(DatNetError, match=r"painting would have 0\.1 million pixels"):
-        paint(stylizer, Wish(photo, [long], [1.0], size=96), 9e4, tmp_path)
+        paint(stylizer, Wish(photo, [long], StylizeOptions(size=96)), 9e4, tmp_path)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -487,10 +488,10 @@ class Patient:
         self.may_go_on = threading.Event()
         self.running = threading.Semaphore(0)
 
-    def __call__(self, *arguments: Any, **settings: Any) -> Image.Image:
+    def stylize(self, *arguments: Any, **settings: Any) -> Image.Image:
         self.running.release()
         assert self.may_go_on.wait(60)
-        return self.stylizer(*arguments, **settings)
+        return self.stylizer.stylize(*arguments, **settings)
 
 
 @GRADIO
