@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from omegaconf import OmegaConf, open_dict
 from safetensors.torch import load_file
 
@@ -152,6 +153,16 @@ def test_nohup_is_respected() -> None:
 )
 def test_whether_a_job_was_asked_to_stop(exit_code: int, asked: bool) -> None:
     assert was_asked_to_stop(exit_code) == asked
+
+
+def test_a_training_that_ends_early_by_itself(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, it wrote the network of the step that it had reached, with status 0."""
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: None)
+    with pytest.raises(DatNetError, match="ended at step 0 of 3"):
+        run.train(settings("model=adain", "trainer.max_steps=3"))
+    assert not (tmp_path / "run" / "network.safetensors").exists()
 
 
 @pytest.mark.slow
