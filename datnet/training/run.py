@@ -89,7 +89,7 @@ def fit(run: Run) -> None:
         raise
     if trainer.global_step < trainer.max_steps:
         raise DatNetError(
-            f"the training ended at step {trainer.global_step} of {trainer.max_steps}, for a reason "
+            f"the training ended at step {trainer.global_step} of {trainer.max_steps}, for reasons "
             "that Lightning does not tell. Look at the settings under trainer., and go on with "
             "ckpt_path=last"
         )
