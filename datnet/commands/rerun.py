@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from datnet.commands.arguments import to_path
+
 DESCRIPTION = """\
 Repeat a training from the settings saved in its folder, and say whether the same weights came out.
 On a processor they are equal to the bit with the same versions and number of threads; the exit
@@ -28,13 +30,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="RUN_DIR", help="the run's folder")
+    parser.add_argument("folder", type=to_path, metavar="RUN_DIR", help="the run's folder")
     parser.add_argument(
         "changes", nargs="*", metavar="KEY=VALUE", help="settings that shall differ"
     )
     parser.add_argument(
         "--run-dir",
-        type=Path,
+        type=to_path,
         help="folder of the new run (default: RUN_DIR_rerun, RUN_DIR_rerun_2, …)",
     )
     parser.set_defaults(run=run)

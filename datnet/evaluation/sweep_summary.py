@@ -19,7 +19,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.images.files import complete_or_absent
-from datnet.training.config import flat_values, plain_values
+from datnet.zoo.configs import flat_values, plain_values
 
 COLUMNS = {f"final/{column.key}": column for column in METRICS}
 

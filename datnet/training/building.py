@@ -16,10 +16,11 @@ from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.base import Objective
-from datnet.training.config import TrainConfig, plain_values
+from datnet.training.config import TrainConfig
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.trainer import make_trainer
+from datnet.zoo.configs import plain_values
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, read_checkpoint

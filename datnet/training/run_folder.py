@@ -1,16 +1,4 @@
-"""The folder of one training run: what it holds, and whether a new start may use it.
-
-config.yaml             the resolved settings
-checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_every` steps
-checkpoints/previous.ckpt  the one before it, in case the last is damaged
-description.json        what the network is and how it is trained, for its checkpoints
-metrics.csv             all logged numbers
-images/                 content | style | result at every validation
-network.safetensors     the trained network, written at the end
-model_card.md           what it is, for people
-finished.json           steps, seconds and last metrics, written last of all
-.lock                   held by the process that trains here
-"""
+"""The folder of one training run: what it holds, and whether a new start may use it."""
 
 from __future__ import annotations
 
@@ -28,8 +16,10 @@ from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
 from datnet.training.checkpoint_files import damage, newest_whole_checkpoint
-from datnet.training.config import TrainConfig, flat_values, plain_values
+from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
+from datnet.zoo.configs import flat_values, plain_values
+from datnet.zoo.run_files import RunFiles
 
 log = logging.getLogger(__name__)
 
@@ -72,21 +62,15 @@ OPERATIONAL = (
 )
 
 
-class RunFolder:
-    """The files of one run.
+class RunFolder(RunFiles):
+    """The files of one run, and what may be done with them.
 
     Args:
         path: The run's folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config = path / "config.yaml"
-        self.checkpoints = path / "checkpoints"
-        self.description = path / "description.json"
-        self.network = path / "network.safetensors"
-        self.model_card = path / "model_card.md"
-        self.finished = path / "finished.json"
+        super().__init__(path)
         self.lock = FileLock(path / ".lock")
 
     def holds_training(self) -> bool:

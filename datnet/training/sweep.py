@@ -32,6 +32,7 @@ from omegaconf import DictConfig
 from datnet.errors import DatNetError
 from datnet.images.files import write_text
 from datnet.training.config import TrainConfig
+from datnet.training.overrides import quoted
 from datnet.training.processes import (
     TIME_IS_UP,
     handle_stop_signals,
@@ -196,9 +197,3 @@ def folder_name(overrides: Sequence[str]) -> str:
     if plain == name:
         return name
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def quoted(value: str) -> str:
-    """A value in Hydra's override syntax, whatever characters it has."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -16,11 +16,12 @@ from datnet.errors import DatNetError
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
 from datnet.training.checkpoint_files import LAST
 from datnet.training.checkpoints import CheckpointFiles, FinalCheckpoint, StepCheckpoint
-from datnet.training.config import TrainConfig, plain_values
+from datnet.training.config import TrainConfig
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.run_folder import RunFolder
 from datnet.training.stopping import StopWhenAsked, TimeLimit
 from datnet.training.weight_average import WeightAverage
+from datnet.zoo.configs import plain_values
 
 
 def make_trainer(

@@ -22,9 +22,10 @@ from datnet import provenance
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.images.files import write_text
-from datnet.training.config import TrainConfig, plain_values
+from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.configs import plain_values
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
+from datnet.zoo.configs import CONFIG_DIR
 
 
 def composed(overrides: Sequence[str]) -> TrainConfig:

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import building, run
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
 from tests.helpers.small_run import composed, rows
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from datnet.objectives.adain import AdaINObjective
 from datnet.training import building, run
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.module import StyleTransferModule
-from datnet.zoo.published import network_file
+from datnet.zoo.lookup import network_file
 from tests.helpers.small_run import rows
 
 
@@ -170,10 +170,10 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
         (["seed=-1"], "seed is -1"),
         (["model=adain", "model.objective.global_style=-1"], "global_style is -1"),
         (["model=adain", "model.objective.global_style=nan"], "global_style is nan"),
-        (["data.crop_size=0"], "crop_size must be at least 32, not 0"),
-        (["data.batch_size=0"], "batch_size must be at least 1, not 0"),
+        (["data.crop_size=0"], "crop_size is 0; it must be at least 32"),
+        (["data.batch_size=0"], "batch_size is 0; it must be at least 1"),
         (["encoder.arch=resnet"], "vgg19 or vgg16"),
-        (["trainer.precision=17"], "trainer settings cannot work here"),
+        (["trainer.precision=17"], "trainer.precision is 17; it can be 64"),
         (["logger=wandb", "logger.wandb.mode=on"], "online, offline, disabled"),
         (["model.network._target_=datnet.networks.nothing.Net"], "cannot be imported"),
         (["ckpt_path=nowhere.ckpt"], "nowhere.ckpt does not exist"),
