@@ -100,10 +100,12 @@ def test_a_second_interrupt_has_its_status(
 ) -> None:
     """Lightning's is 1, by which a sweep would go on with its next job."""
     monkeypatch.setattr(StyleTransferModule, "training_step", interrupt)
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as ended, exits_of_training("run"):
         run.train(settings("model=adain", "trainer.max_steps=3"))
     assert ended.value.code == 128 + signal.SIGINT
     assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_an_interrupt_before_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
