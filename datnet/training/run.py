@@ -13,6 +13,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from datnet.data.datamodule import ContentStyleDataModule
+from datnet.errors import DatNetError
 from datnet.images.files import write_text
 from datnet.training.building import Run, build_run
 from datnet.training.config import TrainConfig, check
@@ -66,7 +67,8 @@ def fit(run: Run) -> None:
     """Train from the run's checkpoint, or from the beginning, to the last step.
 
     Raises:
-        Stopped: If the training ends before its last step.
+        Stopped: If the training is stopped before its last step.
+        DatNetError: If it ends before its last step by itself.
     """
     trainer = run.trainer
     if trainer.is_global_zero:
@@ -85,3 +87,9 @@ def fit(run: Run) -> None:
         if trainer.strategy.launcher is not None:  # they would wait for this one on their devices
             trainer.strategy.launcher.kill(signal.SIGKILL)
         raise
+    if trainer.global_step < trainer.max_steps:
+        raise DatNetError(
+            f"the training ended at step {trainer.global_step} of {trainer.max_steps}, for reasons "
+            "that Lightning does not tell. Look at the settings under trainer., and go on with "
+            "ckpt_path=last"
+        )

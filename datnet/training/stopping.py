@@ -129,6 +129,12 @@ class StopWhenAsked(Callback):
             128 + (self.asked or signal.SIGTERM) if signaled else TIME_IS_UP,
         )
 
+    def on_exception(
+        self, trainer: Trainer, module: LightningModule, exception: BaseException
+    ) -> None:
+        """Give the signals back where Lightning does not tear down."""
+        self.teardown(trainer, module, "fit")
+
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
         """Give the signals back."""
         restore_handlers(self.before)

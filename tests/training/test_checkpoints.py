@@ -190,7 +190,7 @@ def test_a_second_interrupt_ends_at_once(
         raise AssertionError("the second one is not heard")
 
     monkeypatch.setattr(StyleTransferModule, "training_step", twice)
-    with pytest.raises(SystemExit):
+    with pytest.raises(Stopped, match="interrupted"):
         run.train(settings("model=adain", "trainer.max_steps=3"))
     assert not (tmp_path / "run" / "checkpoints" / LAST).exists()
 

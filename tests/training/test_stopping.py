@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from omegaconf import OmegaConf, open_dict
 from safetensors.torch import load_file
 
@@ -99,10 +100,12 @@ def test_a_second_interrupt_has_its_status(
 ) -> None:
     """Lightning's is 1, by which a sweep would go on with its next job."""
     monkeypatch.setattr(StyleTransferModule, "training_step", interrupt)
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as ended, exits_of_training("run"):
         run.train(settings("model=adain", "trainer.max_steps=3"))
     assert ended.value.code == 128 + signal.SIGINT
     assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_an_interrupt_before_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +155,16 @@ def test_nohup_is_respected() -> None:
 )
 def test_whether_a_job_was_asked_to_stop(exit_code: int, asked: bool) -> None:
     assert was_asked_to_stop(exit_code) == asked
+
+
+def test_a_training_that_ends_early_by_itself(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, it wrote the network of the step that it had reached, with status 0."""
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: None)
+    with pytest.raises(DatNetError, match="ended at step 0 of 3"):
+        run.train(settings("model=adain", "trainer.max_steps=3"))
+    assert not (tmp_path / "run" / "network.safetensors").exists()
 
 
 @pytest.mark.slow
