@@ -38,7 +38,7 @@ CPU = torch.device("cpu")
 
 
 def hungry(title: str = "hungry", megabytes: int = 0, **settings: object) -> Candidate:
-    target = "costly_networks.HungryNetwork"
+    target = "tests.helpers.costly_networks.HungryNetwork"
     return Candidate(title, {"_target_": target, "megabytes": megabytes, **settings})
 
 
