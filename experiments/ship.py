@@ -19,7 +19,7 @@ import torch
 
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import peak_signal_to_noise_ratio
+from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
 from datnet.images.files import write_text
 from datnet.images.reading import find_images, read_square
 from datnet.networks.base import StyleTransferNetwork

@@ -21,10 +21,10 @@ from typing import Any
 
 from datnet import provenance
 from datnet.evaluation.candidates import Candidate, of_few_steps
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.efficiency import multiply_adds, parameters
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.metrics import METRICS, MetricColumn
-from datnet.evaluation.protocol import CONTROLS
+from datnet.evaluation.metrics import METRICS, Column
 from datnet.evaluation.summary import Estimate, format_number, summary_table
 from datnet.images.files import write_text
 from datnet.zoo.network_file import read_description
@@ -94,7 +94,7 @@ def make_table(arguments: argparse.Namespace) -> None:
     )
 
 
-def ranking(column: MetricColumn, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+def ranking(column: Column, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
     """Our ranks and the paper's among the networks that we have, and how alike they are.
 
     A network that paints what is no number has no rank.

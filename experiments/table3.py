@@ -20,6 +20,7 @@ from typing import Any
 
 from datnet import provenance
 from datnet.errors import DatNetError
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.differences import (
     EXPLANATION,
     differences,
@@ -28,7 +29,6 @@ from datnet.evaluation.differences import (
 )
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
-from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import (
     Estimate,
     format_number,

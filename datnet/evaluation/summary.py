@@ -65,7 +65,7 @@ class Summary:
             same value were measured on the same pictures.
         metrics: An estimate for each key of :data:`datnet.evaluation.metrics.METRICS`.
         set_metrics: A number for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None
-            where it is undefined, see :func:`datnet.evaluation.metrics.set_metrics`.
+            where it is undefined.
         versions: Versions of the packages that the numbers depend on.
     """
 

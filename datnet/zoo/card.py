@@ -16,8 +16,8 @@ import torch
 from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.efficiency import ParameterCounts, parameters
-from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Summary, summary_table
 from datnet.networks.vgg import VggEncoder
 from datnet.training.config import CONFIG_DIR

@@ -6,15 +6,16 @@ import pytest
 from torch import nn
 
 from datnet.evaluation import evaluate as module
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
-from datnet.evaluation.metrics import Metrics
-from datnet.evaluation.protocol import CONTROLS, every_pair
+from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.pairs import every_pair
 from datnet.images.reading import find_images
 from datnet.networks.adain import AdaIN
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
-from tests.helpers.mean_difference import MeanDifference
+from tests.helpers.mean_difference import metrics_with
 
 
 def test_controls_come_first_and_networks_share_their_encoder(
@@ -27,7 +28,7 @@ def test_controls_come_first_and_networks_share_their_encoder(
     monkeypatch.setattr(
         Metrics,
         "pretrained",
-        lambda: Metrics(lpips_alex=MeanDifference(), lpips_vgg=MeanDifference(), encoder=encoder),
+        lambda: metrics_with(encoder),
     )
     loaded = []
 

@@ -9,12 +9,13 @@ from PIL import Image
 
 from datnet.commands.main import main
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import METRICS, Metrics
-from datnet.evaluation.protocol import Pair, every_pair
+from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.pairs import Pair, every_pair
 from datnet.evaluation.saved_results import find_results
 from datnet.images.reading import find_images
 from datnet.networks.vgg import VggEncoder
-from tests.helpers.mean_difference import MeanDifference
+from tests.helpers.mean_difference import metrics_with
 from tests.helpers.pixel_network import write_pixel_network
 
 
@@ -36,14 +37,14 @@ def test_results_are_found_by_pattern_and_in_a_folder(pairs: list[Pair], tmp_pat
     pattern = f"{tmp_path}/{{style}}/{{content}}_stylized.bmp"
     paint(pattern, pairs)
     found = find_results(pattern, pairs, size=48)
-    assert [path.relative_to(tmp_path).as_posix() for path in found.values()] == [
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files.values()] == [
         f"{style}/{content}_stylized.bmp" for content in "01" for style in "01"
     ]
-    assert list(found) == pairs
+    assert list(found.files) == pairs
 
     paint(f"{tmp_path}/out/{{content}}__{{style}}.png", pairs)
     found = find_results(f"{tmp_path}/out", pairs, size=48)
-    assert [path.name for path in found.values()] == [
+    assert [path.name for path in found.files.values()] == [
         "0__0.png",
         "0__1.png",
         "1__0.png",
@@ -81,7 +82,7 @@ def test_saved_results_measure_like_the_network_that_painted_them(
     monkeypatch.setattr(
         Metrics,
         "pretrained",
-        lambda: Metrics(lpips_alex=MeanDifference(), lpips_vgg=MeanDifference(), encoder=encoder),
+        lambda: metrics_with(encoder),
     )
     monkeypatch.chdir(tmp_path)
     network = write_pixel_network(tmp_path / "network.safetensors")

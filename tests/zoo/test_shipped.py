@@ -33,7 +33,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     network = PixelNetwork()
     torch.nn.init.constant_(network.tint, 0.1)
-    description = NetworkDescription("pixel", {"_target_": "tests.helpers.pixel_network.PixelNetwork"}, {})
+    description = NetworkDescription(
+        "pixel", {"_target_": "tests.helpers.pixel_network.PixelNetwork"}, {}
+    )
     save_network(network, description, folder / "network.safetensors")
     (folder / "finished.json").write_text(json.dumps({"steps": 3}))
     return folder
