@@ -41,7 +41,7 @@ from datnet.zoo.network_file import (
     read_checkpoint,
     read_description,
 )
-from experiments.comparison import positive_number
+from experiments.plan import positive_number
 from experiments.tables import as_json
 
 COLUMNS = [

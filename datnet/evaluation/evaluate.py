@@ -14,7 +14,7 @@ from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import Pair
 from datnet.evaluation.protocol import Evaluation, evaluate
 from datnet.evaluation.saved_results import SavedResults
-from datnet.evaluation.summary import Summary
+from datnet.evaluation.summary import EvaluationSummary
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import load_network, read_description
@@ -29,7 +29,7 @@ def evaluate_networks(
     size: int = 512,
     save_images: bool = False,
     device: torch.device | str = "cpu",
-) -> list[Summary]:
+) -> list[EvaluationSummary]:
     """Measure the controls, every network, and results of other programs on the same pairs.
 
     Each has a folder of its own in ``output_dir``, see :func:`results_folder` and
@@ -55,7 +55,7 @@ def evaluate_networks(
 
     def measure(
         title: str, source: Stylize | SavedResults, folder: Path, save_images: bool = False
-    ) -> Summary:
+    ) -> EvaluationSummary:
         evaluation = Evaluation(source, pairs, folder, title, size, save_images)
         return evaluate(evaluation, metrics, device)
 

@@ -28,7 +28,7 @@ from datnet.evaluation.metrics import METRICS, SET_METRICS, Metric
 from datnet.evaluation.pairs import Pair, image_names, short_names
 from datnet.evaluation.result_folder import ResultFolder
 from datnet.evaluation.saved_results import SavedResults
-from datnet.evaluation.summary import Estimate, Summary
+from datnet.evaluation.summary import Estimate, EvaluationSummary
 from datnet.images.reading import (
     UnreadableImageError,
     read_image,
@@ -88,7 +88,7 @@ class Evaluation:
 
 def evaluate(
     evaluation: Evaluation, metrics: Metrics, device: torch.device | str = "cpu"
-) -> Summary:
+) -> EvaluationSummary:
     """Stylize all pairs, measure them and write the results into a folder.
 
     If the folder holds a part of this very evaluation, only the missing pairs are stylized; if it
@@ -259,14 +259,14 @@ def _read_kept(path: Path, size: int) -> Tensor | None:
 
 def _summarize(
     evaluation: Evaluation, folder: ResultFolder, metrics: Metrics, digests: dict[Path, str]
-) -> Summary:
+) -> EvaluationSummary:
     contents, styles = zip(*folder.pairs, strict=True)
     values = folder.columns()
     results, of_styles = folder.embeddings[:, 0], folder.embeddings[:, 1]
     pictures = "".join(
         f"{digests[content]} {digests[style]}\n" for content, style in evaluation.pairs
     )
-    return Summary(
+    return EvaluationSummary(
         description=evaluation.description,
         protocol=protocol_text(evaluation.pairs, evaluation.size, metrics.encoder_name),
         pictures=hashlib.sha256(pictures.encode()).hexdigest(),

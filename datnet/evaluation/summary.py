@@ -51,7 +51,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Summary:
+class EvaluationSummary:
     """One evaluation of one network: a row of a table.
 
     As JSON an infinite or undefined number is null, since JSON has neither; ``infinite`` and
@@ -90,7 +90,7 @@ class Summary:
         return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Summary:
+    def from_json(cls, text: str) -> EvaluationSummary:
         """Read what :meth:`to_json` wrote.
 
         Raises:
@@ -108,7 +108,7 @@ class Summary:
         write_text(path, self.to_json())
 
     @classmethod
-    def load(cls, path: Path) -> Summary:
+    def load(cls, path: Path) -> EvaluationSummary:
         """Read the file that :meth:`save` wrote.
 
         Raises:
@@ -125,7 +125,7 @@ class Summary:
             ) from error
 
 
-def summary_table(summaries: Sequence[Summary]) -> str:
+def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
     """The protocol sentence and a Markdown table with a row for each evaluation.
 
     Args:

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from datnet.errors import DatNetError
 from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.efficiency import ParameterCounts, parameters
-from datnet.evaluation.summary import Summary, summary_table
+from datnet.evaluation.summary import EvaluationSummary, summary_table
 from datnet.networks.vgg import VggEncoder
 from datnet.training.config import CONFIG_DIR
 from datnet.zoo.instantiate import find_target
@@ -231,7 +231,7 @@ def limits(file: NetworkFile) -> list[str]:
 
 
 def model_card(
-    file: NetworkFile, summaries: list[Summary] | None = None, called: str | None = None
+    file: NetworkFile, summaries: list[EvaluationSummary] | None = None, called: str | None = None
 ) -> str:
     """Write the page, in Markdown.
 
@@ -273,7 +273,7 @@ def fact_table(rows: Iterable[Row]) -> str:
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
-def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
+def find_summaries(file: NetworkFile, folder: Path) -> list[EvaluationSummary]:
     """An evaluation of a network and of the controls beside it.
 
     Args:
@@ -290,8 +290,10 @@ def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
     if newest is None:
         return []
     # Its title there may name folders, where that evaluation had several networks of one name.
-    own = replace(Summary.load(newest), description=file.description.name)
-    controls = (Summary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json")))
+    own = replace(EvaluationSummary.load(newest), description=file.description.name)
+    controls = (
+        EvaluationSummary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json"))
+    )
     return [
         *(
             other

@@ -29,7 +29,7 @@ from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 from datnet.zoo.network_file import load_network
 from datnet.zoo.published import network_file
-from experiments.comparison import positive_number
+from experiments.plan import positive_number
 
 LEVELS = (3, 4, 5)
 BRIGHTER = 1.2

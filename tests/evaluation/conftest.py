@@ -4,12 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
+from datnet.evaluation import benchmark as benchmark_module
+from datnet.evaluation.candidates import Candidate
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
+from datnet.evaluation.peak_memory import Peak, peak_of_painting
 from datnet.evaluation.protocol import Evaluation, evaluate
-from datnet.evaluation.summary import Summary
+from datnet.evaluation.summary import EvaluationSummary
 from tests.helpers.evaluations import SIZE, CountingEncoder, make_image
 from tests.helpers.mean_difference import metrics_with
 
@@ -37,7 +41,9 @@ def styles(tmp_path: Path) -> list[Path]:
 def run(tmp_path: Path, metrics: Metrics, contents: list[Path], styles: list[Path]) -> Callable:
     """Evaluate 3 contents × 2 styles into the folder "out", unless told otherwise."""
 
-    def run_evaluation(stylize: Callable[[Tensor, Tensor], Tensor], **changes: object) -> Summary:
+    def run_evaluation(
+        stylize: Callable[[Tensor, Tensor], Tensor], **changes: object
+    ) -> EvaluationSummary:
         arguments: dict = {
             "pairs": every_pair(contents, styles),
             "folder": tmp_path / "out",
@@ -47,3 +53,13 @@ def run(tmp_path: Path, metrics: Metrics, contents: list[Path], styles: list[Pat
         return evaluate(Evaluation(stylize, **(arguments | changes)), metrics)
 
     return run_evaluation
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peaks of memory are measured in this process, which is quick and less exact."""
+
+    def peak(candidate: Candidate, size: int, dtype: str, threads: int | None) -> Peak:
+        return peak_of_painting(candidate.build(), size, torch.device("cpu"), dtype)
+
+    monkeypatch.setattr(benchmark_module, "peak_in_new_process", peak)

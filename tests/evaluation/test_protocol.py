@@ -20,7 +20,7 @@ from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.metrics.frechet import frechet_distance
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.protocol import protocol_text
-from datnet.evaluation.summary import Summary
+from datnet.evaluation.summary import EvaluationSummary
 from datnet.images.reading import fit_square, read_image, to_tensor
 from tests.helpers.evaluations import SIZE, Blend, rows_of
 
@@ -61,7 +61,7 @@ def test_writes_one_row_per_pair_in_frozen_columns(
         assert estimate.mean == pytest.approx(np.mean([float(row[key]) for row in rows]))
         assert estimate.count == 6
         assert estimate.ci95[0] <= estimate.mean <= estimate.ci95[1]
-    assert Summary.load(out / "summary.json") == summary
+    assert EvaluationSummary.load(out / "summary.json") == summary
     assert set(summary.versions) == {"datnet", "torch", "torchmetrics", "lpips", "scikit-image"}
     assert summary.protocol.startswith("3 contents × 2 styles = 6 results at 32×32 pixels")
 
