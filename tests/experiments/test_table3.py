@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +19,9 @@ from datnet.zoo.network_file import (
     read_description,
     save_network,
 )
-from experiments.table3 import VARIANTS, unequal_settings
+from experiments.plan import argument_parser, plan_of, run
+from experiments.table3 import VARIANTS, make_table, unequal_settings
 from experiments.tables import order
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def test_order_follows_the_direction_of_the_metric() -> None:
@@ -157,15 +154,26 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
     assert "the trainings of the variants differ in description" in experiment("table3", *tiny)
 
 
-def test_paper_scale_says_what_it_needs(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "experiments.table3", "--scale", "paper"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert result.returncode == 1
-    assert "--eval-content" in result.stderr
-    assert "Traceback" not in result.stderr
+def test_paper_scale_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refusal(*arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", ["table3", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            run(argument_parser("experiments.table3", ""), make_table)
+        return str(stop.value.code)
+
+    scale = ("--scale", "paper")
+    folders = ("--content", tmp_path, "--style", tmp_path, "--eval-style", tmp_path)
+    every = "--content and --style and --eval-content and --eval-style"
+    assert refusal(*scale).startswith(f"error: scale paper needs {every}: ")
+    assert refusal(*scale, *folders).startswith("error: scale paper needs --eval-content: ")
+
+
+def test_a_plan_leaves_the_options_as_they_are(one_picture: Path) -> None:
+    options = ["--eval-content", str(one_picture), "--eval-style", str(one_picture)]
+    arguments = argument_parser("experiments.table3", "").parse_args(options)
+    before = dict(vars(arguments))
+    plan = plan_of(arguments, VARIANTS)
+    assert vars(arguments) == before
+    assert plan.models == VARIANTS
+    assert plan.evaluation_folder == Path("runs/pretrained/evaluation_1x1")
+    assert replace(plan, size=96).evaluation_folder.name == "evaluation_1x1_96_pixels"
