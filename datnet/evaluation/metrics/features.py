@@ -11,9 +11,9 @@ from torch import Tensor
 
 from datnet.evaluation.metrics.metric import Picture
 from datnet.networks.statistics import channel_mean_std
-from datnet.networks.vgg import VggEncoder
+from datnet.zoo import vgg_encoder
 
-ENCODER = {"encoder": lambda: VggEncoder("vgg16")}
+ENCODER = {"encoder": lambda: vgg_encoder("vgg16")}
 """The entry of :attr:`~datnet.evaluation.metrics.metric.Column.networks`. It is called with images
 and returns the five maps relu1_1 … relu5_1."""
 

@@ -146,7 +146,8 @@ class Lpips(Metric):
         name = {"alex": "AlexNet", "vgg": "VGG"}[network]
         self.key = f"lpips_{network}"
         self.label = f"LPIPS ({name})"
-        self.words = f"LPIPS v0.1 ({name}) against the content image"
+        backbone = {"alex": "AlexNet", "vgg": "VGG-16"}[network]
+        self.words = f"LPIPS v0.1 with {backbone} against the content image"
         self.networks = {self.key: lambda: PerceptualDistance(network)}
 
     def prepare_content(self, content: Picture) -> list[Tensor]:
