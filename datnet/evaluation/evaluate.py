@@ -28,6 +28,7 @@ def evaluate_networks(
     results: Mapping[str, SavedResults] | None = None,
     size: int = 512,
     save_images: bool = False,
+    metrics: Metrics | None = None,
     device: torch.device | str = "cpu",
 ) -> list[EvaluationSummary]:
     """Measure the controls, every network, and results of other programs on the same pairs.
@@ -42,6 +43,7 @@ def evaluate_networks(
         results: From the title of another program to the pictures that it made.
         size: Side of the square images.
         save_images: Whether to keep the networks' results as PNG.
+        metrics: What measures; by default :meth:`Metrics.pretrained`.
         device: Where to compute.
 
     Returns:
@@ -51,7 +53,7 @@ def evaluate_networks(
     Raises:
         DatNetError: If a network or an image cannot be read.
     """
-    metrics = Metrics.pretrained()
+    metrics = metrics or Metrics.pretrained()
 
     def measure(
         title: str, source: Stylize | SavedResults, folder: Path, save_images: bool = False

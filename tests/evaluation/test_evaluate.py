@@ -8,7 +8,6 @@ from torch import nn
 from datnet.evaluation import evaluate as module
 from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
-from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
 from datnet.images.reading import find_images
 from datnet.networks.adain import AdaIN
@@ -25,11 +24,6 @@ def test_controls_come_first_and_networks_share_their_encoder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        Metrics,
-        "pretrained",
-        lambda: metrics_with(encoder),
-    )
     loaded = []
 
     def load_and_note(path: Path, shared: VggEncoder | None) -> nn.Module:
@@ -51,7 +45,9 @@ def test_controls_come_first_and_networks_share_their_encoder(
 
     contents, styles = (find_images(pictures / kind) for kind in ("content", "style"))
     pairs = every_pair(contents[:1], styles[:1])
-    summaries = evaluate_networks(files, pairs, tmp_path / "out", size=32)
+    summaries = evaluate_networks(
+        files, pairs, tmp_path / "out", size=32, metrics=metrics_with(encoder)
+    )
     assert [summary.description for summary in summaries] == [*CONTROLS, *files]
     assert list(CONTROLS) == ["identity", "style copy", "histogram match"]
     adain, sanet, normalized = loaded
