@@ -143,8 +143,8 @@ def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
         if (other.protocol, other.pictures) != (first.protocol, first.pictures):
             raise DatNetError(
                 f'"{first.description}" and "{other.description}" cannot stand in one table: they '
-                "were measured on different pictures or by different protocols. "
-                "Evaluate both on the same images"
+                "were measured on different pictures or by different protocols. Evaluate both on "
+                "the same images with this version of DatNet; what an older one measured is kept"
             )
     return f"{first.protocol}\n\n{markdown_table(rows)}"
 
