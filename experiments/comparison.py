@@ -19,7 +19,9 @@ from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_va
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.pairs import Pair, image_names
 from datnet.evaluation.summary import Estimate, EvaluationSummary
-from datnet.images.reading import fit_square, read_image
+from datnet.images.files import check_writable
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
 from experiments.networks import find_networks, titled
 from experiments.plan import ComparisonPlan
 
@@ -81,6 +83,7 @@ def compare(plan: ComparisonPlan) -> Comparison:
     Raises:
         DatNetError: If a training fails, there is no network, or a picture cannot be read.
     """
+    check_writable([plan.output / "table"])
     networks = find_networks(plan)
     summaries = evaluate_networks(
         titled(networks),

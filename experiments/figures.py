@@ -23,7 +23,7 @@ from datnet.evaluation.differences import mean_pair_values
 from datnet.evaluation.figures import comparison_grid
 from datnet.evaluation.metrics.edges import canny_edges
 from datnet.evaluation.pairs import Pair
-from datnet.images.reading import to_tensor
+from datnet.images.tensors import to_tensor
 from experiments.comparison import Comparison, compare
 from experiments.paper import ALL_TITLES
 from experiments.plan import argument_parser, plan_of, run

@@ -12,16 +12,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.configs import CONFIG_DIR
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import read_description
-from datnet.zoo.published import network_file
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_file, shipped_names
-from datnet.zoo.training_free import UNTRAINED, make_untrained, takes_steps, with_settings
+from datnet.zoo.training_free import TRAINING_FREE, make_training_free, takes_steps, with_settings
 from experiments.plan import ComparisonPlan
-
-PUBLISHED = ("microast",)
-"""Networks whose authors' own weights stand in where pretrained/ has none."""
 
 
 def find_networks(plan: ComparisonPlan) -> dict[str, list[Path]]:
@@ -33,15 +32,15 @@ def find_networks(plan: ComparisonPlan) -> dict[str, list[Path]]:
     Raises:
         DatNetError: If a training stops, or there is no network.
     """
-    trained = [model for model in plan.models if model not in UNTRAINED]
+    trained = [model for model in plan.models if model not in TRAINING_FREE]
     if plan.scale.experiment is None:
         found = pretrained_networks(trained)
     else:
         found = train_networks(plan, plan.scale.experiment, trained)
     encoder = read_description(next(iter(found.values()))[0]).encoder
     for model in plan.models:
-        if model in UNTRAINED:
-            found[model] = [untrained_network(model, encoder, plan)]
+        if model in TRAINING_FREE:
+            found[model] = [training_free_network(model, encoder, plan)]
     return {model: found[model] for model in plan.models if model in found}
 
 
@@ -54,6 +53,7 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
     networks, problems = {}, []
     for model in models:
         try:
+            # The authors' own weights stand in where pretrained/ has none.
             published = model in PUBLISHED and model not in shipped_names()
             networks[model] = [network_file(model) if published else shipped_file(model)]
         except DatNetError as error:
@@ -109,17 +109,17 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
     return run.is_finished(cast(TrainConfig, config))
 
 
-def untrained_network(model: str, encoder: dict[str, Any], plan: ComparisonPlan) -> Path:
+def training_free_network(model: str, encoder: dict[str, Any], plan: ComparisonPlan) -> Path:
     """The file of a method without training, with the encoder that the others have.
 
     A published network may name an encoder that it does not need itself; then the method's own is
     taken.
     """
     settings = {}
-    if plan.scale.steps is not None and takes_steps(UNTRAINED[model].network):
+    if plan.scale.steps is not None and takes_steps(TRAINING_FREE[model].network):
         settings["steps"] = plan.scale.steps
     path = plan.output / model / "network.safetensors"
-    make_untrained(
+    make_training_free(
         with_settings(model, encoder if "weights" in encoder else None, **settings), path
     )
     return path
@@ -137,7 +137,7 @@ def titled(networks: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     """What the networks were trained with: one value where they agree, else one for each."""
-    trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
+    trained = {model: paths for model, paths in networks.items() if model not in TRAINING_FREE}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
     facts = {

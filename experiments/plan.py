@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from datnet.commands.arguments import Parser, to_path, whole
+from datnet.commands.process import run_command, say
 from datnet.data.sample import sample_images
-from datnet.errors import DatNetError, in_words
+from datnet.errors import DatNetError
 from datnet.evaluation.pairs import Pair, every_pair
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.networks.gatys import STEPS
 from datnet.zoo.shipped import shipped_names
-from datnet.zoo.training_free import UNTRAINED, takes_steps
+from datnet.zoo.training_free import TRAINING_FREE, takes_steps
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class ComparisonPlan:
 
 def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """The options that all tables and figures have."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -124,24 +125,26 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
         "if --models names one that is not there)",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", help="of the trainings (default: 1)")
-    parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
-    parser.add_argument("--style", type=Path, help="paintings to train on (scale paper)")
     parser.add_argument(
-        "--eval-content", type=Path, help="photographs to evaluate on (default: sample set)"
+        "--seeds", type=whole(0, 2**32 - 1), nargs="+", help="of the trainings (default: 1)"
+    )
+    parser.add_argument("--content", type=to_path, help="photographs to train on (scale paper)")
+    parser.add_argument("--style", type=to_path, help="paintings to train on (scale paper)")
+    parser.add_argument(
+        "--eval-content", type=to_path, help="photographs to evaluate on (default: sample set)"
     )
     parser.add_argument(
-        "--eval-style", type=Path, help="paintings to evaluate on (default: sample set)"
+        "--eval-style", type=to_path, help="paintings to evaluate on (default: sample set)"
     )
     for kind, name in (("contents", "photographs"), ("styles", "paintings")):
         parser.add_argument(
             f"--{kind}",
-            type=positive_number,
+            type=whole(1),
             help=f"evaluate on the first so many {name}, for a first impression",
         )
     parser.add_argument(
         "--size",
-        type=positive_number,
+        type=whole(32, 4096),
         help="side of the evaluated pictures (default: 512; 192 at scale sample)",
     )
     parser.add_argument(
@@ -151,30 +154,24 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         help="leave out all others, such as --models datnet_full adain wct (default: all; scale "
         "pretrained leaves out gatys, which takes hundreds of steps for every pair)",
     )
-    parser.add_argument("--output", type=Path, help="default: runs/SCALE")
+    parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
     parser.add_argument(
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
     )
     return parser
 
 
-def positive_number(text: str) -> int:
-    """For argparse: a number of at least 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"it is {text}; it must be at least 1")
-    return number
-
-
 def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
     """Make a table or figure; problems that a user can mend end in one line."""
-    try:
-        make(parser.parse_args())
-    except DatNetError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {in_words(error)}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from here")
+
+    def command() -> None:
+        try:
+            make(parser.parse_args())
+        except KeyboardInterrupt:
+            say("the same command goes on from here")
+            raise
+
+    run_command(command)
 
 
 def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonPlan:
@@ -203,7 +200,7 @@ def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonP
 
 def default_scale(models: Sequence[str]) -> str:
     """What needs no training, unless a network is asked for by name that does not ship."""
-    trained = {model for model in models if model not in UNTRAINED}
+    trained = {model for model in models if model not in TRAINING_FREE}
     return "pretrained" if trained <= set(shipped_names()) else "sample"
 
 
@@ -223,13 +220,15 @@ def chosen_models(wanted: Sequence[str] | None, scale: Scale, models: Sequence[s
             model
             for model in models
             if not (
-                scale.steps is None and model in UNTRAINED and takes_steps(UNTRAINED[model].network)
+                scale.steps is None
+                and model in TRAINING_FREE
+                and takes_steps(TRAINING_FREE[model].network)
             )
         ]
     for model in wanted:
         if model not in models:
             raise DatNetError(f"--models {model}: it can be {', '.join(models)}")
-    if all(model in UNTRAINED for model in wanted):
+    if all(model in TRAINING_FREE for model in wanted):
         raise DatNetError("--models names no network that is trained; add one, such as adain")
     return [model for model in models if model in wanted]
 

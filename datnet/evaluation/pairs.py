@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datnet.errors import DatNetError
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 
 Pair = tuple[Path, Path]
 """A content image and a style image."""

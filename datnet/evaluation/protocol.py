@@ -29,13 +29,10 @@ from datnet.evaluation.pairs import Pair, image_names, short_names
 from datnet.evaluation.result_folder import ResultFolder
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.summary import Estimate, EvaluationSummary
-from datnet.images.reading import (
-    UnreadableImageError,
-    read_image,
-    read_square,
-    save_image,
-    to_image,
-)
+from datnet.images.errors import UnreadableImageError
+from datnet.images.reading import read_image
+from datnet.images.saving import save_image
+from datnet.images.tensors import read_square, to_image
 
 SMALLEST_SIZE = 32
 """Networks and metrics need sides of at least 32."""

@@ -21,7 +21,9 @@ from tqdm import tqdm
 
 from datnet.errors import DatNetError
 from datnet.evaluation.pairs import Pair, image_names
-from datnet.images.reading import fit_square, read_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.tensors import to_tensor
 
 Fit = Literal["crop", "squeeze"]
 

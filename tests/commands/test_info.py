@@ -14,8 +14,9 @@ import pytest
 
 from datnet.commands.main import main
 from datnet.evaluation.evaluate import results_folder
+from datnet.evaluation.of_network import find_summaries
 from datnet.evaluation.summary import Estimate, EvaluationSummary
-from datnet.zoo.card import NetworkFile, find_summaries, model_card
+from datnet.zoo.card import NetworkFile, model_card
 from datnet.zoo.network_file import NetworkDescription, save_network
 from tests.helpers.pixel_network import PixelNetwork
 

@@ -15,7 +15,7 @@ from datnet.evaluation.benchmark import (
 from datnet.evaluation.candidates import all_names, find_candidates, model_names
 from datnet.networks.ops import winograd
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.network_file import NetworkDescription, save_network
 from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 

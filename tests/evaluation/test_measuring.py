@@ -13,7 +13,10 @@ from datnet.errors import DatNetError
 from datnet.evaluation.measuring import Metrics, round_to_8_bits
 from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
-from datnet.images.reading import fit_square, read_image, save_image, to_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.saving import save_image
+from datnet.images.tensors import to_image, to_tensor
 from tests.helpers.mean_difference import metrics_with
 
 
@@ -219,6 +222,7 @@ def test_precision_does_not_depend_on_the_caller(metrics: Metrics) -> None:
     assert values == expected
 
 
+@pytest.mark.network
 @pytest.mark.slow
 def test_pretrained_metrics_order_a_photograph_and_its_damaged_copies() -> None:
     folder = Path(__file__).parents[2] / "../shared/data/eval"

@@ -21,7 +21,9 @@ from datnet.evaluation.metrics.frechet import frechet_distance
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.protocol import protocol_text
 from datnet.evaluation.summary import EvaluationSummary
-from datnet.images.reading import fit_square, read_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.tensors import to_tensor
 from tests.helpers.evaluations import SIZE, Blend, rows_of
 
 

@@ -14,7 +14,8 @@ from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.pairs import Pair, every_pair
 from datnet.evaluation.saved_results import Fit, SavedResults, find_results
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from tests.helpers.evaluations import CountingEncoder
 from tests.helpers.mean_difference import metrics_with
 from tests.helpers.pixel_network import write_pixel_network

@@ -56,6 +56,7 @@ def test_the_slope_is_that_before_the_crops_changed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_ladder(
     training: Path, one_picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -154,12 +154,15 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
     assert "the trainings of the variants differ in description" in experiment("table3", *tiny)
 
 
-def test_paper_scale_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_paper_scale_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refusal(*arguments: object) -> str:
         monkeypatch.setattr("sys.argv", ["table3", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             run(argument_parser("experiments.table3", ""), make_table)
-        return str(stop.value.code)
+        assert stop.value.code == 1
+        return capsys.readouterr().err
 
     scale = ("--scale", "paper")
     folders = ("--content", tmp_path, "--style", tmp_path, "--eval-style", tmp_path)
