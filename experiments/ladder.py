@@ -29,10 +29,11 @@ from datnet.commands.process import run_command
 from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import evaluate_networks
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, SET_METRICS
-from datnet.evaluation.protocol import CONTROLS, every_pair
+from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
 from datnet.images.files import complete_or_absent, write_text
 from datnet.images.finding import find_images

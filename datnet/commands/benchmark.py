@@ -129,13 +129,13 @@ def run(arguments: argparse.Namespace) -> int:
         1 if a network could not be measured at some size, else 0.
     """
     from datnet.devices import choose_device
-    from datnet.evaluation.benchmark import Benchmark, Settings  # these import torch
+    from datnet.evaluation.benchmark import Benchmark, BenchmarkSettings  # these import torch
     from datnet.evaluation.benchmark_report import csv_text, plot, tables
     from datnet.evaluation.candidates import all_names, find_candidates
     from datnet.images.files import write_text
 
     check_outputs(arguments)
-    settings = Settings(
+    settings = BenchmarkSettings(
         arguments.sizes or (256, 512),
         arguments.warmup,
         arguments.runs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,12 @@ if TYPE_CHECKING:  # imports torch
     from datnet.zoo.network_file import NetworkDescription
 
 DESCRIPTION = """\
-Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, VGG), content and
-style distance and the agreement of edges, per pair and as means with 95% intervals, and the Fréchet
-distance between results and styles, for every given network and for the controls `identity`, `style
-copy` and `histogram match`. An interrupted evaluation goes on where it was.
+Stylize every content with every style and measure the results by SSIM, PSNR, LPIPS, style distance
+and more, per pair and as means with 95% intervals, for every given network and for the controls
+`identity`, `style copy` and `histogram match`; the text above the table says how. An interrupted
+evaluation goes on where it was, and one that was made before a metric was added is completed.
 
-Results that another program has painted are measured likewise: --results. The second table compares
+Results that another program has made are measured likewise: --results. The second table compares
 all with the first network, or the first results where no network is given, pair by pair.
 """
 
@@ -62,6 +63,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "than --size are resized and cropped like the photographs; may be repeated",
     )
     parser.add_argument(
+        "--fit",
+        choices=("crop", "squeeze"),
+        help="what --results of another aspect than their photographs show: the middle of the "
+        "photograph (crop), or all of it, squeezed (squeeze), which is stretched back before it is "
+        "cropped (default: crop, with a note)",
+    )
+    parser.add_argument(
         "--content", type=to_path, help="folder of photographs (default: the embedded sample set)"
     )
     parser.add_argument(
@@ -96,8 +104,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the table."""
     from datnet.data.sample import sample_images
     from datnet.devices import choose_device
-    from datnet.evaluation.evaluate import evaluate_networks, read_pairs, results_folder
-    from datnet.evaluation.protocol import CONTROLS, every_pair
+    from datnet.evaluation.controls import CONTROLS
+    from datnet.evaluation.evaluate import (
+        evaluate_networks,
+        results_folder,
+        saved_results_folder,
+    )
+    from datnet.evaluation.pairs import every_pair, read_pairs
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
     from datnet.images.files import check_writable, write_text
@@ -124,8 +137,12 @@ def run(arguments: argparse.Namespace) -> int:
             find_images(style_dir)[: arguments.styles],
         )
     results = {
-        name: find_results(pattern, pairs, arguments.size) for name, pattern in arguments.results
+        name: find_results(pattern, pairs, arguments.size, arguments.fit)
+        for name, pattern in arguments.results
     }
+    notes = [f"{name}: {note}" for name, found in results.items() for note in found.notes]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     summaries = evaluate_networks(
         networks,
         pairs,
@@ -135,13 +152,15 @@ def run(arguments: argparse.Namespace) -> int:
         save_images=arguments.save_images,
         device=choose_device(arguments.device),
     )
-    table = summary_table(summaries)
-    files = {name: [path] for name, path in networks.items()}
-    files |= {name: list(pictures.values()) for name, pictures in results.items()}
-    if len(files) > 1:
-        table += "\n\n" + differences_from_first(
-            {name: results_folder(arguments.output, name, *files[name]) for name in files}
-        )
+    table = "\n\n".join([summary_table(summaries), *notes])
+    folders = {
+        name: results_folder(arguments.output, name, path) for name, path in networks.items()
+    }
+    folders |= {
+        name: saved_results_folder(arguments.output, name, found) for name, found in results.items()
+    }
+    if len(folders) > 1:
+        table += "\n\n" + differences_from_first(folders)
     write_text(arguments.output / "table.md", table + "\n")
     print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from datnet.evaluation.protocol import CONTROLS
-from datnet.evaluation.summary import Summary, summary_table
+from datnet.evaluation.controls import CONTROLS
+from datnet.evaluation.summary import EvaluationSummary, summary_table
 from datnet.zoo.card import NetworkFile
 
 
@@ -16,7 +16,7 @@ def measured(file: NetworkFile, folder: Path) -> str | None:
     return summary_table(summaries) if summaries else None
 
 
-def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
+def find_summaries(file: NetworkFile, folder: Path) -> list[EvaluationSummary]:
     """An evaluation of a network and of the controls beside it.
 
     Args:
@@ -33,8 +33,10 @@ def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
     if newest is None:
         return []
     # Its title there may name folders, where that evaluation had several networks of one name.
-    own = replace(Summary.load(newest), description=file.description.name)
-    controls = (Summary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json")))
+    own = replace(EvaluationSummary.load(newest), description=file.description.name)
+    controls = (
+        EvaluationSummary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json"))
+    )
     return [
         *(
             other

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from datnet.errors import DatNetWarning
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.metrics import peak_signal_to_noise_ratio
+from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square
 from datnet.networks import attention

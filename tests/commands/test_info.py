@@ -15,7 +15,7 @@ import pytest
 from datnet.commands.main import main
 from datnet.evaluation.evaluate import results_folder
 from datnet.evaluation.of_network import find_summaries
-from datnet.evaluation.summary import Estimate, Summary
+from datnet.evaluation.summary import Estimate, EvaluationSummary
 from datnet.zoo.card import NetworkFile, model_card
 from datnet.zoo.network_file import NetworkDescription, save_network
 from tests.helpers.pixel_network import PixelNetwork
@@ -68,8 +68,10 @@ def info(
     return call
 
 
-def summary(description: str, ssim: float, pictures: str = "0123") -> Summary:
-    return Summary(description, "Two pairs at 32.", pictures, {"ssim": Estimate(ssim)}, {}, {})
+def summary(description: str, ssim: float, pictures: str = "0123") -> EvaluationSummary:
+    return EvaluationSummary(
+        description, "Two pairs at 32.", pictures, {"ssim": Estimate(ssim)}, {}, {}
+    )
 
 
 def test_the_facts_as_text(network: Path, info: Callable[..., tuple[int, str, str]]) -> None:

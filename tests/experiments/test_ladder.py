@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import Metrics
+from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.summary import Estimate
 from datnet.zoo.network_file import NetworkDescription
 from experiments import ladder

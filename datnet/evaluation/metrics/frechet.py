@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from datnet.evaluation.metrics.features import ENCODER
+from datnet.evaluation.metrics.metric import SetMetric
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -49,3 +53,32 @@ def _mean_and_factor(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = vectors.mean(axis=0)
     deviations = (vectors - mean) / math.sqrt(len(vectors) - 1)
     return mean, np.linalg.qr(deviations).R
+
+
+class FrechetDistance(SetMetric):
+    """Fréchet distance between the results and the styles, each pair's style once.
+
+    As in the protocol of StyleID (Chung et al., CVPR 2024), but this is NOT the published FID,
+    whose features come from an Inception-v3; here they are VGG-16's, so the number is on another
+    scale. Nor has it an interval: it is larger the fewer different images the sets have, and a
+    resampled set has fewer, so a bootstrap would be biased. For the same reason it compares
+    evaluations of the same pairs only.
+    """
+
+    key = "frechet_vgg"
+    label = "FD (VGG)"
+    better = "low"
+    decimals = 1
+    networks = ENCODER
+    words = (
+        "FD (VGG) is the Fréchet distance between all results and the styles of their pairs, "
+        "in features of relu5_1 of the same encoder averaged over positions: not comparable "
+        "with published FID, which uses an Inception network, and without an interval, because "
+        "resampling inflates a Fréchet distance."
+    )
+
+    def measure(
+        self, results: np.ndarray, styles: np.ndarray, pairs: Mapping[str, Sequence[float]]
+    ) -> float | None:
+        distance = frechet_distance(results, styles)
+        return None if math.isnan(distance) else distance

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from datnet.evaluation.frechet import frechet_distance
+from datnet.evaluation.metrics.frechet import frechet_distance
 
 
 def white(count: int, dimensions: int, seed: int = 0) -> np.ndarray:

@@ -7,6 +7,8 @@ from scipy.ndimage import distance_transform_edt
 from skimage.feature import canny
 from torch import Tensor
 
+from datnet.evaluation.metrics.metric import Metric, Picture
+
 LUMINANCE = (0.2125, 0.7154, 0.0721)
 """Weights of red, green and blue (Rec. 709)."""
 
@@ -108,3 +110,47 @@ def share_near(edges: np.ndarray, others: np.ndarray) -> float:
     if not edges.any() or not others.any():
         return 0.0
     return float((distance_transform_edt(~others)[edges] <= tolerance(*edges.shape)).mean())
+
+
+def edges_of(picture: Picture) -> np.ndarray:
+    """The Canny edges ``(H, W)`` of a picture that is measured."""
+    return canny_edges(picture.pixels)
+
+
+class EdgeAgreement(Metric):
+    """F-measure of the Canny edges of result and content, see :func:`edge_agreement`."""
+
+    key = "edge_agreement"
+    label = "edges"
+    better = "high"
+    decimals = 4
+    words = (
+        f"edges (F-measure of Canny edges of result and content, σ {SIGMA:g}, thresholds "
+        f"{LOW_THRESHOLD} and {HIGH_THRESHOLD}, tolerance {TOLERANCE:g} px at {TOLERANCE_SIZE} px "
+        "and in proportion)"
+    )
+
+    def prepare_content(self, content: Picture) -> np.ndarray:
+        return content.once(edges_of)
+
+    def measure(self, result: Picture, content: np.ndarray, style: None) -> float:
+        return edge_agreement(result.once(edges_of), content)
+
+
+class NewEdges(Metric):
+    """Share of the result's edges that are not in the content, see :func:`new_edges`.
+
+    Beside the agreement it tells how far a result is still a photograph of the same things.
+    """
+
+    key = "new_edges"
+    label = "new edges"
+    better = "low"
+    decimals = 4
+    words = "new edges (share of the result's edges that are none of the content's, likewise)"
+
+    def prepare_content(self, content: Picture) -> np.ndarray:
+        return content.once(edges_of)
+
+    def measure(self, result: Picture, content: np.ndarray, style: None) -> float:
+        return new_edges(result.once(edges_of), content)

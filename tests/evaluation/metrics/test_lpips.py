@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from datnet.errors import DatNetError
-from datnet.evaluation.perceptual import PerceptualDistance
+from datnet.evaluation.metrics.lpips import PerceptualDistance
 from datnet.zoo.backbones import BACKBONES
 
 GOLDEN = Path(__file__).parents[2] / "../shared/golden/lpips"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from datnet.evaluation.metrics.metric import Metric, Picture
 from datnet.zoo.backbones import load_weights
 
 _BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
@@ -129,3 +130,30 @@ def _build_lpips(network: str, backbone: dict[str, Tensor]) -> Any:  # lpips has
         state[f"net.{key}"] = backbone["features." + key.partition(".")[2]]
     metric.load_state_dict(state, assign=True)
     return metric
+
+
+class Lpips(Metric):
+    """LPIPS of result and content.
+
+    Args:
+        network: As for :class:`PerceptualDistance`.
+    """
+
+    better = "low"
+    decimals = 4
+
+    def __init__(self, network: str) -> None:
+        name = {"alex": "AlexNet", "vgg": "VGG"}[network]
+        self.key = f"lpips_{network}"
+        self.label = f"LPIPS ({name})"
+        backbone = {"alex": "AlexNet", "vgg": "VGG-16"}[network]
+        self.words = f"LPIPS v0.1 with {backbone} against the content image"
+        self.networks = {self.key: lambda: PerceptualDistance(network)}
+
+    def prepare_content(self, content: Picture) -> list[Tensor]:
+        network = cast(PerceptualDistance, content.networks[self.key])
+        return network.features(content.pixels)
+
+    def measure(self, result: Picture, content: list[Tensor], style: None) -> float:
+        network = cast(PerceptualDistance, result.networks[self.key])
+        return network.between(network.features(result.pixels), content).item()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datnet.evaluation.edges import canny_edges, edge_agreement, new_edges, tolerance
+from datnet.evaluation.metrics.edges import canny_edges, edge_agreement, new_edges, tolerance
 
 
 def step(column: int, height: float = 1.0, size: int = 64) -> Tensor:
