@@ -47,6 +47,8 @@ class DatNet(EncoderDecoderNetwork):
             projections. Not in the paper; of few steps datnet_full learns more so.
     """
 
+    attention_parts = ("attention3", "attention4", "attention5", "channel_attention")
+
     def __init__(
         self,
         encoder: VggEncoder,
@@ -78,14 +80,14 @@ class DatNet(EncoderDecoderNetwork):
         )
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """What attention works on, see :meth:`attention_inputs`."""
-        return self.attention_inputs(self.encoder.levels(images), images.shape[2:])
+        """What attention works on, see :meth:`transfer_inputs`."""
+        return self.transfer_inputs(self.encoder.levels(images), images.shape[2:])
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
         """Content and style are encoded alike."""
         return self.encode_content(images)
 
-    def attention_inputs(
+    def transfer_inputs(
         self, features: Iterable[Tensor], image_size: Sequence[int]
     ) -> list[Tensor]:
         """Channel attention on all five levels, then the features and keys of levels 3, 4 and 5.
@@ -112,7 +114,7 @@ class DatNet(EncoderDecoderNetwork):
         """Spatial attention at three levels.
 
         Args:
-            content_features: From :meth:`encode_content` or :meth:`attention_inputs`.
+            content_features: From :meth:`encode_content` or :meth:`transfer_inputs`.
             style_features: Likewise.
 
         Returns:
