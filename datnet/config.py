@@ -32,13 +32,17 @@ CONFIG_DIR = (
 """The Hydra tree: inside an installed wheel, or at the top of a checkout."""
 
 
+SCHEDULES = ("decay", "cosine")
+
+
 @dataclass
 class RecipeConfig:
     """How the authors of a method trained it."""
 
     learning_rate: float = MISSING
     learning_rate_decay: float = MISSING
-    """Learning rate t steps after the warm-up: learning_rate / (1 + learning_rate_decay · t)."""
+    """For schedule decay: learning rate t steps after the warm-up is
+    learning_rate / (1 + learning_rate_decay · t)."""
     batch_size: int = MISSING
     steps: int = MISSING
     warmup_steps: int | None = None
@@ -47,6 +51,14 @@ class RecipeConfig:
     """Where it rises from: the learning rate of step 0; null for 0."""
     gradient_clip: float | None = None
     """Gradients of a larger norm are scaled down to it; null scales none."""
+    schedule: str = "decay"
+    """decay, or cosine: after the warm-up half a cosine from learning_rate to final_learning_rate
+    over the run's steps."""
+    final_learning_rate: float = 0.0
+    """For schedule cosine: where the learning rate ends."""
+    attention_gradient_clip: float | None = None
+    """Gradients of the attention modules, taken together, are scaled down to this norm where theirs
+    is larger, before gradient_clip; null scales none."""
 
 
 @dataclass
@@ -110,6 +122,8 @@ class TrainConfig:
     """Everything that one training run depends on."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
+    objective: dict[str, Any] | None = None
+    """In place of model.objective, for the first of two stages; null for the model's own."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     data: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -122,6 +136,8 @@ class TrainConfig:
     tags: list[str] = field(default_factory=list)
     seed: int = 1
     ckpt_path: str | None = None
+    init_from: str | None = None
+    """A network whose weights a fresh run begins with: anything that ``--checkpoint`` takes."""
     checkpoint_every: int = 500
     keep_every: int | None = None
     channels_last: bool = False
@@ -138,6 +154,11 @@ class TrainConfig:
 
 
 ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="datnet")
+
+
+def objective_of(config: TrainConfig) -> dict[str, Any]:
+    """The node of the objective that a run minimizes."""
+    return config.objective or config.model.objective
 
 
 def plain_values(config: Any) -> dict[str, Any]:
@@ -240,7 +261,11 @@ def check(config: TrainConfig) -> None:
     if missing:
         raise DatNetError(f"{', '.join(missing)} must be given: {missing[0]}=…")
     check_arguments("model.network", config.model.network)
-    check_arguments("model.objective", config.model.objective)
+    objective, objective_key = (
+        objective_of(config),
+        "objective" if config.objective else "model.objective",
+    )
+    check_arguments(objective_key, objective)
     check_arguments("data", config.data)
     if config.encoder.arch not in CONVOLUTIONS_PER_BLOCK:
         choices = " or ".join(CONVOLUTIONS_PER_BLOCK)
@@ -256,6 +281,16 @@ def check(config: TrainConfig) -> None:
     for key, value in positive.items():
         if value <= 0:
             raise DatNetError(f"{key} is {value}; it must be positive")
+    if config.model.recipe.schedule not in SCHEDULES:
+        raise DatNetError(
+            f"model.recipe.schedule is {config.model.recipe.schedule}; "
+            f"it can be {' or '.join(SCHEDULES)}"
+        )
+    if config.init_from is not None and config.ckpt_path not in (None, "last"):
+        raise DatNetError(
+            "init_from begins a fresh run and ckpt_path=FILE goes on with another one; give one of "
+            "them"
+        )
     if config.weight_average is not None and not 0 <= config.weight_average < 1:
         raise DatNetError(
             f"weight_average is {config.weight_average}; it must be at least 0 and less than 1"
@@ -265,9 +300,11 @@ def check(config: TrainConfig) -> None:
         "model.recipe.warmup_steps": config.model.recipe.warmup_steps,
         "model.recipe.warmup_learning_rate": config.model.recipe.warmup_learning_rate,
         "model.recipe.gradient_clip": config.model.recipe.gradient_clip,
+        "model.recipe.final_learning_rate": config.model.recipe.final_learning_rate,
+        "model.recipe.attention_gradient_clip": config.model.recipe.attention_gradient_clip,
         "trainer.gradient_clip_val": config.trainer.gradient_clip_val,
         "seed": config.seed,
-        **{f"model.objective.{name}": value for name, value in config.model.objective.items()},
+        **{f"{objective_key}.{name}": value for name, value in objective.items()},
     }.items():
         if isinstance(number, int | float) and not 0 <= number < math.inf:
             raise DatNetError(f"{key} is {number}; it must be finite and not negative")

@@ -65,6 +65,6 @@ def _nearest(key: str) -> str:
     names = [*_compose([]), *groups]
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "`datnet train --cfg job` shows all of them"
-    if key.startswith(("model.network.", "model.objective.")):
+    if key.startswith(("model.network.", "model.objective.", "objective.")):
         hint += f" (+{key}=… hands the class an argument that its file in conf/model leaves out)"
     return hint

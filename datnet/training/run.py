@@ -23,7 +23,14 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
 from datnet import provenance
-from datnet.config import TrainConfig, build, build_with_encoder, check, plain_values
+from datnet.config import (
+    TrainConfig,
+    build,
+    build_with_encoder,
+    check,
+    objective_of,
+    plain_values,
+)
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.devices import keep_freed_memory
@@ -49,6 +56,7 @@ from datnet.training.checkpoints import (
 )
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.final_metrics import final_metrics
+from datnet.training.initial_weights import begin_with
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.weight_average import WeightAverage
@@ -108,15 +116,24 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
     seed_everything(config.seed, verbose=False)
     module = StyleTransferModule(
         build_with_encoder(config.model.network, lambda: encoder),
-        build_with_encoder(config.model.objective, lambda: encoder),
+        build_with_encoder(objective_of(config), lambda: encoder),
         learning_rate=config.model.recipe.learning_rate,
         learning_rate_decay=config.model.recipe.learning_rate_decay,
         warmup_steps=config.model.recipe.warmup_steps or 0,
         warmup_learning_rate=config.model.recipe.warmup_learning_rate or 0.0,
+        schedule=config.model.recipe.schedule,
+        final_learning_rate=config.model.recipe.final_learning_rate,
+        max_steps=config.trainer.max_steps,
+        attention_gradient_clip=config.model.recipe.attention_gradient_clip,
         seed=config.seed,
         channels_last=config.channels_last,
     )
     check_search_metric(config, module.objective)
+    origin = None  # of the weights that the run began with
+    if checkpoint is not None:
+        origin = RunFolder(checkpoint.absolute().parents[1]).recorded("init_from")
+    elif config.init_from is not None:
+        origin = begin_with(module.network, config.init_from, config.encoder)
     log.info(
         "%s with %s: step %d to %d in %s",
         config.name,
@@ -125,7 +142,7 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
         config.trainer.max_steps,
         folder.path,
     )
-    description = describe(config, encoder, data, trainer)
+    description = describe(config, encoder, data, trainer, origin)
     folder.check_same_training({"images_per_step": description.training["images_per_step"]})
     if trainer.is_global_zero:
         write_text(folder.config, OmegaConf.to_yaml(config, resolve=True))
@@ -255,9 +272,21 @@ def make_trainer(
 
 
 def describe(
-    config: TrainConfig, encoder: VggEncoder, data: ContentStyleDataModule, trainer: Trainer
+    config: TrainConfig,
+    encoder: VggEncoder,
+    data: ContentStyleDataModule,
+    trainer: Trainer,
+    origin: dict[str, Any] | None,
 ) -> NetworkDescription:
-    """What the network is and how it is trained; its steps come later."""
+    """What the network is and how it is trained; its steps come later.
+
+    Args:
+        config: The run's settings.
+        encoder: The frozen encoder.
+        data: The run's data.
+        trainer: The run's trainer.
+        origin: What :func:`begin_with` tells of the network that the run began with, if any.
+    """
     plain = plain_values(config)
     settings = {  # the file goes to other people, to whom folders of this machine say nothing
         key: Path(value).name if key.endswith("_dir") and value else value
@@ -275,11 +304,15 @@ def describe(
             "data": settings,
             "images": data.image_counts(),
             "image_fingerprints": data.fingerprints(),
-            "objective": plain["model"]["objective"],
+            "init_from": origin,
+            "objective": plain["objective"] or plain["model"]["objective"],
             "learning_rate": config.model.recipe.learning_rate,
             "learning_rate_decay": config.model.recipe.learning_rate_decay,
             "warmup_steps": config.model.recipe.warmup_steps,
             "warmup_learning_rate": config.model.recipe.warmup_learning_rate,
+            "schedule": config.model.recipe.schedule,
+            "final_learning_rate": config.model.recipe.final_learning_rate,
+            "attention_gradient_clip": config.model.recipe.attention_gradient_clip,
             "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
             "weight_average": config.weight_average,

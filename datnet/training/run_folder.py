@@ -32,6 +32,8 @@ from datnet.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
 
+MAX_STEPS = "trainer.max_steps"
+
 # What may differ between the parts of a run that was interrupted and resumed, or prolonged.
 OPERATIONAL = (
     "run_dir",
@@ -50,7 +52,7 @@ OPERATIONAL = (
     "trainer.devices",
     "trainer.num_nodes",
     "trainer.strategy",
-    "trainer.max_steps",
+    MAX_STEPS,
     "trainer.val_check_interval",
     "trainer.log_every_n_steps",
     "trainer.deterministic",
@@ -97,6 +99,12 @@ class RunFolder:
         facts = json.loads(self.finished.read_text())
         return float(facts.get("metrics", {}).get(name, missing))
 
+    def recorded(self, name: str) -> Any:
+        """What description.json says of the training here under a name; None if nothing."""
+        if not self.description.exists():
+            return None
+        return json.loads(self.description.read_text(encoding="utf-8"))["training"].get(name)
+
     def is_finished(self, config: TrainConfig) -> bool:
         """Whether the folder holds the whole of this training.
 
@@ -116,10 +124,13 @@ class RunFolder:
             return
         there = flat_values(plain_values(OmegaConf.load(self.config)))
         here = flat_values(plain_values(config))
+        # The length of a run with a cosine schedule decides on all of its learning rates.
+        cosine = config.model.recipe.schedule == "cosine"
+        operational = tuple(key for key in OPERATIONAL if not (cosine and key == MAX_STEPS))
         different = [
             f"{key} was {there.get(key)} and is {here.get(key)}"
             for key in sorted(there.keys() | here.keys())
-            if there.get(key) != here.get(key) and not key.startswith(OPERATIONAL)
+            if there.get(key) != here.get(key) and not key.startswith(operational)
         ]
         if different:
             raise DatNetError(
