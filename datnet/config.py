@@ -286,6 +286,8 @@ def check(config: TrainConfig) -> None:
             f"model.recipe.schedule is {config.model.recipe.schedule}; "
             f"it can be {' or '.join(SCHEDULES)}"
         )
+    if config.init_from == "":
+        raise DatNetError("init_from must be given: init_from=RUN, a run of stage one")
     if config.init_from is not None and config.ckpt_path not in (None, "last"):
         raise DatNetError(
             "init_from begins a fresh run and ckpt_path=FILE goes on with another one; give one of "

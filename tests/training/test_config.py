@@ -7,9 +7,18 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
+from torch import nn
 
-from datnet.config import CONFIG_DIR, build, build_with_encoder, check, find_target
+from datnet.config import (
+    CONFIG_DIR,
+    build,
+    build_with_encoder,
+    check,
+    find_target,
+    objective_of,
+)
 from datnet.errors import DatNetError
+from datnet.objectives.reconstruction import ReconstructionObjective
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
 
@@ -58,13 +67,37 @@ PAIRS_OF_GROUPS = [
 @pytest.mark.parametrize(("one", "other"), PAIRS_OF_GROUPS)
 def test_every_choice_composes_with_every_other(one: str, other: str) -> None:
     for first, second in itertools.product(choices(one), choices(other)):
-        if one != "model" or first.startswith("datnet_") or second != "small_machine_datnet":
-            check(load(f"{one}={first}", f"{other}={second}", *FOLDERS))
+        if one != "model" or first.startswith("datnet_") or not second.endswith("_datnet"):
+            check(load(f"{one}={first}", f"{other}={second}", *FOLDERS, "init_from=a_network"))
 
 
 def test_an_experiment_of_datnet_is_for_datnet() -> None:
     with pytest.raises(DatNetError, match=r"identity_start is no setting of .*AdaIN"):
         check(load("model=adain", "experiment=small_machine_datnet", *FOLDERS))
+
+
+def test_the_two_stages_fit_each_other() -> None:
+    """Stage one has no objective but reconstruction; stage two is small_machine from its weights."""
+    one = load("experiment=reconstruction_datnet", *FOLDERS)
+    check(one)
+    reconstruction = build_with_encoder(objective_of(one), lambda: nn.Module())
+    assert isinstance(reconstruction, ReconstructionObjective)
+    assert not one.model.network.channel_attention
+    with pytest.raises(DatNetError, match="init_from must be given"):
+        check(load("experiment=small_machine_two_stages", *FOLDERS))
+    two = load("experiment=small_machine_two_stages", "init_from=runs/one", *FOLDERS)
+    check(two)
+    plain = load("experiment=small_machine", *FOLDERS)
+    assert "counted in this network's budget" in two.description
+    for config in (two, plain):
+        config.init_from, config.description = None, ""
+    assert two == plain
+
+
+def test_a_beginning_and_a_checkpoint_exclude_each_other() -> None:
+    check(load("init_from=adain", "ckpt_path=last"))
+    with pytest.raises(DatNetError, match="init_from begins a fresh run and ckpt_path=FILE goes on"):
+        check(load("init_from=adain", "ckpt_path=some.ckpt"))
 
 
 def test_ablation_variants() -> None:
@@ -85,6 +118,7 @@ def test_ablation_variants() -> None:
         **{"learning_rate": 1e-4, "learning_rate_decay": 1e-5},
         **{"batch_size": 8, "steps": 50_000, "gradient_clip": None},
         **{"warmup_steps": None, "warmup_learning_rate": None},
+        **{"schedule": "decay", "final_learning_rate": 0.0, "attention_gradient_clip": None},
     }
 
 
