@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datnet.stylizer import Stylizer
+    from datnet.stylize.stylizer import Stylizer
 
 __all__ = ["Stylizer", "__version__"]
 
@@ -19,7 +19,7 @@ __version__ = version("datnet")
 def __getattr__(name: str) -> Any:
     """Import torch only when something of it is used, so that `datnet --help` is quick."""
     if name == "Stylizer":
-        from datnet.stylizer import Stylizer
+        from datnet.stylize.stylizer import Stylizer
 
         return Stylizer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """`python -m datnet`, the same as the command `datnet`."""
 
-from datnet.cli import main
+from datnet.commands.main import main
 
 main()

@@ -21,21 +21,21 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from datnet.config import CONFIG_DIR, TrainConfig
-from datnet.data.images import find_images, fit_square, read_image
 from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError, in_words
 from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_values
-from datnet.evaluation.networks import evaluate_networks, results_folder
+from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
+from datnet.images.reading import find_images, fit_square, read_image
 from datnet.networks.gatys import STEPS
-from datnet.published import network_file
-from datnet.saved_network import read_description
-from datnet.shipped import shipped_file, shipped_names
+from datnet.training.config import CONFIG_DIR, TrainConfig
 from datnet.training.run_folder import RunFolder
-from datnet.untrained import UNTRAINED, make_untrained, takes_steps, with_settings
+from datnet.zoo.network_file import read_description
+from datnet.zoo.published import network_file
+from datnet.zoo.shipped import shipped_file, shipped_names
+from datnet.zoo.training_free import UNTRAINED, make_untrained, takes_steps, with_settings
 
 PUBLISHED = ("microast",)
 """Networks whose authors' own weights stand in where pretrained/ has none."""

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 from datnet import Stylizer
-from datnet.data.images import find_images, fit_square, read_image
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
+from datnet.images.reading import find_images, fit_square, read_image
 
 RUN = Path("runs/sample/datnet_full/seed_1")
 SIZE = 256

@@ -19,10 +19,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from datnet import Stylizer
-from datnet.data.images import find_images, fit_square, read_image, save_image
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
+from datnet.images.reading import find_images, fit_square, read_image, save_image
 
 SIZE = 256
 CONTENTS, STYLES = 4, 4

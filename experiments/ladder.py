@@ -24,17 +24,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datnet import provenance
-from datnet.data.images import find_images
 from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError
+from datnet.evaluation.evaluate import evaluate_networks
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, SET_METRICS
-from datnet.evaluation.networks import evaluate_networks
 from datnet.evaluation.protocol import CONTROLS, every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
-from datnet.files import complete_or_absent, write_text
-from datnet.saved_network import (
+from datnet.images.files import complete_or_absent, write_text
+from datnet.images.reading import find_images
+from datnet.zoo.network_file import (
     NetworkDescription,
     network_of_checkpoint,
     read_checkpoint,

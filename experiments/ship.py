@@ -17,16 +17,16 @@ from pathlib import Path
 
 import torch
 
-from datnet import shipped
-from datnet.data.images import find_images, read_square
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
-from datnet.files import write_text
-from datnet.model_card import NetworkFile, find_summaries, model_card
+from datnet.images.files import write_text
+from datnet.images.reading import find_images, read_square
 from datnet.networks.base import StyleTransferNetwork
-from datnet.saved_network import load_network, read_description, save_tensors
 from datnet.training.run_folder import RunFolder
+from datnet.zoo import shipped
+from datnet.zoo.card import NetworkFile, find_summaries, model_card
+from datnet.zoo.network_file import load_network, read_description, save_tensors
 
 LEAST_PSNR = 40
 """In dB, of what the 16-bit network paints against the original's."""

@@ -26,9 +26,9 @@ from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, MetricColumn
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Estimate, format_number, summary_table
-from datnet.files import write_text
-from datnet.saved_network import read_description
-from datnet.untrained import takes_steps
+from datnet.images.files import write_text
+from datnet.zoo.network_file import read_description
+from datnet.zoo.training_free import takes_steps
 from experiments.comparison import (
     SCALES,
     Comparison,

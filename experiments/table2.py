@@ -33,7 +33,7 @@ from datnet.evaluation.benchmark_report import (
 )
 from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, all_names, find_candidates
 from datnet.evaluation.markdown import aligned
-from datnet.files import write_text
+from datnet.images.files import write_text
 from experiments.comparison import run
 from experiments.paper import ALL_TITLES, TABLE_2, TITLES
 from experiments.tables import rank_correlation

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from datnet import provenance
-from datnet.config import flat_values
 from datnet.errors import DatNetError
 from datnet.evaluation.differences import (
     EXPLANATION,
@@ -35,8 +34,9 @@ from datnet.evaluation.summary import (
     format_number,
     summary_table,
 )
-from datnet.files import write_text
-from datnet.saved_network import read_description
+from datnet.images.files import write_text
+from datnet.training.config import flat_values
+from datnet.zoo.network_file import read_description
 from experiments.comparison import (
     SCALES,
     Comparison,

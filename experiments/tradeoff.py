@@ -19,12 +19,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datnet.devices import choose_device
+from datnet.evaluation.evaluate import results_folder
 from datnet.evaluation.metrics import Metrics
-from datnet.evaluation.networks import results_folder
 from datnet.evaluation.protocol import CONTROLS, evaluate
 from datnet.evaluation.summary import Estimate
-from datnet.files import complete_or_absent, write_text
-from datnet.saved_network import load_network
+from datnet.images.files import complete_or_absent, write_text
+from datnet.zoo.network_file import load_network
 from experiments.comparison import (
     SCALES,
     Comparison,

@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.benchmark import Benchmark, Settings  # these import torch
     from datnet.evaluation.benchmark_report import csv_text, plot, tables
     from datnet.evaluation.candidates import all_names, find_candidates
-    from datnet.files import write_text
+    from datnet.images.files import write_text
 
     check_outputs(arguments)
     settings = Settings(

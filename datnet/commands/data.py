@@ -105,8 +105,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare, and print what became of the files."""
+    from datnet.commands.diagnosis import usable_cores
     from datnet.data.prepare import Settings, prepare
-    from datnet.doctor import usable_cores
 
     processes = len(usable_cores()) if arguments.processes is None else arguments.processes
     if processes < 1:

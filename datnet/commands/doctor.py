@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found."""
-    from datnet.doctor import examine
+    from datnet.commands.diagnosis import examine
 
     findings = examine(arguments.content, arguments.style)
     broken = [finding for finding in findings if finding.state == "broken"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from datnet.errors import DatNetError
 
 if TYPE_CHECKING:  # imports torch
-    from datnet.saved_network import NetworkDescription
+    from datnet.zoo.network_file import NetworkDescription
 
 DESCRIPTION = """\
 Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, VGG), content and
@@ -85,16 +85,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the table."""
-    from datnet.data.images import find_images  # these import torch
     from datnet.data.sample import sample_images
     from datnet.devices import choose_device
-    from datnet.evaluation.networks import evaluate_networks, read_pairs, results_folder
+    from datnet.evaluation.evaluate import evaluate_networks, read_pairs, results_folder
     from datnet.evaluation.protocol import CONTROLS, every_pair
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
-    from datnet.files import write_text
-    from datnet.published import network_file
-    from datnet.saved_network import read_description
+    from datnet.images.files import write_text
+    from datnet.images.reading import find_images  # these import torch
+    from datnet.zoo.network_file import read_description
+    from datnet.zoo.published import network_file
 
     if not arguments.networks and not arguments.results:
         raise DatNetError("there is nothing to measure: name a network, or give --results")

@@ -57,9 +57,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, and print how far the file is from the network."""
-    from datnet.export import TOLERANCE, export_network  # imports torch
-    from datnet.published import network_file
-    from datnet.saved_network import load_network, read_description
+    from datnet.stylize.export import TOLERANCE, export_network  # imports torch
+    from datnet.zoo.network_file import load_network, read_description
+    from datnet.zoo.published import network_file
 
     path = network_file(arguments.network)
     description = read_description(path)

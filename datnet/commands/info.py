@@ -54,8 +54,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts, the card or the header."""
-    from datnet.model_card import NetworkFile, facts, find_summaries, model_card  # imports torch
-    from datnet.published import network_file
+    from datnet.zoo.card import NetworkFile, facts, find_summaries, model_card  # imports torch
+    from datnet.zoo.published import network_file
 
     folder = arguments.evaluations
     if folder is not None and not folder.is_dir():

@@ -84,11 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise DatNetError(f"--port is {arguments.port}; it must be between 1 and 65535")
     from datnet.commands.evaluate import name_networks  # these import torch
     from datnet.data.sample import sample_images
-    from datnet.published import network_file
-    from datnet.saved_network import read_description
-    from datnet.serve.limits import Limits
-    from datnet.serve.server import check_address, serve
-    from datnet.stylizer import Stylizer
+    from datnet.stylize.page.limits import Limits
+    from datnet.stylize.page.server import check_address, serve
+    from datnet.stylize.stylizer import Stylizer
+    from datnet.zoo.network_file import read_description
+    from datnet.zoo.published import network_file
 
     check_address(arguments.host, arguments.port)
     if arguments.checkpoint is None:

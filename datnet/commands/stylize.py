@@ -13,8 +13,8 @@ from tqdm import tqdm
 from datnet.errors import DatNetError
 
 if TYPE_CHECKING:
-    from datnet.commands.stylize_jobs import Job, Plan
-    from datnet.stylizer import EncodedStyle, Stylizer
+    from datnet.stylize.jobs import Job, Plan
+    from datnet.stylize.stylizer import EncodedStyle, Stylizer
 
 USAGE = """\
 datnet stylize [options] CONTENT [CONTENT ...] STYLE
@@ -205,10 +205,10 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         1 if a file was left out, else 0.
     """
-    from datnet.commands.stylize_jobs import find_inputs, parse_style, plan  # imports torch
-    from datnet.opening import open_mask, open_regions
-    from datnet.photorealistic import photorealistic_file
-    from datnet.stylizer import Stylizer, check_settings
+    from datnet.images.opening import open_mask, open_regions
+    from datnet.stylize.jobs import find_inputs, parse_style, plan  # imports torch
+    from datnet.stylize.photorealistic import photorealistic_file
+    from datnet.stylize.stylizer import Stylizer, check_settings
 
     weights: list[float] | None = None
     if arguments.style:
@@ -269,8 +269,8 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If there are any.
     """
-    from datnet.data.pictures import check_quality
-    from datnet.video.writing import check_crf
+    from datnet.images.clips.writing import check_crf
+    from datnet.images.pictures import check_quality
 
     jobs = planned.jobs
     for job in jobs:
@@ -302,8 +302,8 @@ class Painter:
 
     Args:
         stylizer: The network.
-        settings: What :class:`datnet.Stylizer` and :func:`datnet.video.stylize_video` take alike.
-        styles: How many paintings every job mixes.
+        settings: What :class:`datnet.Stylizer` and :func:`datnet.stylize.clips.stylize_video` take
+        alike. styles: How many paintings every job mixes.
         quality: Of pictures in a lossy format.
         smoothing: Of clips.
         crf: Of clips, None for the format's own.
@@ -347,8 +347,8 @@ class Painter:
         """
         if job.is_clip:
             return self.paint_clip(job, progress)
-        from datnet.data.pictures import save_picture
-        from datnet.opening import open_picture
+        from datnet.images.opening import open_picture
+        from datnet.images.pictures import save_picture
 
         photograph, origin = open_picture(job.content, "content", self.settings["size"])
         content_side = self.settings["size"] or min(photograph.size)
@@ -361,7 +361,7 @@ class Painter:
 
     def paint_clip(self, job: Job, progress: bool) -> str:
         """Paint and write one clip, see :meth:`paint`."""
-        from datnet.video import stylize_video
+        from datnet.stylize.clips import stylize_video
 
         report = stylize_video(
             self.stylizer,
@@ -390,7 +390,7 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
     Raises:
         UnwritableFileError: If files cannot be written, which ends the run.
     """
-    from datnet.data.images import UnreadableImageError, UnwritableFileError
+    from datnet.images.reading import UnreadableImageError, UnwritableFileError
 
     left_out: set[Path] = set()
     written = 0

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         read_runs,
         table,
     )
-    from datnet.files import write_text
+    from datnet.images.files import write_text
 
     runs = read_runs(arguments.folder)
     groups = groups_of(runs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from datnet.errors import DatNetError
 
 if TYPE_CHECKING:
-    from datnet.weights import WeightStatus  # imports torch
+    from datnet.zoo.backbones import WeightStatus  # imports torch
 
 NAMES = "vgg16, vgg19, alexnet, microast"
 DEFAULT_NAMES = ("vgg16", "alexnet")
@@ -92,8 +92,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print one paragraph for each backbone and published network."""
-    from datnet.published import PUBLISHED  # these import torch
-    from datnet.weights import BACKBONES, cache_dir
+    from datnet.zoo.backbones import BACKBONES, cache_dir
+    from datnet.zoo.published import PUBLISHED  # these import torch
 
     for name in (*BACKBONES, *PUBLISHED):
         state = state_of(name)
@@ -109,8 +109,8 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_fetch(args: argparse.Namespace) -> int:
     """Fetch the named weights and networks, or the default ones, and print where they are."""
-    from datnet.published import PUBLISHED, published_file
-    from datnet.weights import find_weights
+    from datnet.zoo.backbones import find_weights
+    from datnet.zoo.published import PUBLISHED, published_file
 
     names = args.names or DEFAULT_NAMES
     for name in names:
@@ -146,8 +146,8 @@ def state_of(name: str) -> WeightStatus:
     Raises:
         DatNetError: If there are none of that name, or what is given of them cannot be used.
     """
-    from datnet.published import PUBLISHED, published_status
-    from datnet.weights import BACKBONES, status
+    from datnet.zoo.backbones import BACKBONES, status
+    from datnet.zoo.published import PUBLISHED, published_status
 
     if name in PUBLISHED:
         return published_status(name)

@@ -19,9 +19,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, NamedTuple, cast
 
-from datnet.data.folders import suffix_of, walk
-from datnet.data.images import FORMATS, UnreadableImageError
 from datnet.errors import DatNetError
+from datnet.images.folders import suffix_of, walk
+from datnet.images.reading import FORMATS, UnreadableImageError
 
 MOST_BYTES = 2**29
 """Larger files are left out: they are read into memory."""

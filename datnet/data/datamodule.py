@@ -8,11 +8,11 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datnet.data.pairs import FixedPairs, LateCrops, Pair, PairDataset, PairSampler, collate
-from datnet.data.remote import is_remote
 from datnet.data.sample import sample_images
 from datnet.data.sets import ImageSet, open_images
 from datnet.data.suitable import SMALLEST_SIDE
 from datnet.errors import DatNetError
+from datnet.images.remote import is_remote
 
 
 class ContentStyleDataModule(LightningDataModule):
@@ -20,7 +20,7 @@ class ContentStyleDataModule(LightningDataModule):
 
     A folder holds image files, or shards that ``datnet data prepare`` made of them, which load
     several times faster. It may lie on another machine: ``https://…``, ``s3://…``, see
-    :mod:`datnet.data.remote`.
+    :mod:`datnet.images.remote`.
 
     The training loader is endless and continues at the trainer's step, so a resumed run sees the
     pairs that an uninterrupted one would. It divides the pairs among processes by itself: make the

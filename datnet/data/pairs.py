@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from datnet.data.images import UnreadableImageError, resized_crop, to_tensor
 from datnet.data.sets import ImageSet
 from datnet.data.suitable import check_size, side_to_decode
 from datnet.errors import DatNetError
+from datnet.images.reading import UnreadableImageError, resized_crop, to_tensor
 
 MOST_ATTEMPTS = 50
 """After this many unreadable files in a row the run stops."""
@@ -36,7 +36,7 @@ CONTENT_ORDER, STYLE_ORDER, CROPS_AND_FLIPS = 0, 1, 2
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a square is cut out of an image (see :func:`datnet.data.images.resized_crop`).
+    """Where a square is cut out of an image (see :func:`datnet.images.reading.resized_crop`).
 
     Attributes:
         left: Position in the free width, 0 to 1.

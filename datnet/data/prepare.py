@@ -27,7 +27,6 @@ from tqdm import tqdm
 
 from datnet.data.archives import Folder, Item, Source, list_items, open_source
 from datnet.data.conversion import Prepared, prepare_image
-from datnet.data.images import UnreadableImageError
 from datnet.data.shards import (
     ENTRIES,
     ENTRY,
@@ -43,7 +42,8 @@ from datnet.data.shards import (
 from datnet.data.suitable import SMALLEST_SIDE
 from datnet.data.workers import Begin, supervise
 from datnet.errors import DatNetError
-from datnet.files import complete_or_absent, write_text
+from datnet.images.files import complete_or_absent, write_text
+from datnet.images.reading import UnreadableImageError
 
 OUTCOMES = ("taken", "converted", "skipped")
 SECONDS_PER_FILE = 300.0

@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 
 from tqdm import tqdm
 
-from datnet.downloads import SourceError, ask, download
 from datnet.errors import DatNetError
+from datnet.images.downloads import SourceError, ask, download
 
 CHECKSUM_TIMEOUT_SECONDS = 30.0
 

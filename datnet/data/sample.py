@@ -48,7 +48,7 @@ from datnet.data.painter import (
     woodcut,
 )
 from datnet.errors import DatNetError
-from datnet.weights import cache_dir
+from datnet.zoo.backbones import cache_dir
 
 FOLDER_NAME = "sample-v1"  # a new number for every change of the images
 SEED = 7

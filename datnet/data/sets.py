@@ -8,10 +8,10 @@ from typing import Protocol
 
 from PIL import Image
 
-from datnet.data import remote
-from datnet.data.images import FORMATS, UnreadableImageError, find_image_names, read_image
 from datnet.data.shards import INDEX, SETTINGS, UNFINISHED, Shards
 from datnet.errors import DatNetError
+from datnet.images import remote
+from datnet.images.reading import FORMATS, UnreadableImageError, find_image_names, read_image
 
 
 class ImageSet(Protocol):
@@ -30,7 +30,7 @@ class ImageSet(Protocol):
         """16 hexadecimal digits that tell sets apart: two machines with the same set agree."""
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
-        """Decode image ``index``, see :func:`datnet.data.images.read_image`.
+        """Decode image ``index``, see :func:`datnet.images.reading.read_image`.
 
         Raises:
             UnreadableImageError: If it cannot be used.

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from datnet.data import remote
-from datnet.data.images import UnreadableImageError, read_image
 from datnet.errors import DatNetError
+from datnet.images import remote
+from datnet.images.reading import UnreadableImageError, read_image
 
 INDEX = "index.json"
 ENTRIES = "index.npy"
@@ -121,7 +121,7 @@ class Shards:
         return content
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
-        """Decode an image, see :func:`datnet.data.images.read_image`."""
+        """Decode an image, see :func:`datnet.images.reading.read_image`."""
         return read_image(self.name(index), content=self.content(index), at_least=at_least)
 
     def _path(self, name: str) -> str:

@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from datnet.evaluation.machine import sentence_of_machine
 from datnet.evaluation.markdown import aligned
-from datnet.files import complete_or_absent
+from datnet.images.files import complete_or_absent
 
 UNITS = """\
 M: millions of parameters, the frozen encoder included as far as painting needs it. G: billions of

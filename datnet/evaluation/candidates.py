@@ -15,13 +15,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from datnet.config import CONFIG_DIR, plain_values
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import Architecture, VggEncoder
-from datnet.published import PUBLISHED, network_file
-from datnet.saved_network import build_network, read_description
-from datnet.untrained import METHODS, UNTRAINED, takes_steps
+from datnet.training.config import CONFIG_DIR, plain_values
+from datnet.zoo.network_file import build_network, read_description
+from datnet.zoo.published import PUBLISHED, network_file
+from datnet.zoo.training_free import METHODS, UNTRAINED, takes_steps
 
 PAPERS_ENCODER: Architecture = "vgg19"
 

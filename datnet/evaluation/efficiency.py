@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from datnet.networks import winograd
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.ops import winograd
 
 
 @dataclass(frozen=True)

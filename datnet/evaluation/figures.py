@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from datnet.errors import DatNetError
-from datnet.files import complete_or_absent
+from datnet.images.files import complete_or_absent
 
 # A power of two, so that sizes in inches are exact and every pixel stays a pixel.
 DOTS_PER_INCH = 128

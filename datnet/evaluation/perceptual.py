@@ -2,7 +2,7 @@
 
 Zhang, Isola, Efros, Shechtman, Wang, *The Unreasonable Effectiveness of Deep Features as a
 Perceptual Metric*, CVPR 2018, version 0.1 as in the package ``lpips``, which brings the learned
-channel weights. The backbone's ImageNet weights come from ``datnet.weights``.
+channel weights. The backbone's ImageNet weights come from ``datnet.zoo.backbones``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datnet.weights import load_weights
+from datnet.zoo.backbones import load_weights
 
 _BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
 
@@ -28,8 +28,8 @@ class PerceptualDistance(nn.Module):
 
     Args:
         network: ``"alex"`` (AlexNet, the usual choice for reporting) or ``"vgg"`` (VGG-16).
-        weights: File with the backbone's weights; by default ``datnet.weights`` finds or fetches
-            ``alexnet`` or ``vgg16``.
+        weights: File with the backbone's weights; by default ``datnet.zoo.backbones`` finds or
+            fetches ``alexnet`` or ``vgg16``.
 
     Raises:
         ValueError: ``network`` is neither.

@@ -33,7 +33,6 @@ from skimage.exposure import match_histograms
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.images import read_image, read_square, save_image, to_image
 from datnet.errors import DatNetError
 from datnet.evaluation.edges import HIGH_THRESHOLD, LOW_THRESHOLD, SIGMA, tolerance
 from datnet.evaluation.metrics import (
@@ -44,7 +43,8 @@ from datnet.evaluation.metrics import (
     set_metrics,
 )
 from datnet.evaluation.summary import Estimate, Summary
-from datnet.files import complete_or_absent, errors_name, write_text
+from datnet.images.files import complete_or_absent, errors_name, write_text
+from datnet.images.reading import read_image, read_square, save_image, to_image
 
 Pair = tuple[Path, Path]
 """A content image and a style image."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from datnet.data.images import read_image
 from datnet.errors import DatNetError
 from datnet.evaluation.protocol import Pair, image_names
+from datnet.images.reading import read_image
 
 
 def find_results(pattern: str, pairs: Sequence[Pair], size: int) -> dict[Pair, Path]:

@@ -14,7 +14,7 @@ import numpy as np
 from datnet.errors import DatNetError
 from datnet.evaluation.bootstrap import bootstrap_interval
 from datnet.evaluation.metrics import METRICS, SET_METRICS
-from datnet.files import write_text
+from datnet.images.files import write_text
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from datnet.config import flat_values, plain_values
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
-from datnet.files import complete_or_absent
+from datnet.images.files import complete_or_absent
+from datnet.training.config import flat_values, plain_values
 
 COLUMNS = {f"final/{column.key}": column for column in METRICS}
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from datnet.networks.adain import adaptive_instance_norm
 from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.flow import Flow
+from datnet.networks.ops.whitening import whiten_and_colour
 from datnet.networks.statistics import full_precision
-from datnet.networks.whitening import whiten_and_colour
 
 
 class ArtFlow(StyleTransferNetwork):

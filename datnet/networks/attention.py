@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.errors import DatNetWarning
-from datnet.networks.exported_attention import exported_attention_mean
+from datnet.networks.ops.exported_attention import exported_attention_mean
+from datnet.networks.ops.tiled_attention import tiled_attention_mean, whole_attention_mean
 from datnet.networks.statistics import full_precision, normalize_channels
-from datnet.networks.tiled_attention import tiled_attention_mean, whole_attention_mean
 
 Resize = Literal["bilinear", "nearest"]
 
@@ -135,9 +135,9 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Average the values of all positions, weighted by softmax(query · key).
 
     Exact, without a scale on the products (as AdaAttN and SANet have it), in at least float32, and
-    in memory that grows linearly with the positions, see :mod:`datnet.networks.tiled_attention`.
-    Beyond :data:`MOST_COMPARISONS` pairs of positions it sees a random sample of the style's
-    positions, the same in every call, and warns.
+    in memory that grows linearly with the positions, see
+    :mod:`datnet.networks.ops.tiled_attention`. Beyond :data:`MOST_COMPARISONS` pairs of positions
+    it sees a random sample of the style's positions, the same in every call, and warns.
 
     Args:
         query: ``(B, K, Nc)``.

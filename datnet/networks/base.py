@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datnet.networks.convolution import reflect_sides
+from datnet.networks.ops.convolution import reflect_sides
 from datnet.networks.vgg import VggEncoder
 
 SMALLEST_SIDE = 32

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
-from datnet.networks.reversible import REDUCTION, ReversibleNetwork
+from datnet.networks.ops.reversible import REDUCTION, ReversibleNetwork
+from datnet.networks.ops.whitening import cholesky_moments, recolour
 from datnet.networks.statistics import full_precision
-from datnet.networks.whitening import cholesky_moments, recolour
 
 SMALLEST_REGION = 11
 """Positions that a region must have for a covariance of its own."""
@@ -37,7 +37,7 @@ class CAPVSTNet(StyleTransferNetwork):
     by reflection at the right and at the bottom, and the painting is cropped.
 
     Args:
-        spreads: See :class:`~datnet.networks.reversible.ReversibleNetwork`.
+        spreads: See :class:`~datnet.networks.ops.reversible.ReversibleNetwork`.
     """
 
     def __init__(self, spreads: int) -> None:

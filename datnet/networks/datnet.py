@@ -24,8 +24,8 @@ from datnet.networks.attention import (
     attention_inputs,
 )
 from datnet.networks.base import EncoderDecoderNetwork
-from datnet.networks.convolution import Convolution
 from datnet.networks.decoder import SkipDecoder
+from datnet.networks.ops.convolution import Convolution
 from datnet.networks.sanet import merge_levels
 from datnet.networks.vgg import CHANNELS, VggEncoder
 

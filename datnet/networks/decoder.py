@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from datnet.networks.convolution import Convolution
-from datnet.networks.strips import in_strips
+from datnet.networks.ops.convolution import Convolution
+from datnet.networks.ops.strips import in_strips
 
 
 def relu() -> nn.ReLU:
@@ -41,7 +41,7 @@ def _relu3_to_image(in_channels: int) -> list[nn.Module]:
 
 
 def _paint_in_strips(paint: Callable[..., Tensor], fused: Tensor, *skip: Tensor) -> Tensor:
-    """Large images strip by strip, see :func:`~datnet.networks.strips.in_strips`.
+    """Large images strip by strip, see :func:`~datnet.networks.ops.strips.in_strips`.
 
     A row at an eighth of the size depends on 3.75 rows above and below it: one convolution there,
     four at a quarter, two at a half, two at full size. The largest map has 64 channels.

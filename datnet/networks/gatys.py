@@ -14,7 +14,7 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
 from datnet.networks.base import weighted_sum
-from datnet.networks.untrained import OptimisationMethod
+from datnet.networks.training_free import OptimisationMethod
 from datnet.networks.vgg import CHANNELS, VggEncoder
 
 STEPS = 300

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datnet.networks.convolution import Convolution, reflect_border
+from datnet.networks.ops.convolution import Convolution, reflect_border
 
 KERNEL = 3
 

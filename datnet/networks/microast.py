@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from datnet.networks.adain import adaptive_instance_norm
 from datnet.networks.base import StyleTransferNetwork, weighted_sum
-from datnet.networks.convolution import Convolution
+from datnet.networks.ops.convolution import Convolution
 from datnet.networks.statistics import full_precision
 
 CHANNELS = 64

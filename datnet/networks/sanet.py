@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from datnet.networks.attention import attention_mean
 from datnet.networks.base import EncoderDecoderNetwork
-from datnet.networks.convolution import Convolution
 from datnet.networks.decoder import Decoder
+from datnet.networks.ops.convolution import Convolution
 from datnet.networks.statistics import normalize_channels
 from datnet.networks.vgg import VggEncoder
 

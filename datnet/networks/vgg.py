@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from datnet import weights as weight_files
-from datnet.networks.channel_means import channel_means
-from datnet.networks.convolution import Convolution
-from datnet.networks.strips import in_strips
+from datnet.networks.ops.convolution import Convolution
+from datnet.networks.ops.strips import in_strips
+from datnet.zoo import backbones as weight_files
+from datnet.zoo.channel_means import channel_means
 
 Architecture = Literal["vgg19", "vgg16"]
 
@@ -43,8 +43,8 @@ class VggEncoder(nn.Module):
 
     Args:
         arch: "vgg19" (of the papers) or "vgg16" (64 MB to fetch instead of 548 MB).
-        weights: "imagenet" for torchvision's weights, wherever :mod:`datnet.weights` finds them; a
-            path to a file of weights; None for random weights.
+        weights: "imagenet" for torchvision's weights, wherever :mod:`datnet.zoo.backbones` finds
+            them; a path to a file of weights; None for random weights.
         normalized: Whether to rescale; random weights are left as they are.
 
     Raises:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from datnet.networks.base import weighted_sum
 from datnet.networks.linear_decoder import LeastSquares, LinearDecoder
-from datnet.networks.untrained import UntrainedNetwork
+from datnet.networks.ops.whitening import symmetric_moments, whiten_to
+from datnet.networks.training_free import UntrainedNetwork
 from datnet.networks.vgg import CHANNELS, VggEncoder
-from datnet.networks.whitening import symmetric_moments, whiten_to
 
 PUBLISHED_STRENGTH = 0.6
 

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datnet.networks.cap_vstnet import CAPVSTNet
+from datnet.networks.ops.whitening import cholesky_moments
 from datnet.networks.statistics import full_precision
 from datnet.networks.vgg import VggEncoder
-from datnet.networks.whitening import cholesky_moments
 from datnet.objectives import terms
 from datnet.objectives.base import Objective
 
@@ -34,8 +34,8 @@ class CAPVSTNetObjective(Objective[CAPVSTNet]):
     and a limit of 0.05; as means over the batch, whatever its size, these are 3000, 2 and 0.1.
 
     Cycle: a painting that is given its content's means and covariance back shall be the content,
-    which keeps the channels that :class:`~datnet.networks.reversible.ReversibleNetwork` drops from
-    carrying anything.
+    which keeps the channels that :class:`~datnet.networks.ops.reversible.ReversibleNetwork` drops
+    from carrying anything.
 
     The published code trains on photographs as styles too for the photorealistic network, and goes
     on for 10 000 steps with a temporal loss for its video model; that is not part of this.

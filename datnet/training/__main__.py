@@ -15,9 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from datnet.config import CONFIG_DIR, TrainConfig
 from datnet.errors import DatNetError
 from datnet.training import sweep
+from datnet.training.config import CONFIG_DIR, TrainConfig
 from datnet.training.misspelt import check_names
 
 

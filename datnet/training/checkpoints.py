@@ -20,7 +20,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from datnet.errors import DatNetError
-from datnet.files import complete_or_absent
+from datnet.images.files import complete_or_absent
 from datnet.training.checkpoint_files import LAST, PREVIOUS
 from datnet.training.processes import STOP_SIGNALS
 

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from datnet.files import complete_or_absent
+from datnet.images.files import complete_or_absent
 
 SECONDS_BETWEEN_WRITES = 30
 

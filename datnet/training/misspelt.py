@@ -11,8 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
 
-from datnet.config import CONFIG_DIR, flat_values
 from datnet.errors import DatNetError
+from datnet.training.config import CONFIG_DIR, flat_values
 
 
 def check_names(arguments: Sequence[str]) -> None:

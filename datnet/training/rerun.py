@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import load_file
 
-from datnet.config import TrainConfig
 from datnet.errors import DatNetError
-from datnet.saved_network import read_description
+from datnet.training.config import TrainConfig
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.network_file import read_description
 
 FOLLOWERS = {
     "data.seed": "seed",

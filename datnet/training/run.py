@@ -23,28 +23,14 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 
 from datnet import provenance
-from datnet.config import (
-    TrainConfig,
-    build,
-    build_with_encoder,
-    check,
-    objective_of,
-    plain_values,
-)
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.devices import keep_freed_memory
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
-from datnet.files import write_text
-from datnet.model_card import NetworkFile, model_card
+from datnet.images.files import write_text
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.base import Objective
-from datnet.saved_network import (
-    NetworkDescription,
-    read_checkpoint,
-    save_network,
-)
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
 from datnet.training.checkpoint_files import LAST
 from datnet.training.checkpoints import (
@@ -54,12 +40,20 @@ from datnet.training.checkpoints import (
     Stopped,
     StopWhenAsked,
 )
+from datnet.training.config import TrainConfig, check, objective_of, plain_values
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.final_metrics import final_metrics
 from datnet.training.initial_weights import begin_with
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.weight_average import WeightAverage
+from datnet.zoo.card import NetworkFile, model_card
+from datnet.zoo.instantiate import build, build_with_encoder
+from datnet.zoo.network_file import (
+    NetworkDescription,
+    read_checkpoint,
+    save_network,
+)
 
 log = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
-from datnet.config import TrainConfig, flat_values, plain_values
 from datnet.errors import DatNetError
 from datnet.training.checkpoint_files import damage, newest_whole_checkpoint
+from datnet.training.config import TrainConfig, flat_values, plain_values
 from datnet.training.processes import is_first_process
 
 log = logging.getLogger(__name__)

@@ -29,9 +29,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from datnet.config import TrainConfig
 from datnet.errors import DatNetError
-from datnet.files import write_text
+from datnet.images.files import write_text
+from datnet.training.config import TrainConfig
 from datnet.training.processes import STOP_SIGNALS, is_first_process
 from datnet.training.run_folder import RunFolder
 

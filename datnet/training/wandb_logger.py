@@ -20,10 +20,10 @@ from lightning.pytorch.loggers import WandbLogger
 
 import datnet
 from datnet import provenance
-from datnet.config import TrainConfig, plain_values
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
-from datnet.files import write_text
+from datnet.images.files import write_text
+from datnet.training.config import TrainConfig, plain_values
 from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
 

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from datnet.saved_network import WEIGHT_AVERAGE
+from datnet.zoo.network_file import WEIGHT_AVERAGE
 
 
 class WeightAverage(Callback):

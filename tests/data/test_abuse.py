@@ -23,21 +23,21 @@ from PIL import Image
 from datnet.data.archives import Folder, list_items
 from datnet.data.conversion import prepare_image
 from datnet.data.datamodule import ContentStyleDataModule
-from datnet.data.images import (
-    FORMAT_NAMES,
-    UnreadableImageError,
-    find_image_names,
-    read_image,
-    to_eight_bits,
-)
 from datnet.data.pairs import PairDataset
 from datnet.data.prepare import Settings, prepare
 from datnet.data.sets import open_images
 from datnet.data.skipped import SkippedFiles
 from datnet.data.workers import supervise
 from datnet.errors import DatNetError
-from experiments.fuzz_decoding import INPUTS_PER_JOB, fuzz
-from experiments.hostile_images import originals, picture
+from datnet.images.reading import (
+    FORMAT_NAMES,
+    UnreadableImageError,
+    find_image_names,
+    read_image,
+    to_eight_bits,
+)
+from experiments.measurements.fuzz_decoding import INPUTS_PER_JOB, fuzz
+from experiments.measurements.hostile_images import originals, picture
 
 ORIGINALS = originals(64, 48)
 
@@ -84,7 +84,7 @@ def test_every_format_whole_and_cut_at_each_tenth(label: str) -> None:
 
 
 def test_a_slice_of_the_fuzzing() -> None:
-    """As experiments/fuzz_decoding.py does it with tens of thousands."""
+    """As experiments/measurements/fuzz_decoding.py does it with tens of thousands."""
     [(_, tally)] = supervise(fuzz, [(1, 0)], processes=1, seconds=60)
     assert tally.findings == []
     assert sum(tally.outcomes.values()) == INPUTS_PER_JOB

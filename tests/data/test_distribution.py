@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(top / "photos" / f"{i:09}.jpg", quality=90)
     (top / "photos" / "000000003.jpg").write_bytes(b"")
     prepare([top / "photos"], top / "shards", Settings(48, 95, 4), processes=1)
-    program = Path(__file__).with_name("distributed_run.py")
+    program = Path(__file__).parents[1] / "helpers" / "distributed_run.py"
     done = subprocess.run(
         [sys.executable, program, top], capture_output=True, text=True, timeout=300, check=False
     )

@@ -18,11 +18,11 @@ import pytest
 from PIL import ExifTags, Image
 
 from datnet.data.conversion import prepare_image
-from datnet.data.images import UnreadableImageError, resized_crop
 from datnet.data.prepare import Settings, prepare
 from datnet.data.sets import ImageFiles, open_images
 from datnet.data.shards import Shards
 from datnet.errors import DatNetError
+from datnet.images.reading import UnreadableImageError, resized_crop
 
 SMALL = Settings(short_side=64, images_per_shard=3)
 NAMES = ["a/0.jpg", "a/1.png", "a/é.webp", "b/2.JPG", "b/cmyk.jpg", "gray.png", "large.jpg"]

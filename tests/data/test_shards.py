@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from datnet.data import remote
 from datnet.data.datamodule import ContentStyleDataModule
-from datnet.data.images import UnreadableImageError
 from datnet.data.pairs import PairDataset, PairSampler, collate
 from datnet.data.prepare import Settings, prepare
 from datnet.data.sets import open_images
 from datnet.data.shards import ENTRY, Shards
 from datnet.errors import DatNetError
+from datnet.images import remote
+from datnet.images.reading import UnreadableImageError
 
 IMAGES = 7
 

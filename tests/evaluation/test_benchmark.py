@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from pixel_network import PixelNetwork, write_pixel_network
 from torch.utils.flop_counter import FlopCounterMode
 
-from datnet.config import CONFIG_DIR
 from datnet.errors import DatNetError
 from datnet.evaluation import benchmark as benchmark_module
 from datnet.evaluation import peak_memory
@@ -29,9 +27,11 @@ from datnet.evaluation.peak_memory import (
     peak_in_new_process,
     peak_of_painting,
 )
-from datnet.networks import winograd
+from datnet.networks.ops import winograd
 from datnet.networks.vgg import VggEncoder
-from datnet.saved_network import NetworkDescription, save_network
+from datnet.training.config import CONFIG_DIR
+from datnet.zoo.network_file import NetworkDescription, save_network
+from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -125,7 +125,7 @@ def test_networks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_both_times_of_every_run_are_there_and_exclude_the_style(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from costly_networks import HungryNetwork
+    from tests.helpers.costly_networks import HungryNetwork
 
     calls: list[str] = []
     timed: list[list[str]] = []

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from datnet.evaluation.efficiency import multiply_adds, parameters
-from datnet.networks import attention, tiled_attention
+from datnet.networks import attention
 from datnet.networks.adain import AdaIN
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.datnet import DatNet
+from datnet.networks.ops import tiled_attention
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
 

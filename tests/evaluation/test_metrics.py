@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mean_difference import MeanDifference
 from torch import Tensor, nn
 from torch.nn import functional
 
-from datnet.data.images import fit_square, read_image, save_image, to_image, to_tensor
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import (
     METRICS,
@@ -20,6 +18,8 @@ from datnet.evaluation.metrics import (
     round_to_8_bits,
     set_metrics,
 )
+from datnet.images.reading import fit_square, read_image, save_image, to_image, to_tensor
+from tests.helpers.mean_difference import MeanDifference
 
 KEYS = (
     *("ssim", "psnr", "lpips_alex", "lpips_vgg"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from datnet.errors import DatNetError
 from datnet.evaluation.perceptual import PerceptualDistance
-from datnet.weights import BACKBONES
+from datnet.zoo.backbones import BACKBONES
 
 GOLDEN = Path(__file__).parents[2] / "../shared/golden/lpips"
 

@@ -10,13 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from full_disk import files_end_at
-from mean_difference import MeanDifference
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from datnet.data.images import fit_square, read_image, to_tensor
 from datnet.errors import DatNetError
 from datnet.evaluation.frechet import frechet_distance
 from datnet.evaluation.metrics import Metrics
@@ -29,6 +26,9 @@ from datnet.evaluation.protocol import (
     style_copy,
 )
 from datnet.evaluation.summary import Summary
+from datnet.images.reading import fit_square, read_image, to_tensor
+from tests.helpers.full_disk import files_end_at
+from tests.helpers.mean_difference import MeanDifference
 
 SIZE = 32
 HEADER = (

@@ -5,17 +5,17 @@ import re
 from pathlib import Path
 
 import pytest
-from mean_difference import MeanDifference
 from PIL import Image
-from pixel_network import write_pixel_network
 
-from datnet.cli import main
-from datnet.data.images import find_images
+from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS, Metrics
 from datnet.evaluation.protocol import Pair, every_pair
 from datnet.evaluation.saved_results import find_results
+from datnet.images.reading import find_images
 from datnet.networks.vgg import VggEncoder
+from tests.helpers.mean_difference import MeanDifference
+from tests.helpers.pixel_network import write_pixel_network
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from datnet.cli import main
+from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.evaluation.sweep_summary import (
     csv_text,

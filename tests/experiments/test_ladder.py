@@ -11,7 +11,7 @@ import torch
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import Metrics
 from datnet.evaluation.summary import Estimate
-from datnet.saved_network import NetworkDescription
+from datnet.zoo.network_file import NetworkDescription
 from experiments import ladder
 
 

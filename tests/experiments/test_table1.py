@@ -10,13 +10,14 @@ import torch
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from datnet import shipped
-from datnet.config import CONFIG_DIR, build_with_encoder, plain_values
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
-from datnet.saved_network import NetworkDescription, save_network
-from datnet.untrained import UNTRAINED, with_settings
+from datnet.training.config import CONFIG_DIR, plain_values
+from datnet.zoo import shipped
+from datnet.zoo.instantiate import build_with_encoder
+from datnet.zoo.network_file import NetworkDescription, save_network
+from datnet.zoo.training_free import UNTRAINED, with_settings
 from experiments.comparison import (
     SCALES,
     argument_parser,

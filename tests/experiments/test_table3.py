@@ -15,7 +15,7 @@ from datnet.evaluation.differences import differences, estimates_of, mean_pair_v
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.evaluation.protocol import COLUMNS
-from datnet.saved_network import (
+from datnet.zoo.network_file import (
     NetworkDescription,
     load_network,
     read_description,

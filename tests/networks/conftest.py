@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from golden_weights import fill
 
 from datnet.networks.vgg import VggEncoder
+from tests.helpers.golden_weights import fill
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_weights import picture
 from torch import Tensor
 
 from datnet.networks.artflow import ArtFlow, ArtFlowAdaIN, ArtFlowWCT
 from datnet.networks.flow import Flow
-from datnet.saved_network import NetworkDescription, load_network, save_network
+from datnet.zoo.network_file import NetworkDescription, load_network, save_network
+from tests.helpers.golden_weights import picture
 
 KINDS = {"adain": ArtFlowAdaIN, "wct": ArtFlowWCT}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from datnet.errors import DatNetWarning
-from datnet.networks import attention, tiled_attention
+from datnet.networks import attention
 from datnet.networks.attention import (
     AdaptiveAttentionNorm,
     EfficientChannelAttention,
@@ -13,6 +13,7 @@ from datnet.networks.attention import (
     attention_mean,
     attention_moments,
 )
+from datnet.networks.ops import tiled_attention
 
 
 def inputs(dtype: torch.dtype = torch.float32, offset: float = 0.0) -> list[torch.Tensor]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_weights import picture
 from torch import Tensor, nn
 
 from datnet.networks.cap_vstnet import (
@@ -15,13 +14,14 @@ from datnet.networks.cap_vstnet import (
     CAPVSTNetPhotorealistic,
     recolour_regions,
 )
-from datnet.networks.reversible import (
+from datnet.networks.ops.reversible import (
     ReversibleBlock,
     channels_to_squares,
     squares_to_channels,
 )
-from datnet.networks.whitening import cholesky_moments, recolour
-from datnet.saved_network import NetworkDescription, load_network, save_network
+from datnet.networks.ops.whitening import cholesky_moments, recolour
+from datnet.zoo.network_file import NetworkDescription, load_network, save_network
+from tests.helpers.golden_weights import picture
 
 KINDS = {"photo": CAPVSTNetPhotorealistic, "art": CAPVSTNetArtistic}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from golden_weights import fill, picture
 from torch import Tensor, nn
 
 from datnet.networks.adain import AdaIN, adaptive_instance_norm
@@ -19,6 +18,7 @@ from datnet.networks.decoder import SkipDecoder
 from datnet.networks.sanet import SANet, StyleAttention, merge_levels
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
+from tests.helpers.golden_weights import fill, picture
 
 ROLES = {"f": "query", "g": "key", "h": "value", "out_conv": "out"}
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from golden_weights import fill, picture
 from torch import nn
 
 from datnet.networks.manet import ChannelSelfAttention, MANet
 from datnet.networks.vgg import VggEncoder
+from tests.helpers.golden_weights import fill, picture
 
 DECODER_KEYS = [f"manet.decoder.{i}" for i in (1, 5, 8, 11, 14, 18, 21, 25, 28)]
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from golden_weights import deterministic, fill, picture
 from torch import nn
 
 from datnet.networks.mccnet import MCCNet, channel_gains
 from datnet.networks.statistics import normalize_channels
 from datnet.networks.vgg import VggEncoder
+from tests.helpers.golden_weights import deterministic, fill, picture
 
 DECODER_KEYS = [f"mccnet.decoder.{i}" for i in (1, 5, 8, 11, 14, 18, 21, 25, 28)]
 UNUSED_CONVOLUTION = 262_656

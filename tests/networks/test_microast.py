@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden_weights import fill, picture
 from torch import Tensor, nn
 
 from datnet.networks.microast import MicroAST
-from datnet.published import network_file
-from datnet.saved_network import load_network
+from datnet.zoo.network_file import load_network
+from datnet.zoo.published import network_file
+from tests.helpers.golden_weights import fill, picture
 
 
 def count(module: nn.Module) -> int:

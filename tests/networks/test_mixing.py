@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_networks import METHODS, images, make
 
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from tests.helpers.methods import METHODS, images, make
 
 SIZE = (32, 36)
 ALPHA = 0.6

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from golden_weights import deterministic, fill, picture
 from torch import Tensor, nn
 
 from datnet.evaluation.efficiency import multiply_adds
 from datnet.networks.stytr2 import Attention, ContentAwarePositions, StyTr2, average_on_grid
+from tests.helpers.golden_weights import deterministic, fill, picture
 
 ATTENTION_KEYS = {
     "attention": "self_attn",

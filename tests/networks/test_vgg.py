@@ -6,9 +6,9 @@ from torch.nn import functional
 
 from datnet.errors import DatNetError
 from datnet.networks import vgg
-from datnet.networks.channel_means import channel_means, measure_channel_means
 from datnet.networks.statistics import channel_mean_std, normalize_channels
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.channel_means import channel_means, measure_channel_means
 
 
 @pytest.fixture(scope="module")

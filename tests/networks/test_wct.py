@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datnet.networks.linear_decoder import LeastSquares, LinearDecoder
+from datnet.networks.ops.whitening import symmetric_moments, whiten_and_colour, whiten_to
 from datnet.networks.vgg import VggEncoder
 from datnet.networks.wct import WCT
-from datnet.networks.whitening import symmetric_moments, whiten_and_colour, whiten_to
 
 
 def smooth(height: int, width: int, seed: int, channels: int = 3) -> Tensor:

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datnet.networks.cap_vstnet import CAPVSTNet, CAPVSTNetArtistic, CAPVSTNetPhotorealistic
+from datnet.networks.ops.whitening import cholesky_moments
 from datnet.networks.vgg import VggEncoder
-from datnet.networks.whitening import cholesky_moments
 from datnet.objectives import terms
 from datnet.objectives.cap_vstnet import CAPVSTNetObjective, matting, matting_energy
 

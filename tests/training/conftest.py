@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from datnet.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import CONFIG_DIR, TrainConfig
 
 Settings = Callable[..., TrainConfig]
 

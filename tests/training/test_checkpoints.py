@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from full_disk import files_end_at
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
-from datnet.saved_network import read_checkpoint
 from datnet.training import run
 from datnet.training.checkpoint_files import LAST, PREVIOUS, damage, newest_whole_checkpoint
 from datnet.training.checkpoints import CheckpointFiles, Stopped
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.network_file import read_checkpoint
+from tests.helpers.full_disk import files_end_at
 
 
 def write(folder: Path, step: int, name: str = LAST) -> Path:

@@ -9,16 +9,10 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 from torch import nn
 
-from datnet.config import (
-    CONFIG_DIR,
-    build,
-    build_with_encoder,
-    check,
-    find_target,
-    objective_of,
-)
 from datnet.errors import DatNetError
 from datnet.objectives.reconstruction import ReconstructionObjective
+from datnet.training.config import CONFIG_DIR, check, objective_of
+from datnet.zoo.instantiate import build, build_with_encoder, find_target
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
 
@@ -77,7 +71,7 @@ def test_an_experiment_of_datnet_is_for_datnet() -> None:
 
 
 def test_the_two_stages_fit_each_other() -> None:
-    """Stage one has no objective but reconstruction; stage two is small_machine from its weights."""
+    """Stage one is reconstruction alone; stage two is small_machine from its weights."""
     one = load("experiment=reconstruction_datnet", *FOLDERS)
     check(one)
     reconstruction = build_with_encoder(objective_of(one), lambda: nn.Module())
@@ -96,7 +90,7 @@ def test_the_two_stages_fit_each_other() -> None:
 
 def test_a_beginning_and_a_checkpoint_exclude_each_other() -> None:
     check(load("init_from=adain", "ckpt_path=last"))
-    with pytest.raises(DatNetError, match="init_from begins a fresh run and ckpt_path=FILE goes on"):
+    with pytest.raises(DatNetError, match=r"init_from begins a fresh run.*ckpt_path=FILE goes on"):
         check(load("init_from=adain", "ckpt_path=some.ckpt"))
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from datnet.config import check
 from datnet.errors import DatNetError
 from datnet.networks.adain import AdaIN
 from datnet.networks.datnet import DatNet
 from datnet.objectives.adain import AdaINObjective
 from datnet.objectives.datnet import DatNetObjective
+from datnet.training.config import check
 from datnet.training.module import StyleTransferModule
 from datnet.training.run import train
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -8,10 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from datnet.config import check
-from datnet.errors import DatNetError
-from datnet.saved_network import read_description
 from datnet.training.run import train
+from datnet.zoo.network_file import read_description
 
 STAGE_ONE = ("experiment=reconstruction_datnet", "trainer.max_steps=1", "checkpoint_every=1")
 UNAVERAGED = ("weight_average=null", "model.recipe.warmup_steps=null")
@@ -49,7 +46,11 @@ def test_one_reconstruction_serves_the_variants(
         for name, tensor in first.items():
             torch.testing.assert_close(second[name], tensor, rtol=0, atol=1e-9)
         origin = read_description(folder / "network.safetensors").training["init_from"]
-        assert (origin["name"], origin["steps"], origin["images"]) == ("datnet_reconstruction", 1, 2)
+        assert (origin["name"], origin["steps"], origin["images"]) == (
+            "datnet_reconstruction",
+            1,
+            2,
+        )
         card = (folder / "model_card.md").read_text()
         assert origin["sha256"] in card
         assert "1 steps, 2 images, counted in this budget" in card

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from datnet.config import check
 from datnet.errors import DatNetError
 from datnet.networks.adain import AdaIN
 from datnet.objectives.adain import AdaINObjective
+from datnet.training.config import check
 from datnet.training.module import StyleTransferModule
 
 
@@ -66,7 +66,7 @@ def test_a_negative_warm_up_is_refused(settings, key: str) -> None:
 
 
 def test_cosine_falls_to_the_final_rate_after_the_warm_up(encoder) -> None:
-    """1e-3 · (.5, 1), then 1e-5 + 9.9e-4 · (1 + cos(π t / 4)) / 2, and the last one from there on."""
+    """1e-5 + 9.9e-4 · (1 + cos(π t / 4)) / 2 after two steps of warm-up; the last one stays."""
     got = rates(
         encoder,
         8,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from datnet.cli import main
+from datnet.commands.main import main
 from datnet.training import run
 from datnet.training.rerun import differences, settings_of
 

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.objectives.adain import AdaINObjective
-from datnet.published import network_file
-from datnet.saved_network import load_network, read_description
 from datnet.training import run
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.module import StyleTransferModule
+from datnet.zoo.network_file import load_network, read_description
+from datnet.zoo.published import network_file
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

@@ -12,13 +12,13 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
-from wandb_file import WandbRun
 
-from datnet.saved_network import read_checkpoint, read_description
 from datnet.training import run
 from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
 from datnet.training.sweep import folder_name, passing_signals_to, run_job
+from datnet.zoo.network_file import read_checkpoint, read_description
+from tests.helpers.wandb_file import WandbRun
 
 
 def train(overrides: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -125,14 +125,14 @@ def test_a_sweep_under_torchrun_says_what_to_do(tmp_path: Path) -> None:
 def test_what_is_killed_goes_on_as_if_nothing_had_been(
     settings, tmp_path: Path, point: str
 ) -> None:
-    """`python -m experiments.kills` does this many times at more points."""
+    """`python -m experiments.measurements.kills` does this many times at more points."""
     overrides = ["model=adain", "trainer.max_steps=3", "checkpoint_every=1"]
     run.train(settings(*overrides, f"run_dir={tmp_path / 'whole'}"))
     mark = tmp_path / "killed"
     OmegaConf.save(settings(*overrides, "ckpt_path=last"), tmp_path / "config.yaml", resolve=True)
     program = (
         "import sys; from omegaconf import OmegaConf; from datnet.training.run import train;"
-        "from experiments.kills import die_at; die_at(sys.argv[1], 1, sys.argv[2]);"
+        "from experiments.measurements.kills import die_at; die_at(sys.argv[1], 1, sys.argv[2]);"
         "train(OmegaConf.load(sys.argv[3]))"
     )
     killed = subprocess.run(

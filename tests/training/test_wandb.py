@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import wandb
-from wandb_file import WandbRun
 
-from datnet.cli import main
+from datnet.commands.main import main
 from datnet.evaluation.metrics import METRICS
 from datnet.training import run, wandb_logger
 from datnet.training.callbacks import PANEL
+from tests.helpers.wandb_file import WandbRun
 
 
 @pytest.fixture(autouse=True)

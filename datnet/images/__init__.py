@@ -1,0 +1,1 @@
+"""Files to pictures and back: decoding, colors, sizes, clips, downloads, complete files."""

@@ -1,0 +1,340 @@
+"""A video file: frames encoded, sound copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    VideoReformatter,
+)
+from av.video.stream import VideoStream
+
+from datnet.errors import DatNetError
+from datnet.images.clips.reading import EXACT_CONVERSION, ClipReader, Frame
+from datnet.images.reading import UnwritableFileError
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """What a kind of file holds.
+
+    Attributes:
+        muxer: FFmpeg's name of the container.
+        sounds: Codecs of sound that the container holds and that players expect in it.
+        sound_encoder: FFmpeg's name of the encoder for sound of other codecs.
+        encoder: That of the frames.
+        options: Its options.
+        crf: Its constant rate factor unless told otherwise: painted texture without visible loss.
+        worst_crf: The largest one that the encoder takes.
+    """
+
+    muxer: str
+    sounds: frozenset[str]
+    sound_encoder: str = "aac"
+    encoder: str = "libx264"
+    options: dict[str, str] = field(default_factory=dict)
+    crf: int = 18
+    worst_crf: int = 51
+
+
+COMMON_SOUNDS = frozenset(["aac", "ac3", "alac", "eac3", "mp3"])
+PCM = frozenset(["pcm_f32le", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le"])
+FORMATS = {
+    ".mp4": VideoFormat("mp4", COMMON_SOUNDS | {"flac", "opus"}),
+    ".mov": VideoFormat("mov", COMMON_SOUNDS | PCM | {"pcm_f32be"}),
+    ".mkv": VideoFormat(
+        "matroska", COMMON_SOUNDS | PCM | {"dts", "flac", "mp2", "opus", "truehd", "vorbis"}
+    ),
+    ".webm": VideoFormat(
+        "webm",
+        frozenset(["opus", "vorbis"]),
+        sound_encoder="libopus",
+        encoder="libvpx-vp9",
+        options={"deadline": "good", "cpu-used": "4", "row-mt": "1", "b:v": "0"},
+        crf=24,
+        worst_crf=63,
+    ),
+}
+"""Suffix of a file name (lower case) to what is written to it."""
+
+SOUND_RATES = {"aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)}
+"""Samples per second that an encoder takes; all others become 48000."""
+
+BITS_PER_CHANNEL = 96_000
+"""Per second, of sound that is encoded anew."""
+
+CODED_MATRIX = {
+    Colorspace.ITU709: 1,
+    Colorspace.FCC: 4,
+    Colorspace.ITU601: 6,
+    Colorspace.SMPTE240M: 7,
+    Colorspace.BT2020: 9,
+}
+"""PyAV's Colorspace, which conversions take, to the number of H.264 and VP9, which files state."""
+
+
+def video_format(path: Path) -> VideoFormat:
+    """What is written to a file of this name.
+
+    Raises:
+        DatNetError: If the suffix is none that can be written.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise DatNetError(
+            f"{path}: cannot write videos of this kind; the name must end in one of "
+            f"{', '.join(FORMATS)}"
+        )
+    return FORMATS[path.suffix.lower()]
+
+
+def check_crf(path: Path, crf: int | None) -> None:
+    """Refuse a constant rate factor that the encoder for a file name does not know.
+
+    Raises:
+        DatNetError: If so.
+    """
+    worst = video_format(path).worst_crf
+    if crf is not None and not 0 <= crf <= worst:
+        raise DatNetError(f"crf is {crf}; for {path.suffix} it must be between 0 and {worst}")
+
+
+class SoundEncoder:
+    """Encodes sound of any form; in recordings of broadcasts, channels and rate change midway.
+
+    Args:
+        stream: Of the file that is written.
+    """
+
+    def __init__(self, stream: AudioStream) -> None:
+        self._stream = stream
+        self._form: tuple[str, str, int] | None = None
+        self._resampler = AudioResampler()
+
+    def encode(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
+        """Encode the next piece; may give nothing yet."""
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if form != self._form:  # of which a resampler takes one only
+            yield from self._drain()
+            context = self._stream.codec_context
+            self._resampler = AudioResampler(context.format, context.layout, context.sample_rate)
+            self._form = form
+        for converted in self._resampler.resample(frame):
+            yield from self._stream.encode(converted)
+
+    def finish(self) -> Iterator[Packet[AudioStream]]:
+        """Encode what remains."""
+        yield from self._drain()
+        yield from self._stream.encode(None)
+
+    def _drain(self) -> Iterator[Packet[AudioStream]]:
+        for converted in self._resampler.resample(None):
+            if converted is not None:  # a resampler that has nothing to do hands that on, too
+                yield from self._stream.encode(converted)
+
+
+class ClipWriter:
+    """A video file that is being written; times, shape of pixels and sound are those of a clip.
+
+    Frames are 8-bit 4:2:0 of limited range, which plays everywhere, in the matrix of the clip, or
+    Rec. 709 if that is of high dynamic range; the file states matrix and range. 4:2:0 takes even
+    sizes only, so the last row or column of a frame of odd size is cut off.
+
+    Args:
+        path: The file as it is called in messages, whose suffix chooses the format.
+        unfinished: The file to write.
+        reader: The clip.
+        crf: Constant rate factor: smaller is better and larger in bytes. None takes the format's.
+
+    Attributes:
+        size: Width and height of the frames as they are written; None before the first.
+
+    Raises:
+        UnwritableFileError: Here or in any method, if the machine does not let the file be written.
+        DatNetError: If crf is out of range, or the encoder refuses the frames.
+    """
+
+    def __init__(self, path: Path, unfinished: Path, reader: ClipReader, crf: int | None) -> None:
+        check_crf(path, crf)
+        self.path = path
+        self.size: tuple[int, int] | None = None
+        self._format = video_format(path)
+        self._reader = reader
+        self._crf = self._format.crf if crf is None else crf
+        self._to_yuv = VideoReformatter()
+        self._video: VideoStream | None = None
+        self._sounds: dict[int, AudioStream] = {}  # by the index of the clip's stream
+        self._sound_encoders: dict[int, SoundEncoder] = {}  # likewise; none for what is copied
+        self._last_times: dict[int, int] = {}
+        self._waiting: list[Packet[AudioStream]] = []
+        with self._named_failures():
+            # faststart: players on the web can begin before the whole file has arrived.
+            options = {"movflags": "faststart"} if self._format.muxer in ("mp4", "mov") else {}
+            self._container = av.open(
+                str(unfinished.absolute()), "w", format=self._format.muxer, options=options
+            )
+
+    def __enter__(self) -> ClipWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            with suppress(FFmpegError, OSError):  # the file is to be removed
+                self._container.close()
+            return
+        with self._named_failures():
+            if self._video is not None:
+                self._container.mux(self._video.encode(None))
+            for encoder in self._sound_encoders.values():
+                self._mux_sound(encoder.finish())
+            self._container.close()
+
+    @property
+    def sound(self) -> str:
+        """What became of the sound, in plain words."""
+        parts = []
+        if self._sound_encoders:
+            encoder = "AAC" if self._format.sound_encoder == "aac" else "Opus"
+            parts.append(f"sound encoded as {encoder}")
+        elif self._reader.sounds:
+            parts.append("sound copied")
+        if self._reader.lacks_sounds:
+            parts.append("sound that cannot be decoded left out")
+        return ", ".join(parts) or "no sound"
+
+    def write_frame(self, pixels: np.ndarray, frame: Frame) -> None:
+        """Encode a frame.
+
+        Args:
+            pixels: ``(H, W, 3)`` uint8 RGB.
+            frame: The clip's frame in whose place it is shown.
+        """
+        height, width = (side - side % 2 for side in pixels.shape[:2])
+        with self._named_failures():
+            if self._video is None:
+                self._video = self._start(width, height)
+            rgb = VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]))
+            yuv = self._to_yuv.reformat(
+                rgb,
+                format="yuv420p",
+                dst_colorspace=self._color_matrix,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT_CONVERSION,
+            )
+            yuv.pts, yuv.time_base = frame.start, self._reader.time_base
+            yuv.duration = frame.duration
+            self._container.mux(self._video.encode(yuv))
+
+    def write_sound(self, packet: Packet[AudioStream]) -> None:
+        """Copy a packet of the clip's sound, or encode it anew."""
+        if self._video is None:  # the file's head, which names all streams, needs the frames' size
+            self._waiting.append(packet)
+            return
+        stream = self._sounds[packet.stream.index]
+        encoder = self._sound_encoders.get(packet.stream.index)
+        with self._named_failures():
+            if encoder is None:
+                packet.stream = stream
+                self._mux_sound([packet])
+                return
+            try:
+                frames = packet.decode()
+            except FFmpegError:  # damaged
+                return
+            for frame in frames:
+                self._mux_sound(encoder.encode(frame))
+
+    def _mux_sound(self, packets: Iterable[Packet[AudioStream]]) -> None:
+        """Write packets whose times go on: no file holds others, which damaged clips have."""
+        for packet in packets:
+            index, time = packet.stream.index, packet.dts
+            if time is not None and time > self._last_times.get(index, time - 1):
+                self._last_times[index] = time
+                self._container.mux(packet)
+
+    @property
+    def _color_matrix(self) -> Colorspace:
+        reader = self._reader
+        return Colorspace.ITU709 if reader.is_hdr else Colorspace(reader.color_matrix)
+
+    def _start(self, width: int, height: int) -> VideoStream:
+        """Describe all streams, then write the sound that came before the first frame."""
+        reader = self._reader
+        clip = reader.video.codec_context
+        video = self._container.add_stream(
+            self._format.encoder,
+            rate=reader.rate,
+            options={**self._format.options, "crf": str(self._crf)},
+            width=width,
+            height=height,
+            pix_fmt="yuv420p",
+            time_base=reader.time_base,
+            sample_aspect_ratio=reader.pixel_aspect,
+            color_range=ColorRange.MPEG,
+            colorspace=CODED_MATRIX[self._color_matrix],
+            color_primaries=ColorPrimaries.BT709 if reader.is_hdr else clip.color_primaries,
+            color_trc=ColorTrc.BT709 if reader.is_hdr else clip.color_trc,
+        )
+        assert isinstance(video, VideoStream)
+        for source in reader.sounds:
+            self._sounds[source.index] = self._add_sound(source)
+        self.size = width, height
+        self._video = video
+        for packet in self._waiting:
+            self.write_sound(packet)
+        self._waiting.clear()
+        return video
+
+    def _add_sound(self, source: AudioStream) -> AudioStream:
+        sound: AudioStream
+        if source.codec_context.codec.canonical_name in self._format.sounds:
+            sound = self._container.add_stream_from_template(source)
+        else:
+            encoder = self._format.sound_encoder
+            rate = source.rate if source.rate in SOUND_RATES.get(encoder, ()) else 48_000
+            channels = min(source.channels, 2)
+            added = self._container.add_stream(
+                encoder,
+                rate=rate,
+                layout="stereo" if channels == 2 else "mono",
+                bit_rate=BITS_PER_CHANNEL * channels,
+                time_base=Fraction(1, rate),
+            )
+            assert isinstance(added, AudioStream)
+            sound = added
+            self._sound_encoders[source.index] = SoundEncoder(sound)
+        if source.language:
+            sound.metadata["language"] = source.language
+        return sound
+
+    @contextmanager
+    def _named_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (FFmpegError, ValueError) as error:  # PyAV's own refusals are plain ValueErrors
+            # FFmpeg's errors of the machine, such as a full disk, are OSErrors, too.
+            kind = UnwritableFileError if isinstance(error, OSError) else DatNetError
+            reason = error.strerror if isinstance(error, FFmpegError) else error
+            raise kind(f"{self.path}: cannot write this video: {reason}") from error

@@ -1,0 +1,1 @@
+"""How networks are computed: tiles, strips, fast convolutions, whitening, reversible steps."""

@@ -1,0 +1,1 @@
+"""Stylizing pictures and clips with a network; export and the web page."""

@@ -1,0 +1,14 @@
+"""Videos in the manner of paintings.
+
+>>> from datnet import Stylizer
+>>> from datnet.stylize.clips import stylize_video
+>>> stylizer = Stylizer("microast")  # doctest: +SKIP
+>>> report = stylize_video(stylizer, "clip.mp4", "painting.jpg", "out.mp4")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from datnet.images.clips.reading import SUFFIXES
+from datnet.stylize.clips.stylize import VideoReport, stylize_video
+
+__all__ = ["SUFFIXES", "VideoReport", "stylize_video"]

@@ -1,0 +1,233 @@
+"""A clip painted frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from datnet.errors import DatNetError
+from datnet.images.clips.reading import ClipReader, Frame
+from datnet.images.clips.writing import ClipWriter, video_format
+from datnet.images.files import complete_or_absent
+from datnet.images.opening import Picture, open_mask
+from datnet.images.reading import UnwritableFileError
+from datnet.networks.base import SMALLEST_SIDE
+from datnet.stylize.clips.flicker import FlickerMeter
+from datnet.stylize.clips.smoothing import TemporalSmoothing
+from datnet.stylize.stylizer import EncodedStyle, Stylizer, as_list, check_settings
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What was made of a clip; as a string, one line.
+
+    Attributes:
+        frames: Number of frames.
+        seconds: Duration of the video.
+        width: Of its frames, in pixels.
+        height: Likewise.
+        sound: What became of the sound, in plain words.
+        was_hdr: Whether the clip is of high dynamic range (HLG or PQ); the video never is.
+        flicker: Warping error of the painted frames, in levels of 255, see
+            :class:`datnet.stylize.clips.flicker.FlickerMeter`; None if no two frames can be
+            compared.
+        content_flicker: That of the clip itself, the baseline.
+        problem: What was missing or damaged in the clip, in plain words; None if nothing was.
+    """
+
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    sound: str
+    was_hdr: bool
+    flicker: float | None
+    content_flicker: float | None
+    problem: str | None
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.frames} frame{'s' if self.frames != 1 else ''}",
+            f"{self.seconds:.1f} s",
+            f"{self.width} × {self.height}",
+            self.sound,
+        ]
+        if self.was_hdr:
+            parts.append("HDR converted to standard range")
+        if self.flicker is not None:
+            parts.append(
+                f"flicker {self.flicker:.1f} of 255 (the clip's own {self.content_flicker:.1f})"
+            )
+        if self.problem is not None:
+            parts.append(self.problem)
+        return ", ".join(parts)
+
+
+def stylize_video(
+    stylizer: Stylizer,
+    clip: str | Path,
+    style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
+    output: str | Path,
+    *,
+    alpha: float = 1.0,
+    size: int | None = None,
+    weights: Sequence[float] | None = None,
+    style_size: int | None = None,
+    keep_colors: str | None = None,
+    mask: Picture | None = None,
+    smoothing: float = 0.0,
+    crf: int | None = None,
+    progress: bool = False,
+) -> VideoReport:
+    """Paint a clip in the manner of a painting.
+
+    Frame rate, times of frames (regular or not) and sound are the clip's; rotation is applied.
+    A clip of high dynamic range becomes one of standard range. Sound is copied where the output's
+    format can hold it. Frames are written as H.264 (VP9 in .webm); a frame of odd size loses its
+    last row or column. The memory that is needed does not depend on the length of the clip. The
+    file appears under its name when it is complete.
+
+    Args:
+        stylizer: The network.
+        clip: A video that FFmpeg can read. One that is cut short is painted as far as it goes.
+        style: As for :class:`datnet.Stylizer`. Every painting is encoded once.
+        output: The video's file: .mp4, .mov, .mkv or .webm.
+        alpha: As for :class:`datnet.Stylizer`, and likewise all up to ``mask``.
+        size: Shorter side of the video.
+        weights: One for every painting.
+        style_size: Shorter side of the paintings.
+        keep_colors: None, "luminance" or "histogram"; with the latter the paintings take the
+            colours of every frame anew, and are encoded as often.
+        mask: One for all frames.
+        smoothing: In [0, 1): how much of the frames before is blended in where the clip does not
+            change, see :class:`datnet.stylize.clips.smoothing.TemporalSmoothing`.
+        crf: Constant rate factor of the encoder, smaller is better and larger in bytes: 0 to 51,
+            by default 18; for .webm 0 to 63, by default 24.
+        progress: Whether to show a progress bar, if there is a terminal.
+
+    Returns:
+        What was made, with a measure of its flicker.
+
+    Raises:
+        UnwritableFileError: If the machine does not let the file be written.
+        DatNetError: If a file cannot be read, or a value is out of range.
+    """
+    clip, output = Path(clip), Path(output)
+    if not 0 <= smoothing < 1:
+        raise DatNetError(f"smoothing is {smoothing}; it must be at least 0 and below 1")
+    video_format(output)
+    if output.exists() and clip.exists() and output.samefile(clip):
+        raise DatNetError(f"{output}: this is the clip itself; name another file for the result")
+    styles = as_list(style)
+    check_settings(
+        len(styles),
+        alpha=alpha,
+        size=size,
+        weights=weights,
+        style_size=style_size,
+        keep_colors=keep_colors,
+        mask=mask,
+    )
+    mask_image = None if mask is None else open_mask(mask)
+    # Apple's GPUs lack bicubic sampling.
+    blending_device = stylizer.device if stylizer.device.type == "cuda" else torch.device("cpu")
+    blend = TemporalSmoothing(smoothing, blending_device) if smoothing else None
+    meter = FlickerMeter()
+    encoded: list[EncodedStyle] = []
+    frames, end = 0, 0
+    with (
+        ClipReader(clip) as reader,
+        open_writer(output, reader, crf) as writer,
+        tqdm(
+            total=reader.expected_frames,
+            unit="frame",
+            desc=clip.name,
+            disable=None if progress else True,
+        ) as bar,
+    ):
+        for item in reader:
+            if not isinstance(item, Frame):
+                writer.write_sound(item)
+                continue
+            if not encoded:
+                short_side = check_size(clip, item)
+                encoded = [
+                    each
+                    if isinstance(each, EncodedStyle)
+                    else stylizer.encode_style(each, style_size, content_side=size or short_side)
+                    for each in styles
+                ]
+            result = stylizer(
+                item.pixels,
+                encoded,
+                alpha,
+                size,
+                weights=weights,
+                style_size=style_size,
+                keep_colors=keep_colors,
+                mask=mask_image,
+            )
+            painted = np.asarray(result)
+            if blend is not None:
+                painted = blend(item.pixels, painted)
+            writer.write_frame(painted, item)
+            meter.add(item.pixels, painted)
+            frames, end = frames + 1, item.start + item.duration
+            bar.update()
+    flicker = meter.measure()
+    assert writer.size is not None
+    return VideoReport(
+        frames=frames,
+        seconds=float(end * reader.time_base),
+        width=writer.size[0],
+        height=writer.size[1],
+        sound=writer.sound,
+        was_hdr=reader.is_hdr,
+        flicker=flicker and flicker[0],
+        content_flicker=flicker and flicker[1],
+        problem=reader.problem,
+    )
+
+
+@contextmanager
+def open_writer(output: Path, reader: ClipReader, crf: int | None) -> Iterator[ClipWriter]:
+    """Open a video file that appears under its name when it is complete.
+
+    Raises:
+        UnwritableFileError: If the machine does not let the file be written.
+        DatNetError: If crf is out of range, or the encoder refuses the frames.
+    """
+    try:
+        with (
+            complete_or_absent(output) as unfinished,
+            ClipWriter(output, unfinished, reader, crf) as writer,
+        ):
+            yield writer
+    except OSError as error:
+        raise UnwritableFileError(
+            f"{output}: cannot write this video: {error.strerror or error}"
+        ) from error
+
+
+def check_size(clip: Path, frame: Frame) -> int:
+    """Refuse frames that are too small for a network.
+
+    Returns:
+        Their shorter side.
+
+    Raises:
+        DatNetError: If it is below 32.
+    """
+    height, width = frame.pixels.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise DatNetError(
+            f"{clip}: its frames have {width} × {height} pixels; "
+            f"both sides must be at least {SMALLEST_SIDE}"
+        )
+    return min(height, width)

@@ -1,0 +1,345 @@
+"""Trained networks as files that run without DatNet: ONNX, or the PT2 archive of torch.export.
+
+Both hold the whole network, its encoder included, and take pictures of any size:
+
+=========  ==========================  ===========================================================
+content    ``(1, 3, H, W)``            float32 RGB in [0, 1], sides of at least 32
+style      ``(1, 3, Hs, Ws)``          likewise, of any other size
+alpha      ``()``                      float32 in [0, 1], unless the file is made without it
+result     ``(1, 3, H, W)``            float32 RGB in [0, 1]
+=========  ==========================  ===========================================================
+
+With the input ``alpha`` a network always blends, so the attention networks (SANet, MANet, DatNet)
+transfer twice; without it they take about half the time.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import io
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from datnet.errors import DatNetError
+from datnet.images.files import complete_or_absent
+from datnet.networks.base import SMALLEST_SIDE, EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.cap_vstnet import CAPVSTNet
+from datnet.networks.flow import FixedMixing, InvertibleMixing
+from datnet.networks.training_free import OptimisationMethod
+from datnet.zoo.network_file import NetworkDescription
+
+SUFFIXES = (".onnx", ".pt2")
+TOLERANCE = 1e-3
+"""Largest difference of a pixel that :func:`compare` accepts; 8-bit levels are 4e-3 apart."""
+
+CHECKED_SIZES = (((32, 45), (64, 39)), ((97, 130), (75, 61)), ((192, 256), (160, 224)))
+"""Height and width of content and style: the smallest, an odd one, an ordinary one."""
+
+# Sides of 16 m + 1 make every level of the encoder larger than half the level before, so that each
+# of the crops that undo the rounding is one; of a crop that leaves all as it is no trace remains.
+TRACED_CONTENT, TRACED_STYLE = (65, 97), (81, 113)
+
+Runner = Callable[[Tensor, Tensor, float], Tensor]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far the exported file is from the network, for one pair of pictures.
+
+    Attributes:
+        content_size: Height and width.
+        style_size: Height and width.
+        alpha: Strength of the style.
+        difference: Largest absolute difference of a pixel.
+    """
+
+    content_size: tuple[int, int]
+    style_size: tuple[int, int]
+    alpha: float
+    difference: float
+
+
+class Exportable(nn.Module):
+    """A network as a function of tensors alone.
+
+    Args:
+        network: A network in evaluation mode; it stays as it is.
+    """
+
+    def __init__(self, network: StyleTransferNetwork) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network)
+        if isinstance(self.network, EncoderDecoderNetwork):  # a PT2 file keeps what is never used
+            encoder = self.network.encoder
+            encoder.stages = encoder.stages[: self.network.encoder_depth]
+        for parent in list(self.network.modules()):
+            for name, child in parent.named_children():
+                if isinstance(child, InvertibleMixing):
+                    setattr(parent, name, FixedMixing(child))  # ONNX solves no equations
+
+    def forward(self, content: Tensor, style: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
+        """Paint, see the top of this file."""
+        images = self.network.generate(
+            self.network.encode_content(content),
+            self.network.encode_style(style),
+            content.shape[2:],
+            alpha,
+        )
+        return images.clamp(0, 1)
+
+
+def export_network(
+    network: StyleTransferNetwork,
+    description: NetworkDescription,
+    output: Path,
+    *,
+    alpha_input: bool = True,
+) -> list[Comparison]:
+    """Write a network as ONNX or PT2 and run the file against the network.
+
+    Args:
+        network: A network on the CPU in evaluation mode.
+        description: What it is; the file says it too (ONNX: metadata "datnet"; PT2: the extra file
+            datnet.json).
+        output: ``.onnx`` or ``.pt2``; replaced only by a file that has passed the comparison.
+        alpha_input: Whether the file has the input ``alpha``.
+
+    Returns:
+        The comparisons, none above :data:`TOLERANCE`.
+
+    Raises:
+        DatNetError: If the suffix is another, packages are missing, the network cannot be written
+            in this format, the file cannot be written, or it paints something else.
+    """
+    if output.suffix not in SUFFIXES:
+        raise DatNetError(f"{output}: the file must be called *{' or *'.join(SUFFIXES)}")
+    refuse_what_no_file_can_hold(network, description)
+    onnx = output.suffix == ".onnx"
+    if onnx:
+        require_onnx()
+    with quiet():
+        program = trace(network, alpha_input)
+    try:
+        with complete_or_absent(output) as unfinished, quiet():
+            if onnx:
+                write_onnx(program, description, unfinished)
+                runner = onnx_runner(unfinished, alpha_input)
+            else:
+                write_pt2(program, description, unfinished)
+                runner = pt2_runner(unfinished, alpha_input)
+            comparisons = compare(network, runner, (1.0, 0.5, 0.0) if alpha_input else (1.0,))
+            largest = max(each.difference for each in comparisons)
+            if not largest <= TOLERANCE:  # NaN is not either
+                raise DatNetError(
+                    f"{output} is not written: it would paint something else than the network, "
+                    f"by up to {largest:.2g} of 1 where {TOLERANCE:g} is allowed"
+                )
+    except DatNetError:
+        raise
+    except OSError as error:
+        raise DatNetError(f"{output} cannot be written: {error.strerror or error}") from error
+    except Exception as error:  # whatever torch's exporter or onnxruntime stumble over
+        (other,) = set(SUFFIXES) - {output.suffix}
+        raise DatNetError(
+            f"{description.name} cannot be written as {output.suffix}: {first_line(error)}; "
+            f"write a {other} file instead"
+        ) from error
+    return comparisons
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first; torch's own explanations are pages long."""
+    return next((line for line in str(error).splitlines() if line.strip()), repr(error))
+
+
+def refuse_what_no_file_can_hold(
+    network: StyleTransferNetwork, description: NetworkDescription
+) -> None:
+    """Refuse at once what would fail in either format, after minutes and less clearly.
+
+    Raises:
+        DatNetError: Naming the reason.
+    """
+    reason = None
+    if isinstance(network, OptimisationMethod):
+        reason = (
+            "it optimises the pixels of every picture, and an exported file computes no gradients"
+        )
+    if isinstance(network, CAPVSTNet):
+        reason = (
+            "ONNX has no Cholesky decomposition, and what torch.export records of CAP-VSTNet fails "
+            "for sizes that are multiples of 4"
+        )
+    if reason is not None:
+        raise DatNetError(f"{description.name} cannot be exported: {reason}")
+
+
+def require_onnx() -> None:
+    """Check that the packages of the extra `export` are there.
+
+    Raises:
+        DatNetError: Naming those that are missing.
+    """
+    missing = [
+        name
+        for name in ("onnx", "onnxscript", "onnxruntime")
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise DatNetError(
+            f"writing ONNX needs {', '.join(missing)}: pip install 'datnet[export]', "
+            "or write a .pt2 file, which needs torch alone"
+        )
+
+
+def trace(network: StyleTransferNetwork, alpha_input: bool) -> ExportedProgram:
+    """Record what a network computes, for pictures of any size.
+
+    Raises:
+        DatNetError: If its Python code decides by a size, or does what torch cannot record.
+    """
+    content, style = (torch.rand(1, 3, *size) for size in (TRACED_CONTENT, TRACED_STYLE))
+    height, width, style_height, style_width = (
+        Dim(name, min=SMALLEST_SIDE) for name in ("height", "width", "style_height", "style_width")
+    )
+    arguments: tuple[Tensor, ...] = (content, style)
+    shapes: tuple[dict[int, Dim], ...] = (
+        {2: height, 3: width},
+        {2: style_height, 3: style_width},
+    )
+    if alpha_input:
+        arguments, shapes = (*arguments, torch.tensor(0.5)), (*shapes, {})
+    try:
+        with torch.no_grad():
+            program = torch.export.export(
+                Exportable(network),
+                arguments,
+                dynamic_shapes=shapes,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+    except Exception as error:  # torch's own kinds are no public names
+        raise DatNetError(
+            f"{type(network).__name__} cannot be traced for pictures of all sizes: "
+            f"{first_line(error)}"
+        ) from error
+    # What remains asserted about sizes is true of the traced ones only ("this crop is one") and
+    # decides nothing in the graph; the comparison at other sizes is the check.
+    for node in list(program.graph.nodes):
+        if node.target is torch.ops.aten._assert_scalar.default:
+            program.graph.erase_node(node)
+    program.graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return program
+
+
+def write_onnx(program: ExportedProgram, description: NetworkDescription, path: Path) -> None:
+    """Write a traced network as one ONNX file.
+
+    Raises:
+        DatNetError: If ONNX lacks an operator of the network.
+    """
+    import onnx
+
+    names = list(program.graph_signature.user_inputs)
+    axes = {"content": {2: "height", 3: "width"}, "style": {2: "style_height", 3: "style_width"}}
+    try:
+        converted = torch.onnx.export(
+            program,
+            dynamo=True,
+            verbose=False,
+            input_names=names,
+            output_names=["result"],
+            dynamic_shapes={name: axes.get(name) for name in names},
+        )
+    except torch.onnx.OnnxExporterError as error:
+        lacking = re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(error))
+        if lacking is None:
+            raise
+        raise DatNetError(
+            f"{description.name} cannot be written as ONNX, which has no operator for "
+            f"{lacking[1]}; write a .pt2 file instead"
+        ) from error
+    assert converted is not None
+    model = converted.model_proto
+    model.producer_name = "datnet"
+    onnx.helper.set_model_props(model, {"datnet": json.dumps(asdict(description))})
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def write_pt2(program: ExportedProgram, description: NetworkDescription, path: Path) -> None:
+    """Write a traced network as an archive for ``torch.export.load``."""
+    file = io.BytesIO()  # where torch writes itself, a full disk ends the whole process
+    torch.export.save(program, file, extra_files={"datnet.json": json.dumps(asdict(description))})
+    path.write_bytes(file.getbuffer())
+
+
+def onnx_runner(path: Path, alpha_input: bool) -> Runner:
+    """Run an ONNX file with onnxruntime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(content: Tensor, style: Tensor, alpha: float) -> Tensor:
+        inputs = {"content": content.numpy(), "style": style.numpy()}
+        if alpha_input:
+            inputs["alpha"] = np.array(alpha, dtype=np.float32)
+        return torch.from_numpy(session.run(["result"], inputs)[0])
+
+    return run
+
+
+def pt2_runner(path: Path, alpha_input: bool) -> Runner:
+    """Run a PT2 archive."""
+    with path.open("rb") as file:
+        module = torch.export.load(file).module()
+
+    def run(content: Tensor, style: Tensor, alpha: float) -> Tensor:
+        return module(content, style, *((torch.tensor(alpha),) if alpha_input else ()))
+
+    return run
+
+
+@torch.no_grad()
+def compare(
+    network: StyleTransferNetwork, runner: Runner, alphas: Sequence[float]
+) -> list[Comparison]:
+    """Paint pictures of :data:`CHECKED_SIZES` with a network and with what was made of it."""
+    comparisons = []
+    for seed, (content_size, style_size) in enumerate(CHECKED_SIZES):
+        content, style = picture(content_size, 2 * seed), picture(style_size, 2 * seed + 1)
+        for alpha in alphas:
+            difference = runner(content, style, alpha) - network(content, style, alpha)
+            comparisons.append(
+                Comparison(content_size, style_size, alpha, difference.abs().max().item())
+            )
+    return comparisons
+
+
+def picture(size: Sequence[int], seed: int) -> Tensor:
+    """A picture with large and small shapes and grain, ``(1, 3, *size)``."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.zeros(1, 3, *size)
+    for cells, contrast in ((4, 0.6), (16, 0.3)):
+        cloud = torch.rand(1, 3, cells, cells, generator=generator)
+        images += contrast * nn.functional.interpolate(cloud, tuple(size), mode="bicubic")
+    return (images + 0.1 * torch.rand(images.shape, generator=generator)).clamp(0, 1)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what torch says about its own insides while exporting."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,137 @@
+"""From two or three uploaded files to a painted photograph, with messages for the page's users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from datnet.errors import DatNetError
+from datnet.images.pictures import Origin, save_picture, to_picture
+from datnet.images.reading import UnreadableImageError, decode
+from datnet.networks.base import SMALLEST_SIDE
+from datnet.stylize.stylizer import Stylizer
+
+MOST_DECODED_PIXELS = 60_000_000
+"""A picture of more pixels is refused before it is decoded: 180 MB, larger than any phone's."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user of the page asks for.
+
+    Attributes:
+        photo: The uploaded photograph.
+        paintings: One or two uploaded paintings.
+        weights: A positive number for every painting.
+        alpha: Strength of the style in [0, 1].
+        size: Shorter side of the result in pixels; None for that of the photograph.
+        keep_colors: As for :class:`~datnet.stylize.stylizer.Stylizer`.
+    """
+
+    photo: Path
+    paintings: Sequence[Path]
+    weights: Sequence[float]
+    alpha: float = 1.0
+    size: int | None = None
+    keep_colors: str | None = None
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Two files of one size in pixels.
+
+    Attributes:
+        before: The photograph, JPEG, to compare with.
+        after: The painted photograph, PNG, with the photograph's colour profile.
+    """
+
+    before: Path
+    after: Path
+
+
+def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> Painted:
+    """Fulfil a wish and write the result into a folder.
+
+    Args:
+        stylizer: What paints.
+        wish: What is asked for.
+        most_pixels: The most pixels that are painted.
+        folder: An empty folder.
+
+    Raises:
+        DatNetError: If an upload cannot be used, the result would be too large or a value is out of
+            range. The message is for the page's users: it names no path of the server.
+    """
+    photo, origin = read_upload(wish.photo, "photo", wish.size)
+    short_side = wish.size or min(photo.size)
+    check_pixels(photo, "photo", short_side, most_pixels)
+    paintings = []
+    for path in wish.paintings:
+        painting, _ = read_upload(path, "painting", short_side)
+        check_pixels(painting, "painting", min(short_side, *painting.size), most_pixels)
+        paintings.append(painting)
+    result = stylizer(
+        photo,
+        paintings,
+        wish.alpha,
+        wish.size,
+        weights=wish.weights,
+        keep_colors=wish.keep_colors,
+    )
+    # Names of files have at most 255 bytes.
+    photo_name, painting_name = (
+        path.stem.encode(errors="ignore")[:60].decode(errors="ignore")
+        for path in (wish.photo, wish.paintings[0])
+    )
+    name = f"{photo_name}__{painting_name}"
+    painted = Painted(folder / f"{name}_before.jpg", folder / f"{name}.png")
+    before = photo.resize(result.size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    save_picture(before, painted.before, origin, quality=90)
+    save_picture(result, painted.after, origin)
+    return painted
+
+
+def read_upload(path: Path, role: str, at_least: int | None) -> tuple[Image.Image, Origin]:
+    """Decode an uploaded file.
+
+    Args:
+        path: The file.
+        role: "photo" or "painting", for messages.
+        at_least: Shorter side that is needed, in pixels; None for all.
+
+    Returns:
+        An image of mode RGB or RGBA, and what its result is to keep of its file.
+
+    Raises:
+        DatNetError: If it cannot be used.
+    """
+    if not path.exists():
+        raise DatNetError(f"The {role} was here for too long and is removed. Please add it again.")
+    try:
+        image, origin = decode(path, to_picture, at_least=at_least, max_pixels=MOST_DECODED_PIXELS)
+    except UnreadableImageError as error:
+        raise DatNetError(f"The {role} cannot be used: {error.reason}.") from error
+    if min(image.size) < SMALLEST_SIDE:
+        raise DatNetError(
+            f"The {role} is too small: it has {image.width} × {image.height} pixels, and both "
+            f"sides must have at least {SMALLEST_SIDE}."
+        )
+    return image, origin
+
+
+def check_pixels(image: Image.Image, role: str, short_side: int, most_pixels: float) -> None:
+    """Refuse a picture that would be too large when its shorter side is ``short_side``.
+
+    Raises:
+        DatNetError: If it would have more than ``most_pixels``.
+    """
+    pixels = short_side**2 * max(image.size) / min(image.size)
+    if pixels > most_pixels:
+        raise DatNetError(
+            f"The {role} would have {pixels / 1e6:.1f} million pixels at this size, and this page "
+            f"paints at most {most_pixels / 1e6:g} million. Choose a smaller size, or crop the "
+            f"{role}."
+        )

@@ -1,0 +1,164 @@
+"""Serving the page until it is stopped, with its files in a folder that is removed at the end."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from datnet.data.sample import SampleImages
+from datnet.errors import DatNetError
+from datnet.stylize.page.folder import tidied
+from datnet.stylize.page.limits import Limits
+from datnet.stylize.stylizer import Stylizer
+
+MOST_SESSIONS = 100
+"""Visits whose settings Gradio remembers; older ones are forgotten, so that memory stays flat."""
+
+
+def serve(
+    stylizers: Mapping[str, Stylizer],
+    limits: Limits,
+    examples: SampleImages,
+    *,
+    host: str,
+    port: int,
+    open_browser: bool = False,
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM.
+
+    Args:
+        stylizers: What can paint, by the name that users choose from.
+        limits: What is accepted.
+        examples: Pictures to click on.
+        host: Address to listen on. 127.0.0.1 can be reached from this machine alone.
+        port: Port to listen on.
+        open_browser: Whether to show the page in this machine's browser.
+
+    Raises:
+        DatNetError: If the address or the port cannot be used.
+    """
+    check_address(host, port)
+    if not is_loopback(host):
+        print(
+            f"warning: with --host {host} everybody who can reach this machine can use the page; "
+            "it has no password",
+            file=sys.stderr,
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl-C
+    try:
+        with served(stylizers, limits, examples, host, port) as address:
+            print(f"The page is at {address} (Ctrl-C stops it)", flush=True)
+            if open_browser:
+                webbrowser.open(address)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        print("stopped")
+
+
+@contextmanager
+def served(
+    stylizers: Mapping[str, Stylizer],
+    limits: Limits,
+    examples: SampleImages,
+    host: str,
+    port: int,
+) -> Iterator[str]:
+    """Serve the page, see :func:`serve`, from threads of this process.
+
+    Gradio finds its folder through an environment variable, so one page works at a time.
+
+    Yields:
+        The page's address.
+    """
+    keep_off_proxies(host)
+    with tempfile.TemporaryDirectory(prefix="datnet-serve-") as folder:
+        before = os.environ.get("GRADIO_TEMP_DIR")
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            # Gradio reads the folder when it is imported, too.
+            from starlette.middleware import Middleware
+
+            from datnet.stylize.page.guard import Guard
+            from datnet.stylize.page.page import CSS, HEAD, build_page, theme
+
+            page = build_page(stylizers, limits, examples)
+            most_bytes = int(limits.upload_megabytes * 2**20)  # as Gradio's message counts
+            with tidied(Path(folder)):
+                _, address, _ = page.launch(
+                    server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in an address
+                    server_port=port,
+                    max_file_size=most_bytes,
+                    prevent_thread_lock=True,
+                    quiet=True,
+                    share=False,
+                    ssr_mode=False,
+                    pwa=False,
+                    enable_monitoring=False,
+                    run_history=False,
+                    footer_links=[],
+                    app_kwargs={
+                        "middleware": [
+                            Middleware(Guard, folder=Path(folder), most_bytes=most_bytes)
+                        ]
+                    },
+                    state_session_capacity=MOST_SESSIONS,
+                    theme=theme(),
+                    css=CSS,
+                    head=HEAD,
+                )
+                try:
+                    yield address
+                finally:
+                    page.close(verbose=False)
+        finally:
+            if before is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on.
+
+    Raises:
+        DatNetError: If so.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise DatNetError(f"port {port} is in use; choose another one with --port") from error
+        reason = error.strerror or error
+        raise DatNetError(
+            f"cannot listen on --host {host} --port {port}: {reason}; --host is an address of this "
+            "machine, such as 127.0.0.1, or 0.0.0.0 for all"
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def keep_off_proxies(host: str) -> None:
+    """Let Gradio's own call to its page, when it starts, go past a proxy of the environment."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        exceptions = os.environ.get(variable)
+        os.environ[variable] = ",".join(filter(None, [exceptions, "127.0.0.1", "localhost", host]))

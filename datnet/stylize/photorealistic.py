@@ -1,0 +1,51 @@
+"""Which network paints photographs like photographs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from datnet.errors import DatNetError
+from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
+from datnet.zoo.instantiate import find_target
+from datnet.zoo.network_file import read_description
+from datnet.zoo.published import network_file
+from datnet.zoo.shipped import shipped_file, shipped_names
+
+NAME = "cap_vstnet_photorealistic"
+"""In conf/model."""
+
+
+def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
+    """Return the network file of a photorealistic CAP-VSTNet.
+
+    Args:
+        checkpoint: The one that the user names, see :func:`datnet.zoo.published.network_file`. By
+            default ``cap_vstnet_photorealistic.safetensors`` is looked for in the folder
+            ``$DATNET_WEIGHTS``, and then among the networks that come with DatNet.
+
+    Raises:
+        DatNetError: If there is none, or the one that is named is another network.
+    """
+    if checkpoint is not None:
+        path = network_file(checkpoint)
+        target = find_target(read_description(path).network)
+        if not (isinstance(target, type) and issubclass(target, CAPVSTNetPhotorealistic)):
+            raise DatNetError(
+                f"{path} is no photorealistic network, which is a CAP-VSTNet trained by "
+                f"`datnet train model={NAME}`"
+            )
+        return path
+    setting = os.environ.get("DATNET_WEIGHTS")
+    given = Path(setting).expanduser() / f"{NAME}.safetensors" if setting else None
+    if given is not None and given.is_file():
+        return given
+    if NAME in shipped_names():
+        return shipped_file(NAME)
+    raise DatNetError(
+        f"no photorealistic network comes with this version of DatNet"
+        f"{f', and none is at {given}' if given else ''}. Train one with `datnet train "
+        f"model={NAME} data=coco_wikiart data.content_dir=PHOTOS data.style_dir=PHOTOS`, and name "
+        "its network.safetensors with --checkpoint, or copy it as "
+        f"{NAME}.safetensors to a folder and set DATNET_WEIGHTS to that"
+    )

@@ -1,0 +1,1 @@
+"""Trained networks: their file format, where a name is looked for, backbones, cards."""

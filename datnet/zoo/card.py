@@ -1,0 +1,321 @@
+"""What is known of a trained network, as a page for people: where it comes from and how to use it.
+
+Everything is read from the network's file, so any copy of it tells its own story.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from datnet.errors import DatNetError
+from datnet.evaluation.efficiency import ParameterCounts, parameters
+from datnet.evaluation.protocol import CONTROLS
+from datnet.evaluation.summary import Summary, summary_table
+from datnet.networks.vgg import VggEncoder
+from datnet.training.config import CONFIG_DIR
+from datnet.zoo.instantiate import find_target
+from datnet.zoo.network_file import NetworkDescription, build_network, read_description
+
+FEWEST_PUBLISHED_PAIRS = 400_000
+"""Pairs of pictures of the shortest published training in conf/model: 50 000 steps of 8."""
+
+Row = tuple[str, object]
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A network file and what can be told of it without loading it.
+
+    Attributes:
+        path: The file.
+        description: Its header.
+        size: Bytes.
+        sha256: Of the whole file.
+        parameters: Counts by part, with the encoder, which is not in the file; None if this version
+            of DatNet cannot build the network.
+    """
+
+    path: Path
+    description: NetworkDescription
+    size: int
+    sha256: str
+    parameters: ParameterCounts | None
+
+    @classmethod
+    def read(cls, path: Path) -> NetworkFile:
+        """Look at a file of :func:`datnet.zoo.network_file.save_network`.
+
+        Raises:
+            DatNetError: If it is missing or is no such file.
+        """
+        description = read_description(path)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(path, description, path.stat().st_size, sha256, count_parameters(description))
+
+
+def count_parameters(description: NetworkDescription) -> ParameterCounts | None:
+    """Count a network's parameters by building it with random weights; None if it cannot be."""
+    arch = description.encoder.get("arch", "vgg16")
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return parameters(
+                build_network(description.network, lambda: VggEncoder(arch, weights=None))
+            )
+    except (DatNetError, AttributeError, ValueError):
+        return None
+
+
+def facts(file: NetworkFile) -> dict[str, list[Row]]:
+    """The facts about a network by section, each with its title; facts that are unknown are absent.
+
+    Numbers that training recorded stand as they are; folders by their last name alone, since the
+    rest of a path belongs to the machine.
+    """
+    description, training = file.description, file.description.training
+    settings = {k: v for k, v in description.network.items() if k != "_target_"}
+    encoder = dict(description.encoder)
+    if encoder.get("weights"):
+        encoder["weights"] = Path(encoder["weights"]).name
+    needs_encoder = file.parameters is None or "encoder" in file.parameters.by_part
+    network: list[Row] = [
+        ("name", description.name),
+        ("class", description.network.get("_target_")),
+        ("settings", phrase(settings)),
+        ("encoder", phrase(encoder) if needs_encoder else "none, it sees by itself"),
+    ]
+    if file.parameters:
+        parts = {name: f"{count:,}" for name, count in file.parameters.by_part.items()}
+        network.append(("parameters", f"{file.parameters.total:,}: {phrase(parts)}"))
+    network += [
+        ("file", f"{file.path.name}, {file.size / 1e6:.1f} MB"),
+        ("SHA-256", file.sha256),
+    ]
+    return {
+        "Network": known(network),
+        "Training": known(training_facts(training)),
+    }
+
+
+def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
+    """What is known of the training, for the networks of `datnet train` and for published ones."""
+    data = training.get("data")
+    data = data if isinstance(data, dict) else {"pictures": data}
+    counts = training.get("images", {})
+    for kind in ("content", "style"):
+        folder = data.get(f"{kind}_dir")
+        if "content_dir" in data:
+            where = f"folder {Path(folder).name}" if folder else "embedded sample set"
+            count = f"{counts[kind]:,} images, " if kind in counts else ""
+            yield f"{kind} images", count + where
+    yield "pictures", data.get("pictures")
+    yield (
+        "licence of the pictures",
+        data.get("licence")
+        or (
+            "not recorded (data.licence='…' of `datnet train` does)"
+            if "content_dir" in data
+            else None
+        ),
+    )
+    if "crop_size" in data:
+        short_side = data.get("short_side")
+        resized = f" of images resized to a shorter side of {short_side}" if short_side else ""
+        yield "crops", f"{data['crop_size']} × {data['crop_size']} pixels{resized}"
+    yield "late crops", late_crops(data)
+    steps, batch = training.get("steps"), training.get("images_per_step")
+    if steps is not None:
+        pairs = f" of {batch} pairs, {steps * batch:,} pairs in all" if batch else ""
+        yield "steps", f"{steps:,}{pairs}"
+    yield "began with", beginning(training)
+    objective = dict(training.get("objective") or {})
+    yield "objective", objective.pop("_target_", None)
+    yield "weights of the loss", phrase(objective)
+    decay = training.get("learning_rate_decay")
+    rate = training.get("learning_rate")
+    if training.get("schedule") == "cosine":
+        end = training.get("final_learning_rate") or 0
+        yield "learning rate", f"{rate:g} to {end:g}, half a cosine over the run"
+    else:
+        yield "learning rate", f"{rate:g} / (1 + {decay:g} · step)" if rate and decay else rate
+    if training.get("warmup_steps"):
+        start = training.get("warmup_learning_rate") or 0
+        yield "warm-up", f"{training['warmup_steps']:,} steps before that, rising from {start:g}"
+    yield "largest gradient", training.get("gradient_clip")
+    yield "largest gradient of attention", training.get("attention_gradient_clip")
+    yield "precision", training.get("precision")
+    yield "decay of the average of weights", training.get("weight_average")
+    yield "seed", training.get("seed")
+    loss = training.get("validation_loss")
+    yield "validation loss", f"{loss:.5g}" if loss is not None else None
+    yield "commit", training.get("commit")
+    yield "trained by", training.get("trained_by")
+    yield "source", training.get("source")
+    yield "licence of the weights", training.get("licence")
+    yield "note", training.get("description")
+
+
+def beginning(training: Mapping[str, Any]) -> str | None:
+    """The network that a training began with, which is a part of its budget; None for none."""
+    origin = training.get("init_from")
+    if origin is None:
+        return None
+    seen = ""
+    if origin["steps"] is not None:
+        seen = f": {origin['steps']:,} steps, {origin['images']:,} images, counted in this budget"
+    return f"the weights of {origin['name']} (SHA-256 {origin['sha256']}){seen}"
+
+
+def late_crops(data: Mapping[str, Any]) -> str | None:
+    """The larger crops at the end of a training; None if there were none."""
+    if data.get("late_from_step") is None:
+        return None
+    size, short_side = data["late_crop_size"], data["late_short_side"]
+    resized = f" of images resized to a shorter side of {short_side}" if short_side else ""
+    return f"{size} × {size} pixels{resized}, from step {data['late_from_step']:,} on"
+
+
+def known(rows: Iterable[Row]) -> list[Row]:
+    """Leave out what is None or empty."""
+    return [(title, value) for title, value in rows if value not in (None, "")]
+
+
+def phrase(values: Mapping[str, Any]) -> str:
+    """Settings as text: ``arch vgg16, normalized True``; mappings inside are put in brackets."""
+    return ", ".join(
+        f"{key} ({phrase(value)})" if isinstance(value, Mapping) else f"{key} {value}"
+        for key, value in values.items()
+        if value is not None
+    )
+
+
+def introduction(description: NetworkDescription) -> str:
+    """What a network is and its paper: the beginning of its module's docstring."""
+    try:
+        module = inspect.getmodule(find_target(description.network))
+    except DatNetError:
+        module = None
+    paragraphs = (inspect.getdoc(module) or "").split("\n\n")[:2]
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if paragraph)
+
+
+def published_pairs(name: str) -> int | None:
+    """Pairs of pictures that a method's authors trained with, by conf/model; None if not there."""
+    path = CONFIG_DIR / "model" / f"{name}.yaml"
+    if not path.is_file():
+        return None
+    recipe = OmegaConf.load(path).recipe
+    return int(recipe.steps * recipe.batch_size)
+
+
+def limits(file: NetworkFile) -> list[str]:
+    """What a user should know before relying on a network."""
+    training = file.description.training
+    seen = (training.get("steps") or 0) * (training.get("images_per_step") or 0)
+    seen += (training.get("init_from") or {}).get("images") or 0
+    published = published_pairs(file.description.name)
+    points = []
+    if 0 < seen < (published or FEWEST_PUBLISHED_PAIRS) / 10:
+        theirs = (
+            f"its paper's network saw {published:,}"
+            if published
+            else f"those of papers saw {FEWEST_PUBLISHED_PAIRS:,} and more"
+        )
+        points.append(
+            f"It saw {seen:,} pairs of pictures; {theirs}. Expect a first impression, not that "
+            "quality."
+        )
+    if file.parameters is None or "encoder" in file.parameters.by_part:
+        points.append(
+            "The encoder was trained on ImageNet by others; its weights are not in the file, and "
+            "without the same ones the network paints something else."
+        )
+    return [
+        *points,
+        "It paints best what resembles its training pictures.",
+        "The strokes have a size in pixels, so results at other sizes than the training crops look "
+        "different.",
+        "A painting in the manner of a living artist can touch that artist's rights; the licence "
+        "of the weights does not settle that.",
+    ]
+
+
+def model_card(
+    file: NetworkFile, summaries: list[Summary] | None = None, called: str | None = None
+) -> str:
+    """Write the page, in Markdown.
+
+    Args:
+        file: The network.
+        summaries: An evaluation of it, and of controls on the same pictures.
+        called: What commands call it; by default its file's name.
+    """
+    description, called = file.description, called or file.path.name
+    sections = [
+        f"# {description.name}",
+        "Arbitrary style transfer: it paints any photograph in the manner of any painting.",
+        introduction(description),
+    ]
+    for title, rows in facts(file).items():
+        sections += [f"## {title}", fact_table(rows)]
+    sections.append("## Measured")
+    if summaries:
+        sections.append(summary_table(summaries))
+    else:
+        sections.append(
+            f"Nothing yet: `datnet evaluate {called}` measures it, and `datnet info {called} "
+            "--card` then shows the numbers."
+        )
+    sections += ["## Limits", "\n".join(f"- {point}" for point in limits(file))]
+    sections += [
+        "## Use",
+        f"```console\n$ datnet stylize photo.jpg painting.jpg -o result.png "
+        f"--checkpoint {called}\n$ datnet export {called} -o network.onnx\n```",
+        f'```python\nfrom datnet import Stylizer\n\nStylizer("{called}")'
+        '("photo.jpg", "painting.jpg").save("result.png")\n```',
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def fact_table(rows: Iterable[Row]) -> str:
+    """A Markdown table with two columns."""
+    lines = [f"| {title} | {str(value).replace('|', chr(92) + '|')} |" for title, value in rows]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
+    """An evaluation of a network and of the controls beside it.
+
+    Args:
+        file: The network.
+        folder: Results of `datnet evaluate`, with folders of evaluations or with folders of them.
+
+    Returns:
+        Of the newest evaluation of exactly this file: the controls, then the network under its own
+        name; empty if there is none.
+    """
+    # `datnet evaluate` names a network's folder by the first 8 digits of its file's SHA-256.
+    found = folder.rglob(f"*-{file.sha256[:8]}/summary.json")
+    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        return []
+    # Its title there may name folders, where that evaluation had several networks of one name.
+    own = replace(Summary.load(newest), description=file.description.name)
+    controls = (Summary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json")))
+    return [
+        *(
+            other
+            for other in controls
+            if other.description in CONTROLS
+            and (other.protocol, other.pictures) == (own.protocol, own.pictures)
+        ),
+        own,
+    ]

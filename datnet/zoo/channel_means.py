@@ -1,0 +1,101 @@
+"""Mean activations over photographs, by which the encoder's channels are rescaled.
+
+Photographs are seen as VGG was trained to see them, the short side resized to 256 pixels and the
+middle 224 × 224 cut out: the larger a picture, the lower are the activations of deep levels. The
+means of VGG-16 were measured on 1256 everyday photographs and travel with the package.
+Those of any other network are measured once, on the photographs of the embedded sample set, and
+kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from datnet.images.files import write_bytes
+from datnet.images.reading import read_image, resized_crop, to_tensor
+from datnet.networks.ops.convolution import Convolution
+from datnet.zoo import backbones as weight_files
+
+# VGG's training: short side 256, crops of 224.
+SHORT_SIDE = 256
+CROP_SIZE = 224
+
+# A channel that photographs never excite keeps a finite scale.
+SMALLEST_MEAN = 1e-4
+
+
+def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
+    """Mean activation of every channel behind every convolution of an encoder that is not rescaled.
+
+    Args:
+        arch: Name of the architecture, a part of the files' names.
+        layers: The encoder's layers in order, with their original weights.
+
+    Returns:
+        One vector ``(C,)`` per convolution, in order.
+    """
+    file_name = f"{arch}-{_digest(layers)}.safetensors"
+    packaged = Path(__file__).parent / "channel_means" / file_name
+    cached = weight_files.cache_dir() / "channel_means" / file_name
+    if not packaged.exists() and not cached.exists():
+        from datnet.data.sample import sample_images  # imports the painter, for this alone
+
+        photographs = sorted(sample_images().train_content.iterdir())
+        save_means(measure_channel_means(layers, photographs), cached)
+    stored = load_file(packaged if packaged.exists() else cached)
+    return [stored[f"{index:02d}"] for index in range(len(stored))]
+
+
+@torch.no_grad()
+def measure_channel_means(layers: Sequence[nn.Module], photographs: Iterable[Path]) -> list[Tensor]:
+    """Measure mean activations over all photographs and positions, each photograph counting alike.
+
+    Args:
+        layers: The encoder's layers in order, with their original weights.
+        photographs: Image files.
+
+    Returns:
+        One vector ``(C,)`` per convolution, in order.
+    """
+    sums: list[Tensor] = []
+    count = 0
+    for path in photographs:
+        middle = resized_crop(
+            read_image(path),
+            short_side=SHORT_SIDE,
+            crop_size=CROP_SIZE,
+            left=0.5,
+            top=0.5,
+            flip=False,
+        )
+        activations = to_tensor(middle)[None]
+        means = []
+        for layer in layers:
+            activations = layer(activations)
+            if isinstance(layer, nn.ReLU):
+                means.append(activations.double().mean(dim=(0, 2, 3)))
+        sums = [a + b for a, b in zip(sums, means, strict=True)] if sums else means
+        count += 1
+    return [(total / count).float().clamp(min=SMALLEST_MEAN) for total in sums]
+
+
+def save_means(means: Iterable[Tensor], path: Path) -> None:
+    """Write measured means to a file that :func:`channel_means` reads."""
+    write_bytes(path, save({f"{index:02d}": mean for index, mean in enumerate(means)}))
+
+
+def _digest(layers: Sequence[nn.Module]) -> str:
+    digest = hashlib.sha256()
+    # The first convolution has the input's normalisation folded in, whose rounding may differ
+    # between machines; all others are bit for bit those of the file.
+    convolutions = [layer for layer in layers if isinstance(layer, Convolution)]
+    for layer in convolutions[1:]:
+        digest.update(layer.weight.numpy().tobytes())
+        digest.update(layer.bias.numpy().tobytes())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,220 @@
+"""Trained networks as files: tensors in safetensors, with the way to rebuild them in the header.
+
+A file is complete in itself: it names the network's class and settings and its encoder. The
+encoder's own weights are public and stay out of it. Reading one runs no code from the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from datnet.errors import DatNetError
+from datnet.images.files import write_bytes
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.vgg import VggEncoder
+from datnet.training.run_folder import RunFolder
+from datnet.zoo.instantiate import build_with_encoder, find_target
+
+ENCODER_PREFIX = "encoder."
+
+"""In a run's folder: what its network is, for the checkpoints of a training that goes on."""
+
+WEIGHT_AVERAGE = "weight_average"
+"""Name of the average of the weights among a checkpoint's callbacks."""
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What a trained network is and how it came about.
+
+    Args:
+        name: Name of the variant, as in conf/model.
+        network: ``_target_`` and settings of the network's class.
+        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder` that it was trained with.
+        training: Facts about the training for people and tables: steps, data, seed, commit, …
+    """
+
+    name: str
+    network: dict[str, Any]
+    encoder: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def save_network(
+    network: StyleTransferNetwork, description: NetworkDescription, path: Path
+) -> None:
+    """Write a network to ``path``; a file that is there is replaced only by a complete one."""
+    save_tensors(network.state_dict(), description, path)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], description: NetworkDescription, path: Path
+) -> None:
+    """Write a network, given as a state dictionary, like :func:`save_network`."""
+    without_encoder = {
+        name: tensor.detach().contiguous().cpu()
+        for name, tensor in tensors.items()
+        if not name.startswith(ENCODER_PREFIX)
+    }
+    # Not save_file, whose files their owner alone may read.
+    write_bytes(path, save(without_encoder, metadata={"datnet": json.dumps(asdict(description))}))
+
+
+def network_of_checkpoint(checkpoint: Path) -> Path:
+    """Write the network as it was when a training saved a checkpoint, and return its file.
+
+    Where the training keeps an average of the weights, that is the network.
+
+    Args:
+        checkpoint: ``RUN_DIR/checkpoints/NAME.ckpt`` of `datnet train`, also while it trains. Such
+            a file executes no code.
+
+    Returns:
+        ``NAME.safetensors`` beside it, written anew.
+
+    Raises:
+        DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
+            folder cannot be written to.
+    """
+    facts = RunFolder(checkpoint.absolute().parents[1]).description
+    try:
+        description = NetworkDescription(**json.loads(facts.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DatNetError(
+            f"{checkpoint} is a checkpoint, and what its network is should stand in {facts}, which "
+            f"cannot be read ({error}); name the network.safetensors of a finished training"
+        ) from error
+    step, tensors = read_checkpoint(checkpoint)
+    description = replace(description, training={**description.training, "steps": step})
+    prefix = "network."
+    network = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+    path = checkpoint.with_suffix(".safetensors")
+    try:
+        save_tensors(network, description, path)
+    except OSError as error:
+        raise DatNetError(f"{path}, a checkpoint's network, cannot be written: {error}") from error
+    return path
+
+
+def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
+    """Optimisation steps behind a checkpoint, and its tensors, read when they are used.
+
+    Where the training keeps an average of the weights, that stands in their place.
+
+    Raises:
+        DatNetError: If the file is no checkpoint or damaged.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        average = state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
+        return int(state["global_step"]), {**state.get("state_dict", {}), **average}
+    except Exception as error:  # damaged zip files raise many kinds
+        raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
+
+
+def read_description(path: Path) -> NetworkDescription:
+    """Read what a file of :func:`save_network` holds, without its tensors.
+
+    Raises:
+        DatNetError: If the file is missing or is no such file.
+    """
+    if path.is_dir():
+        raise DatNetError(f"{path} is a folder that holds no network and no checkpoints")
+    if not path.exists():
+        raise DatNetError(
+            f"{path} does not exist; `datnet train` writes RUN_DIR/network.safetensors"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise DatNetError(
+            f"{path} is no network file of DatNet; `datnet train` writes "
+            "RUN_DIR/network.safetensors"
+        ) from error
+
+
+def check_network_class(network: Mapping[str, Any]) -> None:
+    """Make sure that what a file names as its network is one: nothing else is called.
+
+    Args:
+        network: ``_target_`` and settings of its class.
+
+    Raises:
+        DatNetError: If the class does not exist or is no network.
+    """
+    target = find_target(network)
+    if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
+        raise DatNetError(f"{network['_target_']} is no style transfer network")
+
+
+def build_network(
+    network: Mapping[str, Any], make_encoder: Callable[[], VggEncoder]
+) -> StyleTransferNetwork:
+    """Build what a file names as its network, with random weights.
+
+    Args:
+        network: ``_target_`` and settings of its class.
+        make_encoder: Makes its encoder if it takes one.
+
+    Raises:
+        DatNetError: If the class does not exist, is no network or refuses its settings.
+    """
+    check_network_class(network)
+    built: StyleTransferNetwork = build_with_encoder(network, make_encoder)
+    return built
+
+
+def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
+    """Rebuild a trained network, on the CPU, in evaluation mode.
+
+    Args:
+        path: A file of :func:`save_network`; float16 tensors become float32.
+        encoder: An encoder to share between networks; by default the one that the file names is
+            built, which may fetch its weights. A network that sees without a VGG needs none.
+
+    Raises:
+        DatNetError: If the file is missing, damaged or does not fit this version of DatNet.
+    """
+    description = read_description(path)
+    try:
+        check_network_class(description.network)
+    except DatNetError as error:
+        raise DatNetError(f"{path} cannot be used: {error}") from error
+    network: StyleTransferNetwork = build_with_encoder(
+        description.network, lambda: encoder or VggEncoder(**description.encoder)
+    )
+    expected = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(ENCODER_PREFIX)
+    }
+    with safe_open(path, framework="pt") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    wrong = [
+        name
+        for name in expected.keys() | stored.keys()
+        if name not in expected or name not in stored or expected[name].shape != stored[name].shape
+    ]
+    if wrong:
+        raise DatNetError(
+            f"{path} does not fit {description.network['_target_']}: "
+            f"{len(wrong)} tensors differ, {sorted(wrong)[0]} among them"
+        )
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(stored[name])
+    return network.eval().to(memory_format=torch.channels_last)  # convolutions are faster

@@ -1,0 +1,300 @@
+"""Networks that their authors trained and published, by name, as network files of DatNet.
+
+They are converted once, from the authors' own files, and kept in DatNet's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from datnet.errors import DatNetError
+from datnet.training.checkpoint_files import LAST
+from datnet.training.run_folder import RunFolder
+from datnet.zoo.backbones import WeightStatus, cache_dir
+from datnet.zoo.backbones.contents import read_safetensors, read_torch_file, sha256_of_values
+from datnet.zoo.backbones.sources import SourceError, download
+from datnet.zoo.instantiate import build
+from datnet.zoo.network_file import (
+    NetworkDescription,
+    network_of_checkpoint,
+    read_description,
+    save_network,
+)
+from datnet.zoo.shipped import shipped_file, shipped_names
+from datnet.zoo.training_free import UNTRAINED, untrained_file
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """Where a published network is, and how its files become one of DatNet's.
+
+    Attributes:
+        description: What the converted file says of itself.
+        url: Folder of the files, of a fixed commit.
+        megabytes: Size of all files.
+        files: From a part of the network to its file at ``url``. A ``PART.safetensors`` with the
+            same tensors is as good.
+        names: Beginnings of published tensor names, behind ``PART.``, and ours in their place.
+            The first that fits counts.
+        sha256_of_values: SHA-256 of all tensors under our names, whatever files hold them.
+    """
+
+    description: NetworkDescription
+    url: str
+    megabytes: int
+    files: Mapping[str, str]
+    names: Mapping[str, str]
+    sha256_of_values: str
+
+    def our_name(self, part: str, published: str) -> str:
+        """Translate the name of a tensor."""
+        name = f"{part}.{published}".replace(".conv_layer.", ".")
+        for theirs, ours in self.names.items():
+            if name.startswith(theirs):
+                return ours + name.removeprefix(theirs)
+        return name
+
+
+PUBLISHED = {
+    "microast": PublishedNetwork(
+        description=NetworkDescription(
+            name="microast",
+            network={"_target_": "datnet.networks.microast.MicroAST"},
+            encoder={"arch": "vgg19"},
+            training={
+                "trained_by": "Zhizhong Wang et al., the authors of MicroAST (AAAI 2023)",
+                "source": "https://github.com/EndyWon/MicroAST, folder models",
+                "licence": "MIT",
+                "data": "MS-COCO and WikiArt, 256-pixel crops",
+                "steps": 160000,
+                "images_per_step": 8,
+                "description": "160 000 steps by the authors, converted by DatNet",
+            },
+        ),
+        url="https://raw.githubusercontent.com/EndyWon/MicroAST/"
+        "d2796c7dbf01dbc29ed35b11675d87fcc640f969/models/",
+        megabytes=2,
+        files={
+            "content_encoder": "content_encoder_iter_160000.pth.tar",
+            "style_encoder": "style_encoder_iter_160000.pth.tar",
+            "modulator": "modulator_iter_160000.pth.tar",
+            "decoder": "decoder_iter_160000.pth.tar",
+        },
+        names={
+            "content_encoder.enc1.": "content_encoder.level1.",
+            "content_encoder.enc2.0.": "content_encoder.level2.",
+            "style_encoder.enc1.": "style_encoder.level1.",
+            "style_encoder.enc2.0.": "style_encoder.level2.",
+            "modulator.weight1.0.": "modulator.weight1.",
+            "modulator.bias1.0.": "modulator.bias1.",
+            "modulator.weight2.0.": "modulator.weight2.",
+            "modulator.bias2.0.": "modulator.bias2.",
+            "decoder.dec1.": "decoder.modulated2.",
+            "decoder.dec2.": "decoder.modulated1.",
+            "decoder.dec3.": "decoder.to_image.",
+        },
+        sha256_of_values="cc735d21167a616ed0b7b084eb7db220d29288011740067658cf71bf8588b117",
+    ),
+}
+
+
+def network_file(checkpoint: str | Path) -> Path:
+    """Return the network file that a user means.
+
+    Args:
+        checkpoint: A network or a checkpoint that `datnet train` wrote, or its run's folder, also
+            while it trains; or the name of a published network, of one that comes with DatNet, or
+            of a method that needs no training; or a folder with the files of a published one, as
+            its authors published them or as ``PART.safetensors``. An existing file, then a folder
+            that holds a network, goes before a name. What a network's file holds is not looked at.
+
+    Returns:
+        The file; for a published network a verified one in the cache.
+
+    Raises:
+        DatNetError: If there is no such file or name, or a published network's files are missing,
+            changed or cannot be fetched.
+    """
+    path = Path(checkpoint)
+    if path.is_file():
+        return network_of_checkpoint(path) if path.suffix == ".ckpt" else path
+    if path.is_dir():
+        for name in PUBLISHED:
+            if any(_file_in(path, name, part) for part in PUBLISHED[name].files):
+                return _convert(name, _read_folder(path, name))
+        run = RunFolder(path)
+        if run.network.is_file():
+            return run.network
+        if (run.checkpoints / LAST).is_file():
+            return network_of_checkpoint(run.checkpoints / LAST)
+    if str(checkpoint) in PUBLISHED:
+        return published_file(str(checkpoint))
+    if str(checkpoint) in shipped_names():
+        return shipped_file(str(checkpoint))
+    if str(checkpoint) in UNTRAINED:
+        return untrained_file(str(checkpoint))
+    if not path.exists():
+        names = [*shipped_names(), *PUBLISHED]
+        raise DatNetError(
+            f"{path} does not exist, and no network has this name; `datnet train` writes "
+            f"RUN_DIR/network.safetensors, networks that are there already: {', '.join(names)}; "
+            f"methods without training: {', '.join(UNTRAINED)}"
+        )
+    return path
+
+
+def published_file(name: str) -> Path:
+    """Return the verified network file of a published network.
+
+    It is taken from the cache, else converted from the files in ``$DATNET_WEIGHTS/NAME/``, else
+    from those that its authors published, which are fetched.
+
+    Args:
+        name: A key of :data:`PUBLISHED`.
+
+    Raises:
+        DatNetError: If the files are incomplete, changed or cannot be fetched. The message says
+            what to put where by hand.
+    """
+    converted, given = _converted_path(name), _given_folder(name)
+    if _is_sound(converted, name):
+        return converted
+    return _convert(name, _read_folder(given, name) if given else _fetch(name))
+
+
+def published_status(name: str) -> WeightStatus:
+    """Tell where a published network is, or would be fetched from, without fetching it.
+
+    Args:
+        name: A key of :data:`PUBLISHED`.
+
+    Raises:
+        DatNetError: If ``$DATNET_WEIGHTS/NAME/`` is needed and its files are incomplete or changed.
+    """
+    published = PUBLISHED[name]
+    if _is_sound(_converted_path(name), name) or _given_folder(name):
+        source = published.description.training["source"]
+        return WeightStatus(name, published_file(name), source, published.megabytes)
+    return WeightStatus(name, None, published.url, published.megabytes)
+
+
+def _converted_path(name: str) -> Path:
+    return cache_dir() / "networks" / f"{name}.safetensors"
+
+
+def _given_folder(name: str) -> Path | None:
+    setting = os.environ.get("DATNET_WEIGHTS")
+    folder = Path(setting).expanduser() / name if setting else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def _file_in(folder: Path, name: str, part: str) -> Path | None:
+    names = (f"{part}.safetensors", PUBLISHED[name].files[part])
+    return next((folder / each for each in names if (folder / each).is_file()), None)
+
+
+def _is_sound(path: Path, name: str) -> bool:
+    """Tell whether a converted file is there, complete, and what would be written today."""
+    published = PUBLISHED[name]
+    try:
+        return (
+            read_description(path) == published.description
+            and sha256_of_values(read_safetensors(path)) == published.sha256_of_values
+        )
+    except DatNetError:
+        return False
+
+
+def _read_folder(folder: Path, name: str) -> dict[str, Tensor]:
+    """Read a published network's files and check that they hold what its authors published."""
+    published = PUBLISHED[name]
+    tensors = {}
+    for part, file_name in published.files.items():
+        path = _file_in(folder, name, part)
+        if path is None:
+            raise DatNetError(
+                f"{folder} is to hold the published {name}, but has neither {file_name} nor "
+                f"{part}.safetensors; fetch {published.url}{file_name} into it"
+            )
+        content = read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
+        for key, tensor in content.items():
+            if not isinstance(tensor, Tensor):
+                raise DatNetError(f"{path} holds {key}, which is no tensor")
+            tensors[published.our_name(part, key)] = tensor.detach().float().contiguous()
+    if sha256_of_values(tensors) != published.sha256_of_values:
+        raise DatNetError(
+            f"the files of {name} in {folder} do not hold the values that its authors published; "
+            f"fetch {', '.join(published.files.values())} again from {published.url}"
+        )
+    return tensors
+
+
+def _fetch(name: str) -> dict[str, Tensor]:
+    """Fetch a published network's files and read them; they stay nowhere."""
+    published = PUBLISHED[name]
+    print(
+        f"Fetching the published {name}, {published.megabytes} MB: {published.url} …",
+        file=sys.stderr,
+        flush=True,
+    )
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for file_name in published.files.values():
+                # Damage is found when the values are checked.
+                download(published.url + file_name, Path(folder) / file_name, sha256_start="")
+            return _read_folder(Path(folder), name)
+    except SourceError as error:
+        raise DatNetError(_how_to_help(name, f"{published.url}{file_name}: {error}")) from error
+    except DatNetError as error:
+        raise DatNetError(_how_to_help(name, f"{published.url}: {error}")) from error
+    except OSError as error:
+        raise DatNetError(
+            f"The published {name} cannot be written to {tempfile.gettempdir()} while it is "
+            f"fetched: {error.strerror or error}. Set TMPDIR to use another folder."
+        ) from error
+
+
+def _how_to_help(name: str, failure: str) -> str:
+    """Say what was tried and what to put where by hand."""
+    published = PUBLISHED[name]
+    setting = os.environ.get("DATNET_WEIGHTS")
+    converted = _converted_path(name)
+    return "\n".join(
+        [
+            f"The published {name} is not on this machine and could not be fetched.",
+            "Tried:",
+            f"  - cache: no sound file {converted}",
+            f"  - $DATNET_WEIGHTS: {f'no folder {name} in {setting}' if setting else 'not set'}",
+            f"  - {failure}",
+            "By hand, do one of these:",
+            *(f"  - fetch {published.url}{each}" for each in published.files.values()),
+            "    elsewhere into one folder, and give that folder as the checkpoint;",
+            f"    or call it {name} and set DATNET_WEIGHTS to the folder that it lies in",
+            f"  - copy networks/{converted.name} from the DatNet cache of another machine to",
+            f"    {converted}",
+        ]
+    )
+
+
+def _convert(name: str, tensors: dict[str, Tensor]) -> Path:
+    """Write verified tensors as a network file into the cache, unless it is there already."""
+    path = _converted_path(name)
+    if _is_sound(path, name):
+        return path
+    description = PUBLISHED[name].description
+    network = build(description.network)
+    network.load_state_dict(tensors)
+    try:
+        save_network(network, description, path)
+    except OSError as error:
+        raise DatNetError(
+            f"{path} cannot be written: {error}. Set DATNET_CACHE to use another folder."
+        ) from error
+    return path

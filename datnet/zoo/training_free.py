@@ -1,0 +1,141 @@
+"""Methods that need no training, by name, as network files of DatNet.
+
+Their files are made on this machine when they are first used, and kept in DatNet's cache.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from datnet.errors import DatNetError
+from datnet.images.reading import read_image, to_tensor
+from datnet.networks.training_free import OptimisationMethod, UntrainedNetwork
+from datnet.networks.vgg import VggEncoder
+from datnet.zoo.backbones import cache_dir
+from datnet.zoo.instantiate import build_with_encoder, find_target
+from datnet.zoo.network_file import NetworkDescription, read_description, save_network
+
+METHODS = {
+    "wct": NetworkDescription(
+        "wct",
+        network={"_target_": "datnet.networks.wct.WCT"},
+        encoder={"arch": "vgg16", "weights": "imagenet", "normalized": True},
+        training={
+            "description": "not trained: linear decoders fitted by least squares to photographs "
+            "of the embedded sample set"
+        },
+    ),
+    "gatys": NetworkDescription(
+        "gatys",
+        network={"_target_": "datnet.networks.gatys.Gatys"},
+        encoder={"arch": "vgg16", "weights": "imagenet", "normalized": True},
+        training={
+            "description": "not trained: the pixels are optimised for every pair of pictures"
+        },
+    ),
+}
+
+UNTRAINED = {
+    **METHODS,
+    **{
+        f"{name}_vgg19": replace(
+            method, name=f"{name}_vgg19", encoder={**method.encoder, "arch": "vgg19"}
+        )
+        for name, method in METHODS.items()
+    },
+}
+"""What their files say of themselves, by the name that a user gives. VGG-16 is quick to get."""
+
+
+def untrained_file(name: str) -> Path:
+    """Return the network file of a method that needs no training, made if it is not there.
+
+    Args:
+        name: A key of :data:`UNTRAINED`.
+
+    Raises:
+        DatNetError: If the encoder's weights cannot be found or the cache cannot be written.
+    """
+    path = cache_dir() / "networks" / f"{name}.safetensors"
+    try:
+        make_untrained(UNTRAINED[name], path)
+    except OSError as error:
+        raise DatNetError(
+            f"{path} cannot be written: {error}. Set DATNET_CACHE to use another folder."
+        ) from error
+    return path
+
+
+def make_untrained(description: NetworkDescription, path: Path) -> None:
+    """Write the network file of a method that needs no training, unless it is there.
+
+    Args:
+        description: One of :data:`UNTRAINED`, or the like with other settings.
+        path: The file.
+
+    Raises:
+        DatNetError: If a setting is none of the method's, or the encoder's weights cannot be found.
+    """
+    if is_made(description, path):
+        return
+    network: UntrainedNetwork = build_with_encoder(
+        description.network, lambda: VggEncoder(**description.encoder)
+    )
+    network.prepare(sample_photographs(description.name))
+    save_network(network, description, path)
+
+
+def is_made(description: NetworkDescription, path: Path) -> bool:
+    """Tell whether a file is there and is what would be written today."""
+    try:
+        return read_description(path) == description
+    except DatNetError:
+        return False
+
+
+def with_settings(
+    name: str, encoder: dict[str, Any] | None = None, **settings: Any
+) -> NetworkDescription:
+    """The description of a method with another encoder or settings of its own.
+
+    Args:
+        name: A key of :data:`UNTRAINED`.
+        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder`.
+        **settings: Arguments of the method's class.
+    """
+    method = UNTRAINED[name]
+    return replace(
+        method, encoder=encoder or method.encoder, network={**method.network, **settings}
+    )
+
+
+def takes_steps(network: Mapping[str, Any]) -> bool:
+    """Whether a network, ``_target_`` and settings, optimises the pixels step by step."""
+    target = find_target(network)
+    return isinstance(target, type) and issubclass(target, OptimisationMethod)
+
+
+def sample_photographs(name: str) -> Iterator[Tensor]:
+    """The photographs of the embedded sample set, each ``(1, 3, H, W)`` in [0, 1].
+
+    What is not asked for is not read, and nothing is said.
+
+    Args:
+        name: What is prepared with them, for a line that tells why it takes a minute.
+    """
+    from datnet.data.sample import sample_images  # imports the painter, for this alone
+
+    photographs = sorted(sample_images().train_content.iterdir())
+    print(
+        f"Preparing {name}, once, with {len(photographs)} photographs: about a minute …",
+        file=sys.stderr,
+        flush=True,
+    )
+    for path in photographs:
+        yield to_tensor(read_image(path))[None]

@@ -1,0 +1,76 @@
+"""What training the published tables costs: multiply-adds of a step, counted, and GPU-hours of it.
+
+    python -m experiments.measurements.training_cost --teraflops 100
+
+Every network's training step, forwards and backwards with all its losses, is counted once with
+VGG-19 (random weights; they do not change the count) on crops of 256, and multiplied by the pairs
+and steps of its recipe. Hours are what a GPU would take that sustains the given number of 10¹²
+floating point operations a second, two to a multiply-add: an estimate, not a measurement.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from datnet.evaluation.markdown import aligned
+from datnet.networks.ops import winograd
+from datnet.networks.vgg import VggEncoder
+from datnet.training.config import CONFIG_DIR
+from datnet.zoo.instantiate import build_with_encoder
+
+TABLES = {
+    "Table 1": (
+        *("datnet_full", "adain", "sanet", "manet", "mccnet", "artflow_adain", "microast"),
+    ),
+    "Table 3": ("datnet_spatial", "datnet_dual", "datnet_full"),
+}
+SEEDS = {"Table 1": 1, "Table 3": 3}
+CROP = 256
+PAIRS = 2
+"""Pairs in the counted step: contrastive losses need more than one."""
+
+
+def operations_of_a_pair(name: str, encoder: VggEncoder) -> tuple[float, int]:
+    """Floating point operations of a training pair, and the pairs of the whole recipe."""
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        config = compose("train", [f"model={name}"])
+    torch.manual_seed(0)
+    network = build_with_encoder(config.model.network, lambda: encoder)
+    objective = build_with_encoder(config.model.objective, lambda: encoder)
+    with FlopCounterMode(display=False) as counter, winograd.switched_off():
+        terms = objective.terms(
+            network, torch.rand(PAIRS, 3, CROP, CROP), torch.rand(PAIRS, 3, CROP, CROP)
+        )
+        objective.total(terms).backward()
+    recipe = config.model.recipe
+    return counter.get_total_flops() / PAIRS, recipe.batch_size * recipe.steps
+
+
+def main() -> None:
+    """Count and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--teraflops", type=float, default=100, help="what the GPU sustains (default: 100)"
+    )
+    arguments = parser.parse_args()
+    encoder = VggEncoder("vgg19", weights=None)
+    names = dict.fromkeys(name for networks in TABLES.values() for name in networks)
+    costs = {}
+    rows = [["network", "Gmultiply-adds a pair", "pairs", "GPU-hours"]]
+    for name in tqdm(names, unit="network"):
+        operations, pairs = operations_of_a_pair(name, encoder)
+        costs[name] = operations * pairs / (arguments.teraflops * 1e12) / 3600
+        rows.append([name, f"{operations / 2e9:.0f}", f"{pairs:,}", f"{costs[name]:.1f}"])
+    print(aligned(rows), "\n")
+    for table, networks in TABLES.items():
+        hours = SEEDS[table] * sum(costs[name] for name in networks)
+        print(f"{table}, {SEEDS[table]} seed(s): {hours:.0f} hours")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The smallest style transfer network, quick and easy to predict, for tests of its users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from datnet.networks.adain import adaptive_instance_norm
+from datnet.networks.base import StyleTransferNetwork, weighted_sum
+from datnet.zoo.network_file import NetworkDescription, save_network
+
+
+class PixelNetwork(StyleTransferNetwork):
+    """Pixels take the channel means and deviations of the style's pixels, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tint = nn.Parameter(torch.zeros(3, 1, 1))
+
+    def encode_content(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def encode_style(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def generate_mixed(
+        self,
+        content_features: Sequence[Tensor],
+        styles: Sequence[Sequence[Tensor]],
+        weights: Sequence[float],
+        size: Sequence[int],
+        alpha: float = 1.0,
+    ) -> Tensor:
+        (content,) = content_features
+        painted = [adaptive_instance_norm(content, style) for (style,) in styles]
+        return torch.lerp(content, weighted_sum(painted, weights), alpha) + self.tint
+
+
+def write_pixel_network(path: Path) -> Path:
+    """As `datnet train` writes networks."""
+    description = NetworkDescription("pixel", {"_target_": "pixel_network.PixelNetwork"}, {})
+    save_network(PixelNetwork(), description, path)
+    return path
