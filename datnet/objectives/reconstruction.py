@@ -52,14 +52,16 @@ class ReconstructionObjective(Objective[StyleTransferNetwork]):
         """Reconstruct the content images and compare the results with them."""
         size = content.shape[2:]
         depth = max(self.feature_levels) if "features" in self.weights else 0
-        shared = isinstance(network, EncoderDecoderNetwork)
-        encoder = network.encoder if shared else self.encoder
-        with torch.no_grad():
-            features = encoder(content, max(depth, network.encoder_depth if shared else 0))
-        if shared:  # the same features serve both
+        if isinstance(network, EncoderDecoderNetwork):  # the same features serve both
+            encoder = network.encoder
+            with torch.no_grad():
+                features = encoder(content, max(depth, network.encoder_depth))
             content_inputs = network.transfer_inputs(features[: network.encoder_depth], size)
             style_inputs = content_inputs
         else:
+            encoder = self.encoder
+            with torch.no_grad():
+                features = encoder(content, depth)
             content_inputs = network.encode_content(content)
             style_inputs = network.encode_style(content)
         output = network.generate(content_inputs, style_inputs, size)
