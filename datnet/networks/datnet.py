@@ -45,6 +45,9 @@ class DatNet(EncoderDecoderNetwork):
         identity_start: Whether training begins with attention that compares the features
             themselves, see :meth:`AdaptiveAttentionNorm.start_with_features`, instead of random
             projections. Not in the paper; of few steps datnet_full learns more so.
+        open_gates: Whether channel attention begins with gates of nearly 1 instead of random ones,
+            see :meth:`EfficientChannelAttention.start_open`. Not in the paper; for weights that
+            come from a network without channel attention.
     """
 
     attention_parts = ("attention3", "attention4", "attention5", "channel_attention")
@@ -57,6 +60,7 @@ class DatNet(EncoderDecoderNetwork):
         max_style_positions: int = 4096,
         relu3_fusion: bool = False,
         identity_start: bool = False,
+        open_gates: bool = False,
     ) -> None:
         super().__init__(encoder)
         self.resize = resize
@@ -78,6 +82,9 @@ class DatNet(EncoderDecoderNetwork):
             if channel_attention
             else None
         )
+        if open_gates and channel_attention:
+            for gate in cast("Iterable[EfficientChannelAttention]", self.channel_attention):
+                gate.start_open()
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
         """What attention works on, see :meth:`transfer_inputs`."""

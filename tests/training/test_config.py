@@ -86,6 +86,10 @@ def test_the_two_stages_fit_each_other() -> None:
     for config in (two, plain):
         config.init_from, config.description = None, ""
     assert two == plain
+    of_datnet = load("experiment=small_machine_two_stages_datnet", "init_from=runs/one", *FOLDERS)
+    check(of_datnet)
+    assert of_datnet.model.network.open_gates
+    assert of_datnet.objective is None
 
 
 def test_a_beginning_and_a_checkpoint_exclude_each_other() -> None:
