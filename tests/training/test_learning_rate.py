@@ -61,7 +61,7 @@ def test_stytr2_has_the_published_schedule(settings, encoder, step: int) -> None
 
 @pytest.mark.parametrize("key", ["warmup_steps", "warmup_learning_rate"])
 def test_a_negative_warm_up_is_refused(settings, key: str) -> None:
-    with pytest.raises(DatNetError, match=f"model.recipe.{key} is -1.*finite and not negative"):
+    with pytest.raises(DatNetError, match=f"model.recipe.{key} is -1.*(not negative|at least 0)"):
         check(settings(f"model.recipe.{key}=-1"))
 
 
@@ -78,5 +78,5 @@ def test_cosine_falls_to_the_final_rate_after_the_warm_up(encoder) -> None:
 
 
 def test_an_unknown_schedule_is_refused(settings) -> None:
-    with pytest.raises(DatNetError, match="schedule is linear; it can be decay or cosine"):
+    with pytest.raises(DatNetError, match=r"schedule is linear.*it can be decay, cosine"):
         check(settings("model.recipe.schedule=linear"))

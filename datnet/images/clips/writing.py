@@ -28,7 +28,7 @@ from av.video.stream import VideoStream
 
 from datnet.errors import DatNetError
 from datnet.images.clips.reading import EXACT_CONVERSION, ClipReader, Frame
-from datnet.images.reading import UnwritableFileError
+from datnet.images.errors import UnwritableFileError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from datnet.images.clips.reading import SUFFIXES
 from datnet.stylize.clips.stylize import VideoReport, stylize_video
 
-__all__ = ["SUFFIXES", "VideoReport", "stylize_video"]
+__all__ = ["VideoReport", "stylize_video"]
