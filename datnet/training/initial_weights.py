@@ -12,8 +12,8 @@ from safetensors import safe_open
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.config import EncoderConfig
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import ENCODER_PREFIX, read_description
-from datnet.zoo.published import network_file
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def begin_with(
 
     Args:
         network: The network that is going to be trained.
-        checkpoint: The trained one, see :func:`~datnet.zoo.published.network_file`.
+        checkpoint: The trained one, see :func:`~datnet.zoo.lookup.network_file`.
         encoder: The encoder of the network that is going to be trained.
 
     Returns:

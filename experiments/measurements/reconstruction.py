@@ -26,10 +26,11 @@ from tqdm import tqdm
 from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 
 LUMINANCE = (0.299, 0.587, 0.114)
 TONE_SIDE = 32
