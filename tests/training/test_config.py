@@ -14,7 +14,7 @@ from torch import nn
 
 from datnet.errors import DatNetError
 from datnet.objectives.reconstruction import ReconstructionObjective
-from datnet.training import run
+from datnet.training import trainer
 from datnet.training.config import check, objective_of
 from datnet.training.trainer_settings import OURS
 from datnet.zoo.configs import CONFIG_DIR
@@ -206,8 +206,8 @@ def test_values_that_a_class_does_not_take_are_refused(override: str, message: s
 
 
 def test_all_that_a_training_sets_itself_is_refused() -> None:
-    """What run.py hands the Trainer beside the configuration, a configuration may not have."""
-    source = Path(run.__file__).read_text()
+    """What trainer.py hands the Trainer beside the configuration, a configuration may not have."""
+    source = Path(trainer.__file__).read_text()
     given = set(re.findall(r"^\s+(\w+)=", source.partition("return Trainer(")[2], re.MULTILINE))
     assert {"max_epochs", "callbacks", "plugins"} <= given & OURS.keys()
     for name in given & inspect.signature(Trainer).parameters.keys():
