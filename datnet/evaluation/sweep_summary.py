@@ -157,7 +157,13 @@ def default_metrics(groups: Sequence[Group]) -> list[str]:
     known = metric_names(groups)
     wanted = ("final/ssim", "final/lpips_alex", "final/psnr", "final/style_distance")
     objectives = {
-        repr([item for item in run.settings.items() if item[0].startswith("model.objective.")])
+        repr(
+            [
+                item
+                for item in run.settings.items()
+                if item[0].startswith(("model.objective.", "objective."))
+            ]
+        )
         for group in groups
         for run in group.runs
     }

@@ -52,8 +52,8 @@ class DatNetObjective(Objective[DatNet]):
             content_features = network.encode(content)
             style_features = network.encode(style)
         size = content.shape[2:]
-        content_inputs = network.attention_inputs(content_features, size)
-        style_inputs = network.attention_inputs(style_features, style.shape[2:])
+        content_inputs = network.transfer_inputs(content_features, size)
+        style_inputs = network.transfer_inputs(style_features, style.shape[2:])
         output_features = network.encode(network.generate(content_inputs, style_inputs, size))
         result = {
             "local_feature": terms.local_feature(

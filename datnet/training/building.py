@@ -16,7 +16,8 @@ from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.base import Objective
-from datnet.training.config import TrainConfig
+from datnet.training.config import TrainConfig, objective_of
+from datnet.training.initial_weights import begin_with
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.trainer import make_trainer
@@ -72,6 +73,12 @@ def build_run(config: TrainConfig, data: ContentStyleDataModule, folder: RunFold
     module = make_module(config, encoder)
     check_search_metric(config, module.objective)
     note_what_is_compared(module.objective, trainer)
+    if checkpoint is not None:
+        origin = RunFolder(checkpoint.absolute().parents[1]).recorded("init_from")
+    elif config.init_from is not None:
+        origin = begin_with(module.network, config.init_from, config.encoder)
+    else:
+        origin = None
     log.info(
         "%s with %s: step %d to %d in %s",
         config.name,
@@ -81,7 +88,7 @@ def build_run(config: TrainConfig, data: ContentStyleDataModule, folder: RunFold
         folder.path,
     )
     begun_with = beginning(folder, checkpoint, resumed_step)
-    description = describe(config, encoder, data, trainer, begun_with)
+    description = describe(config, encoder, data, trainer, begun_with, origin)
     folder.check_same_training({"images_per_step": description.training["images_per_step"]})
     return Run(config, data, folder, checkpoint, trainer, module, description)
 
@@ -92,11 +99,15 @@ def make_module(config: TrainConfig, encoder: VggEncoder) -> StyleTransferModule
     recipe = config.model.recipe
     return StyleTransferModule(
         build_with_encoder(config.model.network, lambda: encoder),
-        build_with_encoder(config.model.objective, lambda: encoder),
+        build_with_encoder(objective_of(config), lambda: encoder),
         learning_rate=recipe.learning_rate,
         learning_rate_decay=recipe.learning_rate_decay,
         warmup_steps=recipe.warmup_steps or 0,
         warmup_learning_rate=recipe.warmup_learning_rate or 0.0,
+        schedule=recipe.schedule,
+        final_learning_rate=recipe.final_learning_rate,
+        max_steps=config.trainer.max_steps,
+        attention_gradient_clip=recipe.attention_gradient_clip,
         seed=config.seed,
         channels_last=config.channels_last,
     )
@@ -163,8 +174,19 @@ def describe(
     data: ContentStyleDataModule,
     trainer: Trainer,
     begun_with: dict[str, Any] | None,
+    init_from: dict[str, Any] | None,
 ) -> NetworkDescription:
-    """What the network is and how it is trained, without its steps."""
+    """What the network is and how it is trained, without its steps.
+
+    Args:
+        config: The composed and resolved settings.
+        encoder: The frozen encoder.
+        data: The pictures.
+        trainer: Lightning's trainer.
+        begun_with: The checkpoint of another run that this one goes on from, see :func:`beginning`.
+        init_from: The network whose weights the run began with, see
+            :func:`~datnet.training.initial_weights.begin_with`.
+    """
     plain = plain_values(config)
     settings = {  # the file goes to other people, to whom folders of this machine say nothing
         key: Path(value).name if key.endswith("_dir") and value else value
@@ -183,11 +205,15 @@ def describe(
             "images": data.image_counts(),
             "image_fingerprints": data.fingerprints(),
             **({"begun_with": begun_with} if begun_with else {}),
-            "objective": plain["model"]["objective"],
+            **({"init_from": init_from} if init_from else {}),
+            "objective": plain["objective"] or plain["model"]["objective"],
             "learning_rate": config.model.recipe.learning_rate,
             "learning_rate_decay": config.model.recipe.learning_rate_decay,
             "warmup_steps": config.model.recipe.warmup_steps,
             "warmup_learning_rate": config.model.recipe.warmup_learning_rate,
+            "schedule": config.model.recipe.schedule,
+            "final_learning_rate": config.model.recipe.final_learning_rate,
+            "attention_gradient_clip": config.model.recipe.attention_gradient_clip,
             "gradient_clip": config.trainer.gradient_clip_val,
             "precision": config.trainer.precision,
             "weight_average": config.weight_average,

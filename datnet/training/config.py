@@ -38,7 +38,8 @@ class RecipeConfig:
 
     learning_rate: Annotated[float, Gt(0)] = MISSING
     learning_rate_decay: NotNegative = MISSING
-    """Learning rate t steps after the warm-up: learning_rate / (1 + learning_rate_decay · t)."""
+    """For schedule decay: learning rate t steps after the warm-up is
+    learning_rate / (1 + learning_rate_decay · t)."""
     batch_size: Count = MISSING
     steps: Count = MISSING
     warmup_steps: Annotated[int, Ge(0)] | None = None
@@ -47,6 +48,14 @@ class RecipeConfig:
     """Where it rises from: the learning rate of step 0; null for 0."""
     gradient_clip: NotNegative | None = None
     """Gradients of a larger norm are scaled down to it; null scales none."""
+    schedule: Annotated[str, one_of("decay", "cosine")] = "decay"
+    """cosine: after the warm-up half a cosine from learning_rate to final_learning_rate over the
+    run's steps."""
+    final_learning_rate: NotNegative = 0.0
+    """For schedule cosine: where the learning rate ends."""
+    attention_gradient_clip: NotNegative | None = None
+    """Gradients of the attention modules, taken together, are scaled down to this norm where theirs
+    is larger, before gradient_clip; null scales none."""
 
 
 @dataclass
@@ -110,6 +119,8 @@ class TrainConfig:
     """Everything that one training run depends on."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
+    objective: dict[str, Any] | None = None
+    """In place of model.objective, for the first of two stages; null for the model's own."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     data: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -122,6 +133,8 @@ class TrainConfig:
     tags: list[Annotated[str, MinLen(1), MaxLen(64)]] = field(default_factory=list)
     seed: Annotated[int, Ge(0), Lt(2**32)] = 1
     ckpt_path: str | None = None
+    init_from: str | None = None
+    """A network whose weights a fresh run begins with: anything that ``--checkpoint`` takes."""
     checkpoint_every: Count = 500
     keep_every: Annotated[int, Ge(0)] | None = None
     channels_last: bool = False
@@ -138,6 +151,11 @@ class TrainConfig:
 
 
 ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="datnet")
+
+
+def objective_of(config: TrainConfig) -> dict[str, Any]:
+    """The node of the objective that a run minimizes."""
+    return config.objective or config.model.objective
 
 
 def is_path(key: str) -> bool:
@@ -164,10 +182,17 @@ def check_own_settings(config: TrainConfig) -> None:
     """
     resolve(config)
     missing = sorted(OmegaConf.missing_keys(config))
+    if config.init_from == "":
+        missing.append("init_from")
     if missing:
         raise DatNetError(f"{', '.join(missing)} must be given: {missing[0]}=…")
     values = plain_values(config)
     check_not_ours(values["trainer"])
+    if config.init_from is not None and config.ckpt_path not in (None, "last"):
+        raise DatNetError(
+            "init_from begins a fresh run and ckpt_path=FILE goes on with another one; give one of "
+            "them"
+        )
     for key, value in flat_values(values).items():
         if is_path(key) and isinstance(value, str):
             _put(config, key, expanded_path(key, value))
@@ -193,12 +218,14 @@ def check_classes(config: TrainConfig) -> None:
     values = plain_values(config)
     encoder = {"_target_": "datnet.zoo.encoder.vgg_encoder"}
     converted_settings("encoder", encoder, values["encoder"])
-    for key in ("model.network", "model.objective", "data"):
+    for key in ("model.network", "model.objective", "objective", "data"):
+        if OmegaConf.select(cast(Any, config), key) is None:
+            continue
         node = plain_values(OmegaConf.select(cast(Any, config), key))
         settings = {name: value for name, value in node.items() if name != "_target_"}
         for name, value in converted_settings(key, node, settings).items():
             is_number = isinstance(value, int | float)
-            if key == "model.objective" and is_number and not 0 <= value < math.inf:
+            if key.endswith("objective") and is_number and not 0 <= value < math.inf:
                 raise DatNetError(f"{key}.{name} is {value}; it must be finite and not negative")
             _put(config, f"{key}.{name}", value)
     for name, value in converted_trainer(values["trainer"]).items():

@@ -86,7 +86,7 @@ def _annotation(key: str) -> Any:
 def _nearest(key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "`datnet train --cfg job` shows all of them"
-    if key.startswith(("model.network.", "model.objective.", "trainer.")):
+    if key.startswith(("model.network.", "model.objective.", "objective.", "trainer.")):
         taker = "the Trainer" if key.startswith("trainer.") else "the class"
         hint += f" (+{key}=… hands {taker} an argument that its file in conf/ leaves out)"
     return hint

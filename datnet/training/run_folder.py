@@ -107,10 +107,12 @@ class RunFolder(RunFiles):
             return
         there = flat_values(plain_values(OmegaConf.load(self.config)))
         here = flat_values(plain_values(config))
+        # With a cosine all learning rates depend on the run's length.
+        fixed = ["trainer.max_steps"] if config.model.recipe.schedule == "cosine" else []
         different = [
             f"{key} was {there.get(key)} and is {here.get(key)}"
             for key in sorted(there.keys() | here.keys())
-            if there.get(key) != here.get(key) and not is_operational(key)
+            if there.get(key) != here.get(key) and (key in fixed or not is_operational(key))
         ]
         if different:
             raise DatNetError(

@@ -130,16 +130,22 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     if steps is not None:
         pairs = f" of {batch} pairs, {steps * batch:,} pairs in all" if batch else ""
         yield "steps", f"{steps:,}{pairs}"
+    yield "initial weights", beginning(training)
     objective = dict(training.get("objective") or {})
     yield "objective", objective.pop("_target_", None)
     yield "weights of the loss", phrase(objective)
     decay = training.get("learning_rate_decay")
     rate = training.get("learning_rate")
-    yield "learning rate", f"{rate:g} / (1 + {decay:g} · step)" if rate and decay else rate
+    if training.get("schedule") == "cosine":
+        end = training.get("final_learning_rate") or 0
+        yield "learning rate", f"{rate:g} to {end:g}, half a cosine over the run"
+    else:
+        yield "learning rate", f"{rate:g} / (1 + {decay:g} · step)" if rate and decay else rate
     if training.get("warmup_steps"):
         start = training.get("warmup_learning_rate") or 0
         yield "warm-up", f"{training['warmup_steps']:,} steps before that, rising from {start:g}"
     yield "largest gradient", training.get("gradient_clip")
+    yield "largest gradient of attention", training.get("attention_gradient_clip")
     yield "precision", training.get("precision")
     yield "decay of the average of weights", training.get("weight_average")
     yield "seed", training.get("seed")
@@ -150,6 +156,17 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "source", training.get("source")
     yield "licence of the weights", training.get("licence")
     yield "note", training.get("description")
+
+
+def beginning(training: Mapping[str, Any]) -> str | None:
+    """The network whose weights a training began with, a part of its budget; None for none."""
+    origin = training.get("init_from")
+    if origin is None:
+        return None
+    seen = ""
+    if origin["steps"] is not None:
+        seen = f": {origin['steps']:,} steps, {origin['images']:,} images, counted in this budget"
+    return f"the weights of {origin['name']} (SHA-256 {origin['sha256']}){seen}"
 
 
 def late_crops(data: Mapping[str, Any]) -> str | None:
@@ -195,6 +212,7 @@ def limits(file: NetworkFile) -> list[str]:
     """What a user should know before relying on a network."""
     training = file.description.training
     seen = (training.get("steps") or 0) * (training.get("images_per_step") or 0)
+    seen += (training.get("init_from") or {}).get("images") or 0
     published = published_pairs(file.description.name)
     points = []
     if 0 < seen < (published or FEWEST_PUBLISHED_PAIRS) / 10:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -13,7 +15,9 @@ from datnet.networks.attention import (
     attention_mean,
     attention_moments,
 )
+from datnet.networks.datnet import DatNet
 from datnet.networks.ops import tiled_attention
+from datnet.networks.vgg import CHANNELS, VggEncoder
 
 
 def inputs(dtype: torch.dtype = torch.float32, offset: float = 0.0) -> list[torch.Tensor]:
@@ -224,3 +228,23 @@ def test_key_refuses_unknown_levels_and_resizing() -> None:
 def test_bilinear_key_differs_from_nearest() -> None:
     features = [torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]
     assert not torch.allclose(attention_key(features, 2), attention_key(features, 2, "nearest"))
+
+
+@torch.no_grad()
+def test_gates_that_begin_open_hardly_change_features() -> None:
+    """At a mean of 1 they are 1 / (1 + exp(-4)); the outermost channels lack a neighbor."""
+    for channels in CHANNELS:
+        attend = EfficientChannelAttention(channels)
+        attend.start_open()
+        gates = attend.gates(torch.ones(1, channels, 2, 3)).flatten()
+        assert gates[3:-3].numpy() == pytest.approx(1 / (1 + math.exp(-4)), abs=1e-6)
+        assert gates.min() > 0.9
+
+
+def test_gates_begin_open_only_where_that_is_asked_for(encoder: VggEncoder) -> None:
+    features = [torch.ones(1, channels, 2, 2) for channels in CHANNELS]
+    for open_gates in (True, False):
+        gates = DatNet(encoder, open_gates=open_gates).channel_attention
+        means = [gate.gates(maps).mean() for gate, maps in zip(gates, features, strict=True)]
+        assert (min(means) > 0.97) == open_gates
+    assert DatNet(encoder, channel_attention=False, open_gates=True).channel_attention is None

@@ -10,10 +10,12 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
+from torch import nn
 
 from datnet.errors import DatNetError
-from datnet.training import run
-from datnet.training.config import check
+from datnet.objectives.reconstruction import ReconstructionObjective
+from datnet.training import trainer
+from datnet.training.config import check, objective_of
 from datnet.training.trainer_settings import OURS
 from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.instantiate import build, build_with_encoder, find_target
@@ -65,13 +67,42 @@ PAIRS_OF_GROUPS = [
 @pytest.mark.parametrize(("one", "other"), PAIRS_OF_GROUPS)
 def test_every_choice_composes_with_every_other(one: str, other: str) -> None:
     for first, second in itertools.product(choices(one), choices(other)):
-        if one != "model" or first.startswith("datnet_") or second != "small_machine_datnet":
-            check(load(f"{one}={first}", f"{other}={second}", *FOLDERS))
+        if one != "model" or first.startswith("datnet_") or not second.endswith("_datnet"):
+            check(load(f"{one}={first}", f"{other}={second}", *FOLDERS, "init_from=a_network"))
 
 
 def test_an_experiment_of_datnet_is_for_datnet() -> None:
     with pytest.raises(DatNetError, match=r"identity_start is no setting of .*AdaIN"):
         check(load("model=adain", "experiment=small_machine_datnet", *FOLDERS))
+
+
+def test_the_two_stages_fit_each_other() -> None:
+    """Stage one is reconstruction alone; stage two is small_machine from its weights."""
+    one = load("experiment=reconstruction_datnet", *FOLDERS)
+    check(one)
+    reconstruction = build_with_encoder(objective_of(one), nn.Module)
+    assert isinstance(reconstruction, ReconstructionObjective)
+    assert not one.model.network.channel_attention
+    with pytest.raises(DatNetError, match="init_from must be given"):
+        check(load("experiment=small_machine_two_stages", *FOLDERS))
+    two = load("experiment=small_machine_two_stages", "init_from=runs/one", *FOLDERS)
+    check(two)
+    plain = load("experiment=small_machine", *FOLDERS)
+    check(plain)
+    assert "counted in this network's budget" in two.description
+    for config in (two, plain):
+        config.init_from, config.description = None, ""
+    assert two == plain
+    of_datnet = load("experiment=small_machine_two_stages_datnet", "init_from=runs/one", *FOLDERS)
+    check(of_datnet)
+    assert of_datnet.model.network.open_gates
+    assert of_datnet.objective is None
+
+
+def test_a_beginning_and_a_checkpoint_exclude_each_other() -> None:
+    check(load("init_from=adain", "ckpt_path=last"))
+    with pytest.raises(DatNetError, match=r"init_from begins a fresh run.*ckpt_path=FILE goes on"):
+        check(load("init_from=adain", "ckpt_path=some.ckpt"))
 
 
 def test_ablation_variants() -> None:
@@ -92,6 +123,7 @@ def test_ablation_variants() -> None:
         **{"learning_rate": 1e-4, "learning_rate_decay": 1e-5},
         **{"batch_size": 8, "steps": 50_000, "gradient_clip": None},
         **{"warmup_steps": None, "warmup_learning_rate": None},
+        **{"schedule": "decay", "final_learning_rate": 0.0, "attention_gradient_clip": None},
     }
 
 
@@ -174,8 +206,8 @@ def test_values_that_a_class_does_not_take_are_refused(override: str, message: s
 
 
 def test_all_that_a_training_sets_itself_is_refused() -> None:
-    """What run.py hands the Trainer beside the configuration, a configuration may not have."""
-    source = Path(run.__file__).read_text()
+    """What trainer.py hands the Trainer beside the configuration, a configuration may not have."""
+    source = Path(trainer.__file__).read_text()
     given = set(re.findall(r"^\s+(\w+)=", source.partition("return Trainer(")[2], re.MULTILINE))
     assert {"max_epochs", "callbacks", "plugins"} <= given & OURS.keys()
     for name in given & inspect.signature(Trainer).parameters.keys():
