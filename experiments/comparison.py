@@ -21,13 +21,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError, in_words
 from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_values
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
+from datnet.images.embedded import sample_images
 from datnet.images.reading import find_images, fit_square, read_image
 from datnet.networks.gatys import STEPS
 from datnet.training.config import CONFIG_DIR, TrainConfig

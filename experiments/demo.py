@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from datnet import Stylizer
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
+from datnet.images.embedded import sample_images
 from datnet.images.reading import find_images, fit_square, read_image
 
 RUN = Path("runs/sample/datnet_full/seed_1")

@@ -6,7 +6,7 @@
         --output experiments/results/gallery               # those of README
 
 Without pictures it paints the photographs and paintings of the embedded sample set, which may be
-shown to anyone (``datnet/data/sample.py`` says whose they are).
+shown to anyone (``datnet/images/embedded.py`` says whose they are).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from datnet import Stylizer
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
+from datnet.images.embedded import sample_images
 from datnet.images.reading import find_images, fit_square, read_image, save_image
 
 SIZE = 256

@@ -24,7 +24,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datnet import provenance
-from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError
 from datnet.evaluation.evaluate import evaluate_networks
@@ -32,6 +31,7 @@ from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.protocol import CONTROLS, every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
+from datnet.images.embedded import sample_images
 from datnet.images.files import complete_or_absent, write_text
 from datnet.images.reading import find_images
 from datnet.zoo.network_file import (

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import peak_signal_to_noise_ratio
+from datnet.images.embedded import sample_images
 from datnet.images.files import write_text
 from datnet.images.reading import find_images, read_square
 from datnet.networks.base import StyleTransferNetwork

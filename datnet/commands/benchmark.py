@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
 Measure what painting costs: parameters, multiply-adds, time and peak memory, of content and style
@@ -121,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.images.files import write_text
 
     check_outputs(arguments)
+    if arguments.plot:
+        require_extra("figures", "matplotlib", purpose="--plot")
     settings = Settings(
         arguments.sizes or (256, 512),
         arguments.warmup,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
 Make a view named DatNet in a wandb project: Table 3's metrics of every network with the deviation
@@ -38,11 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     entity, _, project = arguments.project.partition("/")
     if not (entity and project):
         raise DatNetError(f"{arguments.project} names no project; write ENTITY/PROJECT")
-    try:
-        from datnet.training.dashboard import dashboard  # takes seconds
-        from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
-    except ImportError as error:
-        raise DatNetError(f"{error.name} is missing: pip install 'datnet[dashboard]'") from error
+    require_extra("dashboard", "wandb_workspaces", purpose="`datnet dashboard`")
+    from datnet.training.dashboard import dashboard  # takes seconds
+    from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
+
     try:
         if not logged_in():
             raise DatNetError("nobody is logged in to wandb: wandb login")

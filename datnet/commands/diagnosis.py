@@ -29,12 +29,17 @@ IMPORT_NAMES = {
     "hydra-core": "hydra",
     "pillow": "PIL",
     "scikit-image": "skimage",
-    "scikit-learn": "sklearn",
 }
 """Modules of those packages whose module has another name."""
 
-EXTRAS = {"export": ("onnx", "onnxscript", "onnxruntime"), "serve": ("gradio",)}
-"""Packages that some commands need: `pip install 'datnet[export]'` brings the first three."""
+EXTRAS = {
+    "export": ("`datnet export`", "onnx", "onnxscript", "onnxruntime"),
+    "serve": ("`datnet serve`", "gradio"),
+    "video": ("painting clips", "av"),
+    "figures": ("drawing plots", "matplotlib"),
+    "tensorboard": ("logger=tensorboard", "tensorboard"),
+}
+"""What only some need, and the packages: `pip install 'datnet[export]'` brings the first three."""
 
 PROBE_SECONDS = 300
 SAMPLED_FILES = 24
@@ -265,14 +270,14 @@ def fits(version: str, version_range: str) -> bool:
 
 
 def check_extras() -> Iterator[Finding]:
-    """Packages that only some commands need."""
-    for extra, packages in EXTRAS.items():
+    """Packages that only some need."""
+    for extra, (purpose, *packages) in EXTRAS.items():
         for package in packages:
             try:
                 version = importlib.metadata.version(package)
-                yield Finding("packages", package, "ok", f"{version} (datnet {extra})")
+                yield Finding("packages", package, "ok", f"{version} ({purpose})")
             except importlib.metadata.PackageNotFoundError:
-                text = f"missing; `datnet {extra}` needs it"
+                text = f"missing; {purpose} needs it"
                 cure = f"pip install 'datnet[{extra}]'"
                 yield Finding("packages", package, "note", text, cure)
 

@@ -85,12 +85,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the table."""
-    from datnet.data.sample import sample_images
     from datnet.devices import choose_device
     from datnet.evaluation.evaluate import evaluate_networks, read_pairs, results_folder
     from datnet.evaluation.protocol import CONTROLS, every_pair
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
+    from datnet.images.embedded import sample_images
     from datnet.images.files import write_text
     from datnet.images.reading import find_images  # these import torch
     from datnet.zoo.network_file import read_description

@@ -6,9 +6,8 @@ import argparse
 import os
 import sys
 import threading
-from importlib.util import find_spec
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
 Show a page in the browser on which one drops a photo and a painting, moves sliders and downloads
@@ -75,15 +74,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until it is stopped."""
-    if find_spec("gradio") is None:
-        raise DatNetError("`datnet serve` needs Gradio; install it: pip install 'datnet[serve]'")
+    require_extra("serve", "gradio", purpose="`datnet serve`")
     for option in ("queue", "jobs", "max_upload", "max_pixels"):
         if not getattr(arguments, option) > 0:
             raise DatNetError(f"--{option.replace('_', '-')} must be more than 0")
     if not 1 <= arguments.port <= 65535:
         raise DatNetError(f"--port is {arguments.port}; it must be between 1 and 65535")
     from datnet.commands.evaluate import name_networks  # these import torch
-    from datnet.data.sample import sample_images
+    from datnet.images.embedded import sample_images
     from datnet.stylize.page.limits import Limits
     from datnet.stylize.page.server import check_address, serve
     from datnet.stylize.stylizer import Stylizer

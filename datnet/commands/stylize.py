@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 
 if TYPE_CHECKING:
     from datnet.stylize.jobs import Job, Plan
@@ -269,7 +269,7 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If there are any.
     """
-    from datnet.images.clips.writing import check_crf
+    from datnet.images.clips.formats import check_crf
     from datnet.images.pictures import check_quality
 
     jobs = planned.jobs
@@ -279,6 +279,8 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
         else:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
+    if clips:
+        require_extra("video", "av", purpose="painting clips")
     if arguments.regions is not None and (clips or planned.several):
         raise DatNetError(
             "--regions are those of one photograph and one style; paint others by commands of "

@@ -51,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Summarize and print."""
-    from datnet.evaluation.sweep_summary import (  # these import matplotlib and torch
+    from datnet.evaluation.sweep_summary import (  # these import torch
         csv_text,
         default_metrics,
         groups_of,

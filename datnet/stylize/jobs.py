@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datnet.errors import DatNetError
-from datnet.images.clips.writing import FORMATS as CLIP_SAVING_FORMATS
-from datnet.images.clips.writing import video_format
+from datnet.images.clips.formats import FORMATS as CLIP_SAVING_FORMATS
+from datnet.images.clips.formats import SUFFIXES as CLIP_SUFFIXES
+from datnet.images.clips.formats import video_format
 from datnet.images.reading import FORMATS, SAVING_FORMATS, find_images, saving_format
-from datnet.stylize.clips import SUFFIXES as CLIP_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from datnet import provenance
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.devices import keep_freed_memory
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.evaluation.metrics import METRICS
 from datnet.images.files import write_text
 from datnet.networks.vgg import VggEncoder
@@ -76,6 +76,8 @@ def train(config: TrainConfig) -> float:
         Stopped: If a signal asked the training to stop; a checkpoint is written.
     """
     check(config)
+    if config.logger.tensorboard:
+        require_extra("tensorboard", "tensorboard", purpose="logger=tensorboard")
     data: ContentStyleDataModule = build(config.data)
     data.check()
     folder = RunFolder(Path(config.run_dir))

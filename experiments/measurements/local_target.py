@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
+from datnet.images.embedded import sample_images
 from datnet.images.reading import find_images, read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms

@@ -8,7 +8,11 @@
 
 from __future__ import annotations
 
-from datnet.images.clips.reading import SUFFIXES
-from datnet.stylize.clips.stylize import VideoReport, stylize_video
+from datnet.errors import require_extra
+from datnet.images.clips.formats import SUFFIXES
+
+require_extra("video", "av", purpose="painting clips")
+
+from datnet.stylize.clips.stylize import VideoReport, stylize_video  # noqa: E402
 
 __all__ = ["SUFFIXES", "VideoReport", "stylize_video"]

@@ -12,8 +12,9 @@ import torch
 from tqdm import tqdm
 
 from datnet.errors import DatNetError
+from datnet.images.clips.formats import video_format
 from datnet.images.clips.reading import ClipReader, Frame
-from datnet.images.clips.writing import ClipWriter, video_format
+from datnet.images.clips.writing import ClipWriter
 from datnet.images.files import complete_or_absent
 from datnet.images.opening import Picture, open_mask
 from datnet.images.reading import UnwritableFileError

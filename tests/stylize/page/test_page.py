@@ -26,8 +26,8 @@ from PIL import Image
 from datnet import Stylizer
 from datnet.commands import serve as command
 from datnet.commands.main import main
-from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
+from datnet.images.embedded import SampleImages
 from datnet.networks.microast import MicroAST
 from datnet.stylize.page import folder as page_folder
 from datnet.stylize.page.limits import Limits
