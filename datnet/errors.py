@@ -13,6 +13,10 @@ class DatNetError(Exception):
     """
 
 
+class MissingExtraError(DatNetError):
+    """Packages of one of DatNet's extras are not installed."""
+
+
 def require_extra(extra: str, *packages: str, purpose: str) -> None:
     """Refuse what needs packages of one of DatNet's extras, before anything slow begins.
 
@@ -22,12 +26,12 @@ def require_extra(extra: str, *packages: str, purpose: str) -> None:
         purpose: What needs them, for the message.
 
     Raises:
-        DatNetError: If one of them is not installed.
+        MissingExtraError: If one of them is not installed.
     """
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         names = ", ".join(missing)
-        raise DatNetError(f"{purpose} needs {names}: pip install 'datnet[{extra}]'")
+        raise MissingExtraError(f"{purpose} needs {names}: pip install 'datnet[{extra}]'")
 
 
 def in_words(error: OSError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, MissingExtraError
 
 DESCRIPTION = """\
 Print a table of a sweep: a row for every combination of settings that was tried, with means and
@@ -78,6 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.folder
     write_text(output / "summary.md", text + "\n")
     write_text(output / "summary.csv", csv_text(groups))
-    plot(groups, metrics, output / "summary.png")
-    print(f"{text}\n\nsummary.md, summary.csv and summary.png are in {output}")
+    files = "summary.md and summary.csv"
+    try:
+        plot(groups, metrics, output / "summary.png")
+        files = "summary.md, summary.csv and summary.png"
+    except MissingExtraError as error:
+        text += f"\n\nno summary.png: {error}"
+    print(f"{text}\n\n{files} are in {output}")
     return 0

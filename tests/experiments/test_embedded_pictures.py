@@ -27,14 +27,14 @@ def test_a_painting_made_anew_is_the_one_in_the_package() -> None:
     """But for what the file's compression takes, which hardly shows."""
     size = TRAIN_STYLE_SIZES[1]
     stored = read_image(sample_images().train_style / "colour_field-1.webp")
-    assert difference(paint(colour_field, 1, size), stored) < 3
+    assert difference(paint(colour_field, 1, size), stored) < 5
     assert difference(paint(colour_field, 2, size), stored) > 20
 
 
 def test_a_photograph_made_anew_is_the_one_in_the_package() -> None:
     coffee = next(each for each in EVAL_PHOTOGRAPHS if each.name == "coffee")
     made = embedded_pictures.square(embedded_pictures.read(coffee))
-    assert difference(made, read_image(sample_images().eval_content / "coffee.webp")) < 3
+    assert difference(made, read_image(sample_images().eval_content / "coffee.webp")) < 5
 
 
 def test_every_picture_of_the_package_is_one_that_is_made() -> None:

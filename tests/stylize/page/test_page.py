@@ -24,7 +24,6 @@ import torch
 from PIL import Image
 
 from datnet import Stylizer
-from datnet.commands import serve as command
 from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.images.embedded import SampleImages
@@ -164,13 +163,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     ],
 )
 def test_bad_options_get_one_line(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: object())
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: object())
     assert call(monkeypatch, "--port", free_port(), *arguments) == 1
     assert message in capsys.readouterr().err
 
 
 def test_missing_gradio_is_named_with_the_cure(monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: None)
     assert call(monkeypatch) == 1
     assert "pip install 'datnet[serve]'" in capsys.readouterr().err
 
