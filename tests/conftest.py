@@ -35,7 +35,7 @@ def shared() -> Path:
 def encoder() -> VggEncoder:
     """A VGG-16 with random weights: the architecture without a download."""
     torch.manual_seed(0)
-    return VggEncoder("vgg16", weights=None)
+    return VggEncoder("vgg16")
 
 
 class Golden:

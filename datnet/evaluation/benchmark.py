@@ -141,7 +141,7 @@ class Benchmark:
         encoders: dict[str, VggEncoder] = {}
         for candidate in tqdm(candidates, "counting", disable=None, leave=False):
             if candidate.encoder not in encoders:
-                encoders[candidate.encoder] = VggEncoder(candidate.encoder, weights=None)
+                encoders[candidate.encoder] = VggEncoder(candidate.encoder)
             network = candidate.build(encoders[candidate.encoder])
             try:
                 count = multiply_adds(network, COUNTED_SIZE, COUNTED_SIZE)

@@ -54,9 +54,7 @@ class Candidate:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network = build_network(
-                self.network, lambda: encoder or VggEncoder(self.encoder, weights=None)
-            )
+            network = build_network(self.network, lambda: encoder or VggEncoder(self.encoder))
         return network.eval().to(memory_format=torch.channels_last)  # as load_network does
 
 

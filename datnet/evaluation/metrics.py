@@ -23,7 +23,8 @@ from datnet.evaluation.edges import canny_edges, edge_agreement, new_edges
 from datnet.evaluation.frechet import frechet_distance
 from datnet.evaluation.perceptual import PerceptualDistance
 from datnet.networks.statistics import channel_mean_std
-from datnet.networks.vgg import CHANNELS, VggEncoder
+from datnet.networks.vgg import CHANNELS
+from datnet.zoo.encoder import vgg_encoder
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ class Metrics(nn.Module):
         return cls(
             lpips_alex=PerceptualDistance("alex"),
             lpips_vgg=PerceptualDistance("vgg"),
-            encoder=VggEncoder("vgg16"),
+            encoder=vgg_encoder("vgg16"),
         )
 
     @torch.no_grad()

@@ -47,6 +47,7 @@ from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.weight_average import WeightAverage
 from datnet.zoo.card import NetworkFile, model_card
+from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build, build_with_encoder
 from datnet.zoo.network_file import (
     NetworkDescription,
@@ -107,7 +108,7 @@ def fit(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) ->
 
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    encoder = VggEncoder(**cast(dict[str, Any], config.encoder))
+    encoder = vgg_encoder(**cast(dict[str, Any], config.encoder))
     seed_everything(config.seed, verbose=False)
     module = StyleTransferModule(
         build_with_encoder(config.model.network, lambda: encoder),

@@ -67,9 +67,7 @@ def count_parameters(description: NetworkDescription) -> ParameterCounts | None:
     arch = description.encoder.get("arch", "vgg16")
     try:
         with torch.random.fork_rng(devices=[]):
-            return parameters(
-                build_network(description.network, lambda: VggEncoder(arch, weights=None))
-            )
+            return parameters(build_network(description.network, lambda: VggEncoder(arch)))
     except (DatNetError, AttributeError, ValueError):
         return None
 

@@ -22,6 +22,7 @@ from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, find_target
 
 ENCODER_PREFIX = "encoder."
@@ -39,7 +40,7 @@ class NetworkDescription:
     Args:
         name: Name of the variant, as in conf/model.
         network: ``_target_`` and settings of the network's class.
-        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder` that it was trained with.
+        encoder: Arguments of the :func:`~datnet.zoo.encoder.vgg_encoder` that it was trained with.
         training: Facts about the training for people and tables: steps, data, seed, commit, …
     """
 
@@ -195,7 +196,7 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     except DatNetError as error:
         raise DatNetError(f"{path} cannot be used: {error}") from error
     network: StyleTransferNetwork = build_with_encoder(
-        description.network, lambda: encoder or VggEncoder(**description.encoder)
+        description.network, lambda: encoder or vgg_encoder(**description.encoder)
     )
     expected = {
         name: tensor

@@ -16,8 +16,8 @@ from torch import Tensor
 from datnet.errors import DatNetError
 from datnet.images.reading import read_image, to_tensor
 from datnet.networks.training_free import OptimisationMethod, UntrainedNetwork
-from datnet.networks.vgg import VggEncoder
 from datnet.zoo.backbones import cache_dir
+from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, find_target
 from datnet.zoo.network_file import NetworkDescription, read_description, save_network
 
@@ -85,7 +85,7 @@ def make_untrained(description: NetworkDescription, path: Path) -> None:
     if is_made(description, path):
         return
     network: UntrainedNetwork = build_with_encoder(
-        description.network, lambda: VggEncoder(**description.encoder)
+        description.network, lambda: vgg_encoder(**description.encoder)
     )
     network.prepare(sample_photographs(description.name))
     save_network(network, description, path)
@@ -106,7 +106,7 @@ def with_settings(
 
     Args:
         name: A key of :data:`UNTRAINED`.
-        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder`.
+        encoder: Arguments of the :func:`~datnet.zoo.encoder.vgg_encoder`.
         **settings: Arguments of the method's class.
     """
     method = UNTRAINED[name]

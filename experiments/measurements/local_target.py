@@ -27,6 +27,7 @@ from datnet.images.embedded import sample_images
 from datnet.images.reading import find_images, read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
+from datnet.zoo import vgg_encoder
 from datnet.zoo.network_file import load_network
 from datnet.zoo.published import network_file
 from experiments.comparison import positive_number
@@ -64,7 +65,7 @@ def measure(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If pictures or weights are missing.
     """
-    encoder = VggEncoder("vgg16")
+    encoder = vgg_encoder("vgg16")
     content, style = (
         middle(folder, arguments.pairs, arguments.size, arguments.crop)
         for folder in (

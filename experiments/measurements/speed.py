@@ -72,7 +72,7 @@ def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
     """The plain form and ours, with the same weights."""
     torch.manual_seed(0)
     if task.network is None:
-        network = DatNet(VggEncoder("vgg19", weights=None))
+        network = DatNet(VggEncoder("vgg19"))
         for parameter in network.decoder.parameters():
             if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
                 torch.nn.init.kaiming_normal_(parameter)

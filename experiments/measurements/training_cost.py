@@ -57,7 +57,7 @@ def main() -> None:
         "--teraflops", type=float, default=100, help="what the GPU sustains (default: 100)"
     )
     arguments = parser.parse_args()
-    encoder = VggEncoder("vgg19", weights=None)
+    encoder = VggEncoder("vgg19")
     names = dict.fromkeys(name for networks in TABLES.values() for name in networks)
     costs = {}
     rows = [["network", "Gmultiply-adds a pair", "pairs", "GPU-hours"]]

@@ -17,7 +17,7 @@ from datnet.commands.evaluate import name_networks
 from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.networks.adain import AdaIN
-from datnet.networks.vgg import VggEncoder
+from datnet.zoo import vgg_encoder
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from tests.helpers.pixel_network import write_pixel_network
 
@@ -57,7 +57,7 @@ def network_file(encoder_file: Path, tmp_path_factory: pytest.TempPathFactory) -
     encoder = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
     path = tmp_path_factory.mktemp("network") / "network.safetensors"
     save_network(
-        AdaIN(VggEncoder(**encoder)),
+        AdaIN(vgg_encoder(**encoder)),
         NetworkDescription("adain", {"_target_": "datnet.networks.adain.AdaIN"}, encoder),
         path,
     )
@@ -206,7 +206,7 @@ def test_saved_network(network_file: Path, tmp_path: Path, encoder_file: Path) -
     network = load_network(network_file)
     assert not network.training
     content = torch.rand(1, 3, 32, 32)
-    encoder = VggEncoder("vgg16", encoder_file, normalized=False)
+    encoder = vgg_encoder("vgg16", encoder_file, normalized=False)
     torch.testing.assert_close(
         network(content, content), load_network(network_file, encoder)(content, content)
     )
@@ -225,9 +225,9 @@ def test_saved_network(network_file: Path, tmp_path: Path, encoder_file: Path) -
 
 
 def test_half_precision_files_load(network_file: Path, tmp_path: Path, encoder_file: Path) -> None:
-    encoder = VggEncoder("vgg16", encoder_file, normalized=False)
+    encoder = vgg_encoder("vgg16", encoder_file, normalized=False)
     network = load_network(network_file, encoder)
     description = NetworkDescription("adain", {"_target_": "datnet.networks.adain.AdaIN"}, {})
     save_network(network.half(), description, tmp_path / "half")
-    half = load_network(tmp_path / "half", VggEncoder("vgg16", encoder_file, normalized=False))
+    half = load_network(tmp_path / "half", vgg_encoder("vgg16", encoder_file, normalized=False))
     assert all(p.dtype == torch.float32 for p in half.parameters())

@@ -15,7 +15,7 @@ from datnet.networks.vgg import VggEncoder
 
 @pytest.fixture(scope="module")
 def vgg19() -> VggEncoder:
-    return VggEncoder("vgg19", weights=None)
+    return VggEncoder("vgg19")
 
 
 # Counted on the reference implementations: ../shared/reference/networks.md, section 12.1.

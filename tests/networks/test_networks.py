@@ -145,10 +145,10 @@ def test_parameter_counts() -> None:
     as much (SANet 1.0 %, AdaIN 1.4 %). One more 1 × 1 convolution in the skip of relu3_1 gives
     26 706 214, which prints as 26.71 M: the option `relu3_fusion`.
     """
-    vgg19 = VggEncoder("vgg19", weights=None)
+    vgg19 = VggEncoder("vgg19")
     assert count(vgg19) == 12_944_960  # 12 less than published: conv0 is folded into conv1_1
     assert count(vgg19.stages[:4]) == 3_505_728
-    assert count(VggEncoder("vgg16", weights=None)) == 9_995_072
+    assert count(VggEncoder("vgg16")) == 9_995_072
 
     full = DatNet(vgg19)
     assert count(full.attention3) == 468_096

@@ -121,7 +121,7 @@ def test_folders_are_mandatory_for_own_data() -> None:
 
 
 def test_errors_of_constructors_name_the_class() -> None:
-    node = {"_target_": "datnet.networks.vgg.VggEncoder", "arch": "vgg11", "weights": None}
+    node = {"_target_": "datnet.networks.vgg.VggEncoder", "arch": "vgg11"}
     with pytest.raises(DatNetError, match=r"datnet\.networks\.vgg\.VggEncoder.*vgg19"):
         build(node)
 

@@ -159,7 +159,7 @@ def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     # a second start
     with monkeypatch.context() as patch:
-        patch.setattr(run, "VggEncoder", None)  # nothing is built
+        patch.setattr(run, "vgg_encoder", None)  # nothing is built
         again = settings(*overrides, "seed=3", "ckpt_path=last")
         assert run.train(again) == pytest.approx(loss)
     with pytest.raises(DatNetError, match=r"other settings \(.*seed was 3 and is 4"):
@@ -274,7 +274,7 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
 def test_wrong_settings_are_refused_before_anything_slow(
     settings, monkeypatch: pytest.MonkeyPatch, overrides: list[str], message: str
 ) -> None:
-    monkeypatch.setattr(run, "VggEncoder", None)
+    monkeypatch.setattr(run, "vgg_encoder", None)
     with pytest.raises(DatNetError, match=message):
         run.train(settings(*overrides))
 

@@ -16,10 +16,9 @@ from datnet import Stylizer
 from datnet.errors import DatNetError
 from datnet.images.embedded import sample_images
 from datnet.images.reading import find_images, read_square
-from datnet.networks.vgg import VggEncoder
 from datnet.objectives.terms import global_style
 from datnet.stylize import stylizer
-from datnet.zoo import shipped
+from datnet.zoo import shipped, vgg_encoder
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from datnet.zoo.published import network_file
 from experiments import ship
@@ -103,7 +102,7 @@ def test_what_ships_is_trained(name: str) -> None:
     path = shipped.shipped_file(name)
     assert path.with_suffix(".md").is_file()
     try:
-        encoder, network = VggEncoder("vgg16"), load_network(path).eval()
+        encoder, network = vgg_encoder("vgg16"), load_network(path).eval()
     except DatNetError as error:
         pytest.skip(f"the weights cannot be obtained: {error}")
     sample = sample_images()
