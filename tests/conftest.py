@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def shared() -> Path:
     """Golden vectors and real images, which are no part of the project."""
     if not SHARED.is_dir():
-        pytest.skip("../shared is absent")
+        pytest.skip("../shared, with golden vectors and real pictures, is not here")
     return SHARED
 
 

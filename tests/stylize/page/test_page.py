@@ -599,7 +599,7 @@ def browser() -> Iterator[Any]:
     pytest.importorskip("selenium")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        pytest.skip("Chromium or its driver is not installed")
+        pytest.skip("no browser here; Debian: apt-get install chromium chromium-driver")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
