@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
-    """Settings, networks, channel means and pictures travel with it, tests and experiments do not."""
+    """Settings, networks, means and pictures travel with it, tests and experiments do not."""
     source = tmp_path / "source"  # a copy, so that no build/ folder is left in the checkout
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
