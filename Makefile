@@ -40,6 +40,7 @@ lint: setup  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: train
 train: setup  ## train a network: make train ARGS="model=datnet_full data=coco_wikiart ..."

@@ -21,24 +21,28 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
+from datnet.commands.arguments import Parser, to_path, whole
+from datnet.commands.process import run_command, say
 from datnet.devices import choose_device
-from datnet.errors import DatNetError, in_words
+from datnet.errors import DatNetError
 from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_values
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.protocol import Pair, every_pair, image_names
 from datnet.evaluation.summary import Estimate, Summary
 from datnet.images.embedded import sample_images
-from datnet.images.reading import find_images, fit_square, read_image
+from datnet.images.files import check_writable
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
 from datnet.networks.gatys import STEPS
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.configs import CONFIG_DIR
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import read_description
-from datnet.zoo.published import network_file
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_file, shipped_names
-from datnet.zoo.training_free import UNTRAINED, make_untrained, takes_steps, with_settings
-
-PUBLISHED = ("microast",)
-"""Networks whose authors' own weights stand in where pretrained/ has none."""
+from datnet.zoo.training_free import TRAINING_FREE, make_training_free, takes_steps, with_settings
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ class Comparison:
 
 def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """The options that all tables and figures have."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -159,19 +163,21 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
         "if --models names one that is not there)",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", help="of the trainings (default: 1)")
-    parser.add_argument("--content", type=Path, help="photographs to train on (scale paper)")
-    parser.add_argument("--style", type=Path, help="paintings to train on (scale paper)")
     parser.add_argument(
-        "--eval-content", type=Path, help="photographs to evaluate on (default: sample set)"
+        "--seeds", type=whole(0, 2**32 - 1), nargs="+", help="of the trainings (default: 1)"
+    )
+    parser.add_argument("--content", type=to_path, help="photographs to train on (scale paper)")
+    parser.add_argument("--style", type=to_path, help="paintings to train on (scale paper)")
+    parser.add_argument(
+        "--eval-content", type=to_path, help="photographs to evaluate on (default: sample set)"
     )
     parser.add_argument(
-        "--eval-style", type=Path, help="paintings to evaluate on (default: sample set)"
+        "--eval-style", type=to_path, help="paintings to evaluate on (default: sample set)"
     )
     for kind, name in (("contents", "photographs"), ("styles", "paintings")):
         parser.add_argument(
             f"--{kind}",
-            type=positive_number,
+            type=whole(1),
             help=f"evaluate on the first so many {name}, for a first impression",
         )
     parser.add_argument(
@@ -181,30 +187,24 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         help="leave out all others, such as --models datnet_full adain wct (default: all; scale "
         "pretrained leaves out gatys, which takes hundreds of steps for every pair)",
     )
-    parser.add_argument("--output", type=Path, help="default: runs/SCALE")
+    parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
     parser.add_argument(
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
     )
     return parser
 
 
-def positive_number(text: str) -> int:
-    """For argparse: a number of at least 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"it is {text}; it must be at least 1")
-    return number
-
-
 def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
     """Make a table or figure; problems that a user can mend end in one line."""
-    try:
-        make(parser.parse_args())
-    except DatNetError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {in_words(error)}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from here")
+
+    def command() -> None:
+        try:
+            make(parser.parse_args())
+        except KeyboardInterrupt:
+            say("the same command goes on from here")
+            raise
+
+    run_command(command)
 
 
 def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
@@ -230,17 +230,18 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
             "--scale paper"
         )
     output = arguments.output or Path("runs") / arguments.scale
+    check_writable([output / "table"])
     models = chosen_models(arguments, scale, models)
     pairs = evaluation_pairs(arguments, scale)
-    trained = [model for model in models if model not in UNTRAINED]
+    trained = [model for model in models if model not in TRAINING_FREE]
     if scale.experiment is None:
         found = pretrained_networks(trained)
     else:
         found = train_networks(arguments, scale.experiment, trained, output)
     encoder = read_description(next(iter(found.values()))[0]).encoder
     for model in models:
-        if model in UNTRAINED:
-            found[model] = [untrained_network(model, encoder, scale, output)]
+        if model in TRAINING_FREE:
+            found[model] = [training_free_network(model, encoder, scale, output)]
     networks = {model: found[model] for model in models if model in found}
     summaries = evaluate_networks(
         titled(networks),
@@ -255,7 +256,7 @@ def compare(arguments: argparse.Namespace, models: Sequence[str]) -> Comparison:
 
 def default_scale(models: Sequence[str]) -> str:
     """What needs no training, unless a network is asked for by name that does not ship."""
-    trained = {model for model in models if model not in UNTRAINED}
+    trained = {model for model in models if model not in TRAINING_FREE}
     return "pretrained" if trained <= set(shipped_names()) else "sample"
 
 
@@ -270,28 +271,30 @@ def chosen_models(arguments: argparse.Namespace, scale: Scale, models: Sequence[
             model
             for model in models
             if not (
-                scale.steps is None and model in UNTRAINED and takes_steps(UNTRAINED[model].network)
+                scale.steps is None
+                and model in TRAINING_FREE
+                and takes_steps(TRAINING_FREE[model].network)
             )
         ]
     for model in arguments.models:
         if model not in models:
             raise DatNetError(f"--models {model}: it can be {', '.join(models)}")
-    if all(model in UNTRAINED for model in arguments.models):
+    if all(model in TRAINING_FREE for model in arguments.models):
         raise DatNetError("--models names no network that is trained; add one, such as adain")
     return [model for model in models if model in arguments.models]
 
 
-def untrained_network(model: str, encoder: dict[str, Any], scale: Scale, output: Path) -> Path:
+def training_free_network(model: str, encoder: dict[str, Any], scale: Scale, output: Path) -> Path:
     """The file of a method without training, with the encoder that the others have.
 
     A published network may name an encoder that it does not need itself; then the method's own is
     taken.
     """
     settings = {}
-    if scale.steps is not None and takes_steps(UNTRAINED[model].network):
+    if scale.steps is not None and takes_steps(TRAINING_FREE[model].network):
         settings["steps"] = scale.steps
     path = output / model / "network.safetensors"
-    make_untrained(
+    make_training_free(
         with_settings(model, encoder if "weights" in encoder else None, **settings), path
     )
     return path
@@ -339,6 +342,7 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
     networks, problems = {}, []
     for model in models:
         try:
+            # The authors' own weights stand in where pretrained/ has none.
             published = model in PUBLISHED and model not in shipped_names()
             networks[model] = [network_file(model) if published else shipped_file(model)]
         except DatNetError as error:
@@ -402,7 +406,7 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
     """What the networks were trained with: one value where they agree, else one for each."""
-    trained = {model: paths for model, paths in networks.items() if model not in UNTRAINED}
+    trained = {model: paths for model, paths in networks.items() if model not in TRAINING_FREE}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
     facts = {

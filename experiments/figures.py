@@ -23,7 +23,7 @@ from datnet.evaluation.differences import mean_pair_values
 from datnet.evaluation.edges import canny_edges
 from datnet.evaluation.figures import comparison_grid
 from datnet.evaluation.protocol import Pair
-from datnet.images.reading import to_tensor
+from datnet.images.tensors import to_tensor
 from experiments.comparison import Comparison, argument_parser, compare, run
 from experiments.paper import ALL_TITLES
 

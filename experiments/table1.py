@@ -21,13 +21,14 @@ from typing import Any
 
 from datnet import provenance
 from datnet.evaluation.candidates import Candidate, of_few_steps
-from datnet.evaluation.efficiency import multiply_adds, parameters
+from datnet.evaluation.efficiency import multiply_adds
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, MetricColumn
 from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import Estimate, format_number, summary_table
 from datnet.images.files import write_text
 from datnet.zoo.network_file import read_description
+from datnet.zoo.parameters import parameters
 from datnet.zoo.training_free import takes_steps
 from experiments.comparison import (
     SCALES,

@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from datnet.commands.arguments import Parser, to_path
 from datnet.commands.benchmark import add_settings
 from datnet.devices import choose_device
 from datnet.evaluation.benchmark import Benchmark, Measurement, Settings
@@ -33,7 +34,7 @@ from datnet.evaluation.benchmark_report import (
 )
 from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, all_names, find_candidates
 from datnet.evaluation.markdown import aligned
-from datnet.images.files import write_text
+from datnet.images.files import check_writable, write_text
 from experiments.comparison import run
 from experiments.paper import ALL_TITLES, TABLE_2, TITLES
 from experiments.tables import rank_correlation
@@ -61,14 +62,14 @@ and one paints, are twice as many."""
 
 def argument_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.table2",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_settings(parser, sizes="default: 128 256 512, with a GPU to 2048", runs=3)
     parser.add_argument(
-        "--output", type=Path, default=Path("runs/table2"), help="default: runs/table2"
+        "--output", type=to_path, default=Path("runs/table2"), help="default: runs/table2"
     )
     return parser
 
@@ -79,6 +80,7 @@ def make_table(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If a size or the device is not possible.
     """
+    check_writable([arguments.output / "table2.md"])
     device = choose_device(arguments.device)
     settings = Settings(
         arguments.sizes or SIZES.get(device.type, SIZES["cpu"]),

@@ -35,7 +35,7 @@ from datnet.evaluation.summary import (
     summary_table,
 )
 from datnet.images.files import write_text
-from datnet.training.config import flat_values
+from datnet.zoo.configs import flat_values
 from datnet.zoo.network_file import read_description
 from experiments.comparison import (
     SCALES,

@@ -14,8 +14,9 @@ from packaging.requirements import Requirement
 from datnet import errors
 from datnet.commands.main import main
 from datnet.errors import DatNetError, require_extra
-from datnet.training.config import CONFIG_DIR, TrainConfig
+from datnet.training.config import TrainConfig
 from datnet.training.run import train
+from datnet.zoo.configs import CONFIG_DIR
 
 CHECKOUT = Path(__file__).parents[1]
 

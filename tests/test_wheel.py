@@ -54,7 +54,7 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "datnet.networks.sanet.SANet" in result.stdout
     where = """
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.shipped import PRETRAINED, checksums, shipped_names
 print(CONFIG_DIR, PRETRAINED, "small" in shipped_names(), checksums()["small.safetensors"])
 """

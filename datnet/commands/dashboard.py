@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from datnet.commands.arguments import to_word
 from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
@@ -28,7 +29,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "project", metavar="ENTITY/PROJECT", help="who the project belongs to, and its name"
+        "project",
+        type=to_word,
+        metavar="ENTITY/PROJECT",
+        help="who the project belongs to, and its name",
     )
     parser.set_defaults(run=run)
 

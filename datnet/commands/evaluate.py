@@ -7,6 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datnet.commands.arguments import (
+    LARGEST_SIDE,
+    SMALLEST_SIDE,
+    to_name,
+    to_path,
+    to_word,
+    whole,
+)
 from datnet.errors import DatNetError
 
 if TYPE_CHECKING:  # imports torch
@@ -43,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "networks",
-        type=Path,
+        type=to_path,
         nargs="*",
         metavar="NETWORK",
         help="files that `datnet train` wrote, or folders of runs; networks that come with DatNet, "
@@ -60,26 +68,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "than --size are resized and cropped like the photographs; may be repeated",
     )
     parser.add_argument(
-        "--content", type=Path, help="folder of photographs (default: the embedded sample set)"
+        "--content", type=to_path, help="folder of photographs (default: the embedded sample set)"
     )
     parser.add_argument(
-        "--style", type=Path, help="folder of paintings (default: the embedded sample set)"
+        "--style", type=to_path, help="folder of paintings (default: the embedded sample set)"
     )
-    parser.add_argument("--contents", type=int, help="use the first so many photographs")
-    parser.add_argument("--styles", type=int, help="use the first so many paintings")
+    parser.add_argument("--contents", type=whole(1), help="use the first so many photographs")
+    parser.add_argument("--styles", type=whole(1), help="use the first so many paintings")
     parser.add_argument(
-        "--pairs", type=Path, help="CSV of the pairs to measure, with the columns content, style"
+        "--pairs", type=to_path, help="CSV of the pairs to measure, with the columns content, style"
     )
-    parser.add_argument("--size", type=int, default=512, help="side of the images (default: 512)")
+    parser.add_argument(
+        "--size",
+        type=whole(SMALLEST_SIDE, LARGEST_SIDE),
+        default=512,
+        help="side of the images (default: 512)",
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=to_path,
         default=Path("evaluations"),
         help="folder of the results (default: evaluations)",
     )
     parser.add_argument("--save-images", action="store_true", help="keep the results as PNG")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -91,11 +106,12 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
     from datnet.images.embedded import sample_images
-    from datnet.images.files import write_text
-    from datnet.images.reading import find_images  # these import torch
+    from datnet.images.files import check_writable, write_text
+    from datnet.images.finding import find_images  # these import torch
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
-    from datnet.zoo.published import network_file
 
+    check_writable([arguments.output / "table.md"])
     if not arguments.networks and not arguments.results:
         raise DatNetError("there is nothing to measure: name a network, or give --results")
     paths = [network_file(network) for network in arguments.networks]
@@ -109,9 +125,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pairs:
         pairs = read_pairs(arguments.pairs, content_dir, style_dir)
     else:
-        for option in ("contents", "styles"):
-            if (getattr(arguments, option) or 1) < 1:
-                raise DatNetError(f"--{option} must be at least 1")
         pairs = every_pair(
             find_images(content_dir)[: arguments.contents],
             find_images(style_dir)[: arguments.styles],
@@ -157,10 +170,10 @@ def differences_from_first(folders: dict[str, Path]) -> str:
 
 def named_results(text: str) -> tuple[str, str]:
     """Split NAME=PATTERN."""
-    name, equals, pattern = text.partition("=")
-    if not (name and equals and pattern) or "/" in name:
+    title, equals, pattern = text.partition("=")
+    if not (title and equals and pattern) or "/" in title:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATTERN or NAME=FOLDER")
-    return name, pattern
+    return title, to_name(pattern)
 
 
 def name_networks(networks: list[tuple[NetworkDescription, Path]]) -> dict[str, Path]:

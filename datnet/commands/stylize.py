@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from datnet.commands.arguments import (
+    LARGEST_SIDE,
+    SMALLEST_SIDE,
+    real,
+    to_name,
+    to_path,
+    to_word,
+    whole,
+)
 from datnet.errors import DatNetError, require_extra
 
 if TYPE_CHECKING:
@@ -53,7 +64,7 @@ examples:
 
   many photographs; a second run paints only what is missing
     datnet stylize photos/ painting.jpg -o results/ --size 1024
-    datnet stylize photos/ paintings/ -o 'out/{style}/{content}.jpg' --quality 90
+    datnet stylize photos/ paintings/ -o 'out/{style}/{folder}/{content}.jpg' --quality 90
 
   a video, with less flicker
     datnet stylize clip.mp4 painting.jpg -o painted.mp4 --size 480 --smoothing 0.7
@@ -65,7 +76,7 @@ are painted in sRGB: the most vivid ones of wider profiles are clipped, also whe
 photograph unpainted.
 
 exit status: 0 all is painted; 1 a file was left out or nothing could be done, with one line that
-says why; 2 a mistyped command line.
+says why; 2 a mistyped command line; 70 an error of DatNet itself; 128 + N ended by signal N.
 """
 
 
@@ -81,6 +92,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "pictures",
+        type=to_name,
         nargs="+",
         metavar="CONTENT ... STYLE",
         help="photographs or clips and then, unless --style is given, a painting",
@@ -88,8 +100,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "-o",
         "--output",
-        help="the result's file; a folder, where results are called CONTENT__STYLE.png; or a "
-        "pattern with {content} and {style}, such as 'out/{content}_{style}.jpg' (default: "
+        type=to_name,
+        help="the result's file; a folder, where results are called CONTENT__STYLE.png "
+        "and subfolders of a folder of contents are mirrored; or a pattern with {content}, {style} "
+        "and {folder} (of the content), such as 'out/{folder}/{content}_{style}.jpg' (default: "
         "stylized.png, or the folder stylized). .png, .jpg, .webp, .tif, .bmp, .avif; clips: "
         ".mp4, .mov, .mkv, .webm. Of photographs and clips together, those that a pattern's suffix "
         "does not fit become .png or .mp4",
@@ -102,7 +116,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=to_path,
         help="a network.safetensors of `datnet train`, or the run's folder; or a network that "
         "comes with DatNet, such as adain; or one that its authors published: microast, or a "
         "folder with its files; or a method without training: wct, gatys, wct_vgg19, gatys_vgg19 "
@@ -116,13 +130,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--steps",
-        type=int,
+        type=whole(1),
         help="for gatys: of its optimisation; each costs a pass through the encoder, forward and "
         "backward (default: 300)",
     )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+    )
     parser.add_argument(
         "--dtype",
+        choices=["float32", "bfloat16", "float16"],
         default="float32",
         help="float32 (default), bfloat16 or float16: how precisely convolutions are computed; new "
         "GPUs are much faster in 16 bits",
@@ -130,12 +147,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     look = parser.add_argument_group("how it looks")
     look.add_argument(
         "--style",
+        type=painting,
         action="append",
         metavar="FILE[:WEIGHT]",
         help="a painting and how much it counts (default: 1); several are mixed",
     )
     look.add_argument(
-        "--alpha", type=float, default=1.0, help="strength of the style, 0 to 1 (default: 1)"
+        "--alpha", type=real(0, 1), default=1.0, help="strength of the style, 0 to 1 (default: 1)"
     )
     look.add_argument(
         "--keep-colors",
@@ -149,40 +167,44 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     look.add_argument(
         "--mask",
-        type=Path,
+        type=to_path,
         help="picture of any size that says where to paint: white takes the first style, black the "
         "second one, or with one style leaves the photograph as it is; gray gives soft edges",
     )
     look.add_argument(
         "--regions",
-        type=Path,
+        type=to_path,
         nargs=2,
         metavar=("OF_CONTENT", "OF_STYLE"),
         help="for CAP-VSTNet: two pictures in which every region has a flat colour of its own. A "
         "region is painted like the style's of the same colour; without one it stays as it is",
     )
     look.add_argument(
-        "--size", type=int, help="shorter side of the result (default: as the content)"
+        "--size",
+        type=whole(SMALLEST_SIDE, LARGEST_SIDE),
+        help="shorter side of the result (default: as the content)",
     )
     look.add_argument(
         "--style-size",
-        type=int,
+        type=whole(SMALLEST_SIDE, LARGEST_SIDE),
         help="shorter side of the painting; larger gives larger strokes (default: its own, but not "
         "larger than the content's)",
     )
     look.add_argument(
-        "--quality", type=int, help="1 to 100, for JPEG and WebP (default: 95) and AVIF (75)"
+        "--quality",
+        type=whole(1, 100),
+        help="1 to 100, for JPEG and WebP (default: 95) and AVIF (75)",
     )
     look.add_argument(
         "--smoothing",
-        type=float,
+        type=real(0, 1, without_most=True),
         default=0.0,
         help="for clips, 0 to less than 1: how much of the frames before stays where the clip does "
         "not change, against flicker (default: 0)",
     )
     look.add_argument(
         "--crf",
-        type=int,
+        type=whole(0, 63),
         help="for clips, constant rate factor of the encoder; smaller is better and larger in "
         "bytes: 0 to 51 (default: 18), for .webm 0 to 63 (default: 24)",
     )
@@ -199,14 +221,23 @@ def keep_colors(text: str) -> str:
     return text
 
 
+def painting(text: str) -> str:
+    """Read FILE[:WEIGHT], whose FILE must not be empty."""
+    text = to_name(text)
+    to_word(text.rpartition(":")[0] if ":" in text else text)
+    return text
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Paint every content in every style; in a run of several, go on after what fails.
 
     Returns:
         1 if a file was left out, else 0.
     """
+    from datnet.images.files import check_writable
     from datnet.images.opening import open_mask, open_regions
-    from datnet.stylize.jobs import find_inputs, parse_style, plan  # imports torch
+    from datnet.stylize.inputs import describe_left_out, find_inputs, parse_style
+    from datnet.stylize.jobs import plan
     from datnet.stylize.photorealistic import photorealistic_file
     from datnet.stylize.stylizer import Stylizer, check_settings
 
@@ -238,6 +269,10 @@ def run(arguments: argparse.Namespace) -> int:
         settings["regions"] = tuple(map(open_regions, arguments.regions))
     check_settings(len(styles[0]), **settings)
     contents = [find_inputs(name, clips=True) for name in names]
+    searched_in = contents if arguments.style else [*contents, found]
+    looked_past = list(dict.fromkeys(each for inputs in searched_in for each in inputs.left_out))
+    for line in describe_left_out(looked_past):
+        print(f"left out {line}", file=sys.stderr)
     also_read = [path for path in (arguments.mask, *(arguments.regions or ())) if path is not None]
     planned = plan(contents, styles, arguments.output, searched=searched, also_read=also_read)
     check_options(planned, arguments)
@@ -245,7 +280,8 @@ def run(arguments: argparse.Namespace) -> int:
     to_do = [job for job in planned.jobs if not (skip_existing and job.output.exists())]
     if not to_do:
         print(f"nothing to do: {count(planned.jobs)} there already (--overwrite paints again)")
-        return 0
+        return 1 if looked_past else 0
+    check_writable(job.output for job in to_do)
     checkpoint = arguments.checkpoint
     if arguments.photorealistic:
         checkpoint = photorealistic_file(checkpoint)
@@ -260,7 +296,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not planned.several:
         print(painter.paint(to_do[0], progress=True))
         return 0
-    return paint_all(painter, to_do, skipped=len(planned.jobs) - len(to_do))
+    skipped = len(planned.jobs) - len(to_do)
+    return paint_all(painter, to_do, skipped=skipped, looked_past=len(looked_past))
 
 
 def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
@@ -378,13 +415,14 @@ class Painter:
         return f"wrote {job.output}: {report}"
 
 
-def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
+def paint_all(painter: Painter, jobs: list[Job], skipped: int, looked_past: int) -> int:
     """Paint many results; tell at once what fails, go on, and sum up.
 
     Args:
         painter: Paints.
         jobs: What to paint.
         skipped: How many results were there already.
+        looked_past: How many files and folders are left out before.
 
     Returns:
         1 if a file was left out, else 0.
@@ -392,7 +430,7 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
     Raises:
         UnwritableFileError: If files cannot be written, which ends the run.
     """
-    from datnet.images.reading import UnreadableImageError, UnwritableFileError
+    from datnet.images.errors import UnreadableImageError, UnwritableFileError
 
     left_out: set[Path] = set()
     written = 0
@@ -417,12 +455,13 @@ def paint_all(painter: Painter, jobs: list[Job], skipped: int) -> int:
     finally:
         bar.close()
         parts = [f"wrote {written} of {len(jobs) + skipped} results"]
-        folders = {job.output.parent for job in jobs}
-        if len(folders) == 1:
-            parts[0] += f" to {folders.pop()}"
+        with suppress(ValueError):  # some paths are absolute
+            if folder := os.path.commonpath([job.output.parent for job in jobs]):
+                parts[0] += f" to {folder}"
         if skipped:
             parts.append(f"skipped {skipped} that were there (--overwrite paints them again)")
-        if left_out:
-            parts.append(f"left out {len(left_out)} file{'s' if len(left_out) != 1 else ''}")
+        number = len(left_out) + looked_past
+        if number:
+            parts.append(f"left out {number} file{'s' if number != 1 else ''}")
         print(", ".join(parts))
-    return 1 if left_out else 0
+    return 1 if number else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from datnet.commands.arguments import to_path, to_word
 from datnet.errors import DatNetError, MissingExtraError
 
 DESCRIPTION = """\
@@ -35,16 +35,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "folder", type=Path, help="the sweep's folder, or any folder of runs or of sweeps"
+        "folder", type=to_path, help="the sweep's folder, or any folder of runs or of sweeps"
     )
     parser.add_argument(
         "--metrics",
+        type=to_word,
         nargs="+",
         metavar="METRIC",
         help="names from finished.json (default: those of Table 3, style distance, loss)",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, help="where summary.* go (default: the sweep's folder)"
+        "-o", "--output", type=to_path, help="where summary.* go (default: the sweep's folder)"
     )
     parser.set_defaults(run=run)
 
@@ -60,8 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
         read_runs,
         table,
     )
-    from datnet.images.files import write_text
+    from datnet.images.files import check_writable, write_text
 
+    output = arguments.output or arguments.folder
+    check_writable(output / f"summary.{suffix}" for suffix in ("md", "csv", "png"))
     runs = read_runs(arguments.folder)
     groups = groups_of(runs)
     if not groups:
@@ -75,7 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [each for each in runs if each.metrics is None]
     lines += [f"not finished: {each.folder.name} (step {each.steps})" for each in unfinished]
     text = "\n".join(lines)
-    output = arguments.output or arguments.folder
     write_text(output / "summary.md", text + "\n")
     write_text(output / "summary.csv", csv_text(groups))
     files = "summary.md and summary.csv"

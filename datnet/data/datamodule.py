@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from annotated_types import Ge
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -13,6 +15,7 @@ from datnet.data.suitable import SMALLEST_SIDE
 from datnet.errors import DatNetError
 from datnet.images.embedded import FOLDER, VERSION, sample_images
 from datnet.images.remote import is_remote
+from datnet.zoo.values import annotations_of, converted
 
 
 class ContentStyleDataModule(LightningDataModule):
@@ -57,15 +60,15 @@ class ContentStyleDataModule(LightningDataModule):
         validation_content_dir: str | Path | None = None,
         validation_style_dir: str | Path | None = None,
         short_side: int | None = 512,
-        crop_size: int = 256,
+        crop_size: Annotated[int, Ge(SMALLEST_SIDE)] = 256,
         horizontal_flip: bool = False,
-        batch_size: int = 8,
-        num_workers: int = 2,
-        validation_pairs: int = 8,
-        seed: int = 1,
+        batch_size: Annotated[int, Ge(1)] = 8,
+        num_workers: Annotated[int, Ge(0)] = 2,
+        validation_pairs: Annotated[int, Ge(1)] = 8,
+        seed: Annotated[int, Ge(0)] = 1,
         licence: str | None = None,
-        late_from_step: int | None = None,
-        late_crop_size: int | None = None,
+        late_from_step: Annotated[int, Ge(0)] | None = None,
+        late_crop_size: Annotated[int, Ge(SMALLEST_SIDE)] | None = None,
         late_short_side: int | None = None,
     ) -> None:
         super().__init__()
@@ -98,18 +101,8 @@ class ContentStyleDataModule(LightningDataModule):
         Raises:
             DatNetError: If a setting cannot work, or a folder is missing or holds no image.
         """
-        for name, smallest in (
-            ("crop_size", SMALLEST_SIDE),
-            ("late_crop_size", SMALLEST_SIDE),
-            ("late_from_step", 0),
-            ("batch_size", 1),
-            ("num_workers", 0),
-            ("validation_pairs", 1),
-            ("seed", 0),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise DatNetError(f"{name} must be at least {smallest}, not {value}.")
+        for name, annotation in annotations_of(ContentStyleDataModule).items():
+            converted(f"data.{name}", annotation, getattr(self, name))
         if (self.late_from_step is None) != (self.late_crop_size is None):
             raise DatNetError("late_from_step and late_crop_size need each other; give both.")
         for part in ("", "late_"):
@@ -225,4 +218,6 @@ class ContentStyleDataModule(LightningDataModule):
 
 def _place(location: str | Path) -> str:
     """One name for one place, so that no folder is listed twice."""
+    if not str(location):
+        raise DatNetError("a folder's path is empty; None takes the embedded sample set")
     return str(location) if is_remote(location) else str(Path(location).absolute())

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from datnet.devices import precision, ran_out_of_memory
 from datnet.errors import DatNetError
 from datnet.evaluation.candidates import Candidate, random_pictures
-from datnet.evaluation.efficiency import ParameterCounts, multiply_adds, parameters
+from datnet.evaluation.efficiency import multiply_adds
 from datnet.evaluation.machine import describe_machine
 from datnet.evaluation.peak_memory import (
     OUT_OF_MEMORY,
@@ -30,6 +30,7 @@ from datnet.evaluation.peak_memory import (
 )
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.parameters import ParameterCounts, parameters
 
 COUNTED_SIZE = 256
 """Side of the images for which multiply-adds are counted."""

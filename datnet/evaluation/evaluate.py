@@ -14,7 +14,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.metrics import Metrics
 from datnet.evaluation.protocol import CONTROLS, Pair, evaluate
 from datnet.evaluation.summary import Summary
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import load_network, read_description

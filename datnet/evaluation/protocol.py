@@ -44,7 +44,9 @@ from datnet.evaluation.metrics import (
 )
 from datnet.evaluation.summary import Estimate, Summary
 from datnet.images.files import complete_or_absent, errors_name, write_text
-from datnet.images.reading import read_image, read_square, save_image, to_image
+from datnet.images.reading import read_image
+from datnet.images.saving import save_image
+from datnet.images.tensors import read_square, to_image
 
 Pair = tuple[Path, Path]
 """A content image and a style image."""

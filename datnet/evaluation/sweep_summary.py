@@ -17,7 +17,7 @@ from datnet.errors import DatNetError, require_extra
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.images.files import complete_or_absent
-from datnet.training.config import flat_values, plain_values
+from datnet.zoo.configs import flat_values, plain_values
 
 COLUMNS = {f"final/{column.key}": column for column in METRICS}
 
@@ -90,6 +90,8 @@ def read_runs(sweep_dir: Path) -> list[Run]:
     # Not deeper: a run's folder may hold those of wandb, with files of the same name.
     for config in sorted({*sweep_dir.glob("*/config.yaml"), *sweep_dir.glob("*/*/config.yaml")}):
         folder = config.parent
+        if any(part.startswith(".") for part in folder.relative_to(sweep_dir).parts):
+            continue  # Hydra's own files
         finished = folder / "finished.json"
         facts = json.loads(finished.read_text()) if finished.exists() else {}
         runs.append(

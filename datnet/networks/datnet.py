@@ -13,8 +13,9 @@ of the style almost alone. That is the paper's design, and ours follows it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Annotated, cast
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from datnet.networks.attention import (
@@ -52,7 +53,7 @@ class DatNet(EncoderDecoderNetwork):
         encoder: VggEncoder,
         channel_attention: bool = True,
         resize: Resize = "bilinear",
-        max_style_positions: int = 4096,
+        max_style_positions: Annotated[int, Ge(1)] = 4096,
         relu3_fusion: bool = False,
         identity_start: bool = False,
     ) -> None:

@@ -112,7 +112,7 @@ class VggEncoder(nn.Module):
 
         Args:
             tensors: ``NAME.I.weight`` ``(C_out, C_in, 3, 3)`` and ``NAME.I.bias`` ``(C_out,)`` of
-                the convolutions, with I rising from conv1_1; those behind conv5_1 are ignored.
+                the convolutions, with I rising from conv1_1; those after conv5_1 are ignored.
             weights: What they are, for the attribute of this name.
         """
         names = sorted(
@@ -144,7 +144,7 @@ class VggEncoder(nn.Module):
 
 
 def _build_stages(convolutions_per_block: Iterable[int]) -> list[nn.Sequential]:
-    """Split VGG behind relu1_1, relu2_1, … : each stage ends with the first ReLU of a block."""
+    """Split VGG after relu1_1, relu2_1, … : each stage ends with the first ReLU of a block."""
     stages: list[list[nn.Module]] = [[]]
     in_channels = 3
     for block, (count, channels) in enumerate(zip(convolutions_per_block, CHANNELS, strict=True)):

@@ -35,12 +35,12 @@ from datnet.images.opening import (
     resize_short_side,
     visible,
 )
-from datnet.images.reading import to_image, to_tensor
+from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimisationMethod
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 DEFAULT_NETWORK = "datnet_full"
@@ -125,7 +125,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` that `datnet train` wrote or its run's folder, or
             a published network, such as "microast", or a method without training, such as "gatys",
-            see :func:`datnet.zoo.published.network_file`; by default the network that comes with
+            see :func:`datnet.zoo.lookup.network_file`; by default the network that comes with
             DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
         dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute
@@ -142,6 +142,7 @@ class Stylizer:
             of this machine or has no such dtype, or steps do not fit the network.
     """
 
+    @torch.inference_mode(False)  # moving the network to a device makes tensors, too
     def __init__(
         self,
         checkpoint: str | Path | None = None,
@@ -155,6 +156,8 @@ class Stylizer:
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
+        if checkpoint is not None and not str(checkpoint):
+            raise DatNetError("checkpoint is an empty name; name a network, or leave it out")
         path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
@@ -446,6 +449,8 @@ def check_settings(
         return
     if len(weights) != styles:
         raise DatNetError(f"there are {styles} styles and {len(weights)} weights; give each one")
+    if not math.isfinite(sum(weights)) and all(map(math.isfinite, weights)):
+        raise DatNetError("the weights of the styles are too large to be added; divide them all")
     for weight in weights:
         if not (weight > 0 and math.isfinite(weight)):
             raise DatNetError(

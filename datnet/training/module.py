@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
@@ -14,6 +16,8 @@ from datnet.data.pairs import Batch
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.objectives.base import Objective
+
+log = logging.getLogger(__name__)
 
 FROZEN_PREFIXES = ("network.encoder.", "objective.")
 
@@ -29,8 +33,9 @@ class StyleTransferModule(LightningModule):
             ``learning_rate / (1 + learning_rate_decay · t)``.
         warmup_steps: In so many steps the learning rate rises linearly to ``learning_rate``.
         warmup_learning_rate: Learning rate of step 0, if there is a warm-up.
-        seed: Random numbers drawn in step t depend on this, t and the process alone, so that a
-            resumed run draws what an uninterrupted one does.
+        seed: Random numbers drawn in step t depend on this, t, the process and the number of the
+            micro-batch in the step alone, so that a resumed run draws what an uninterrupted one
+            does.
         channels_last: Whether tensors lie in memory with channels last, which is faster in 16 bits.
     """
 
@@ -65,6 +70,44 @@ class StyleTransferModule(LightningModule):
             if not name.startswith(FROZEN_PREFIXES)
         }
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse another network's checkpoint, and count batches as this run makes steps of them.
+
+        Raises:
+            DatNetError: If a trained tensor is missing or has another shape.
+        """
+        saved = checkpoint["state_dict"]
+        for name, tensor in self.state_dict().items():
+            if name.startswith(FROZEN_PREFIXES):
+                continue
+            if name not in saved or saved[name].shape != tensor.shape:
+                there = f"of shape {tuple(saved[name].shape)}" if name in saved else "missing"
+                raise DatNetError(
+                    f"the checkpoint is of another network: {name} is {there} there, and has shape "
+                    f"{tuple(tensor.shape)} in {type(self.network).__name__}. Set model=… to the "
+                    "checkpoint's network"
+                )
+        batches = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
+        for counts in checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"].values():
+            if isinstance(counts, dict):  # of the run and of the epoch, which are the same here
+                counts |= {"ready": batches, "started": batches, "processed": batches}
+                counts["completed"] = batches - 1  # saved before Lightning counts it as completed
+
+    def on_train_start(self) -> None:
+        """Let the optimizer have this run's settings; a checkpoint brings those it was saved with.
+
+        They are the same unless the checkpoint is of another run.
+        """
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        assert isinstance(optimizer, LightningOptimizer)
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+        rate = self.learning_rate * self.learning_rate_factor(self.global_step)
+        for group in optimizer.param_groups:
+            if group["lr"] != rate and self.trainer.is_global_zero:
+                log.info("learning rate %g from here on; the checkpoint had %g", rate, group["lr"])
+            group |= optimizer.defaults | {"lr": rate, "initial_lr": self.learning_rate}
+        schedule.base_lrs = [self.learning_rate] * len(optimizer.param_groups)
+
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms on a batch, unweighted."""
         return self.objective.terms(
@@ -84,7 +127,12 @@ class StyleTransferModule(LightningModule):
         Raises:
             DatNetError: If it is not finite, naming the batch's files.
         """
-        self.seed_random_numbers(self.global_step, self.global_rank)
+        micro_batch = batch_index % self.trainer.accumulate_grad_batches
+        self.seed_random_numbers(
+            # The first of a step draws what it drew before micro-batches had numbers.
+            *(self.global_step, self.global_rank),
+            *([micro_batch] if micro_batch else []),
+        )
         terms = self.terms(batch)
         loss = self.objective.total(terms)
         if not torch.isfinite(loss):

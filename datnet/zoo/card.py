@@ -8,21 +8,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
-from datnet.evaluation.efficiency import ParameterCounts, parameters
-from datnet.evaluation.protocol import CONTROLS
-from datnet.evaluation.summary import Summary, summary_table
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import model_config
 from datnet.zoo.instantiate import find_target
 from datnet.zoo.network_file import NetworkDescription, build_network, read_description
+from datnet.zoo.parameters import ParameterCounts, parameters
 
 FEWEST_PUBLISHED_PAIRS = 400_000
 """Pairs of pictures of the shortest published training in conf/model: 50 000 steps of 8."""
@@ -194,11 +191,8 @@ def introduction(description: NetworkDescription) -> str:
 
 def published_pairs(name: str) -> int | None:
     """Pairs of pictures that a method's authors trained with, by conf/model; None if not there."""
-    path = CONFIG_DIR / "model" / f"{name}.yaml"
-    if not path.is_file():
-        return None
-    recipe = OmegaConf.load(path).recipe
-    return int(recipe.steps * recipe.batch_size)
+    config = model_config(name)
+    return int(config["recipe"]["steps"] * config["recipe"]["batch_size"]) if config else None
 
 
 def limits(file: NetworkFile) -> list[str]:
@@ -232,14 +226,13 @@ def limits(file: NetworkFile) -> list[str]:
     ]
 
 
-def model_card(
-    file: NetworkFile, summaries: list[Summary] | None = None, called: str | None = None
-) -> str:
+def model_card(file: NetworkFile, measured: str | None = None, called: str | None = None) -> str:
     """Write the page, in Markdown.
 
     Args:
         file: The network.
-        summaries: An evaluation of it, and of controls on the same pictures.
+        measured: What an evaluation found, in Markdown, see
+            :func:`datnet.evaluation.of_network.measured`.
         called: What commands call it; by default its file's name.
     """
     description, called = file.description, called or file.path.name
@@ -251,13 +244,11 @@ def model_card(
     for title, rows in facts(file).items():
         sections += [f"## {title}", fact_table(rows)]
     sections.append("## Measured")
-    if summaries:
-        sections.append(summary_table(summaries))
-    else:
-        sections.append(
-            f"Nothing yet: `datnet evaluate {called}` measures it, and `datnet info {called} "
-            "--card` then shows the numbers."
-        )
+    sections.append(
+        measured
+        or f"Nothing yet: `datnet evaluate {called}` measures it, and `datnet info {called} "
+        "--card` then shows the numbers."
+    )
     sections += ["## Limits", "\n".join(f"- {point}" for point in limits(file))]
     sections += [
         "## Use",
@@ -273,33 +264,3 @@ def fact_table(rows: Iterable[Row]) -> str:
     """A Markdown table with two columns."""
     lines = [f"| {title} | {str(value).replace('|', chr(92) + '|')} |" for title, value in rows]
     return "\n".join(["| | |", "|---|---|", *lines])
-
-
-def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
-    """An evaluation of a network and of the controls beside it.
-
-    Args:
-        file: The network.
-        folder: Results of `datnet evaluate`, with folders of evaluations or with folders of them.
-
-    Returns:
-        Of the newest evaluation of exactly this file: the controls, then the network under its own
-        name; empty if there is none.
-    """
-    # `datnet evaluate` names a network's folder by the first 8 digits of its file's SHA-256.
-    found = folder.rglob(f"*-{file.sha256[:8]}/summary.json")
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
-        return []
-    # Its title there may name folders, where that evaluation had several networks of one name.
-    own = replace(Summary.load(newest), description=file.description.name)
-    controls = (Summary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json")))
-    return [
-        *(
-            other
-            for other in controls
-            if other.description in CONTROLS
-            and (other.protocol, other.pictures) == (own.protocol, own.pictures)
-        ),
-        own,
-    ]

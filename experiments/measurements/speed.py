@@ -36,12 +36,12 @@ from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.peak_memory import peak_of
 from datnet.images.files import write_text
-from datnet.images.reading import read_square
+from datnet.images.tensors import read_square
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 from experiments.measurements.measuring import peak_in_new_process
 from experiments.measurements.plain import PlainDatNet
 

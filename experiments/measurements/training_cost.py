@@ -19,7 +19,7 @@ from tqdm import tqdm
 from datnet.evaluation.efficiency import counted_products
 from datnet.evaluation.markdown import aligned
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.instantiate import build_with_encoder
 
 TABLES = {

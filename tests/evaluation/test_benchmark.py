@@ -28,7 +28,7 @@ from datnet.evaluation.peak_memory import (
     peak_of_painting,
 )
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.network_file import NetworkDescription, save_network
 from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 
@@ -37,7 +37,7 @@ CPU = torch.device("cpu")
 
 
 def hungry(title: str = "hungry", megabytes: int = 0, **settings: object) -> Candidate:
-    target = "costly_networks.HungryNetwork"
+    target = "tests.helpers.costly_networks.HungryNetwork"
     return Candidate(title, {"_target_": target, "megabytes": megabytes, **settings})
 
 

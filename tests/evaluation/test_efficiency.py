@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from datnet.evaluation.efficiency import counted_products, multiply_adds, parameters
+from datnet.evaluation.efficiency import counted_products, multiply_adds
 from datnet.networks import attention
 from datnet.networks.adain import AdaIN
 from datnet.networks.base import StyleTransferNetwork
@@ -11,6 +11,7 @@ from datnet.networks.datnet import DatNet
 from datnet.networks.ops import tiled_attention
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.parameters import parameters
 
 
 @pytest.fixture(scope="module")

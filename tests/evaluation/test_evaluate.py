@@ -9,7 +9,7 @@ from datnet.evaluation import evaluate as module
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.metrics import Metrics
 from datnet.evaluation.protocol import CONTROLS, every_pair
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.networks.adain import AdaIN
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder

@@ -18,7 +18,10 @@ from datnet.evaluation.metrics import (
     round_to_8_bits,
     set_metrics,
 )
-from datnet.images.reading import fit_square, read_image, save_image, to_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.saving import save_image
+from datnet.images.tensors import to_image, to_tensor
 from tests.helpers.mean_difference import MeanDifference
 
 KEYS = (
@@ -227,6 +230,7 @@ def test_precision_does_not_depend_on_the_caller(metrics: Metrics) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_pretrained_metrics_order_a_photograph_and_its_damaged_copies() -> None:
     folder = Path(__file__).parents[2] / "../shared/data/eval"
     if not folder.exists():

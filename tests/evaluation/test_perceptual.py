@@ -43,6 +43,7 @@ def batches() -> tuple[torch.Tensor, torch.Tensor]:
     )
 
 
+@pytest.mark.network
 def test_golden_examples_of_the_lpips_project() -> None:
     if not GOLDEN.is_dir():
         pytest.skip("../shared/golden/lpips with the example images is absent")

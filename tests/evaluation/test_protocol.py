@@ -26,7 +26,9 @@ from datnet.evaluation.protocol import (
     style_copy,
 )
 from datnet.evaluation.summary import Summary
-from datnet.images.reading import fit_square, read_image, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.tensors import to_tensor
 from tests.helpers.full_disk import files_end_at
 from tests.helpers.mean_difference import MeanDifference
 

@@ -12,7 +12,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS, Metrics
 from datnet.evaluation.protocol import Pair, every_pair
 from datnet.evaluation.saved_results import find_results
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.networks.vgg import VggEncoder
 from tests.helpers.mean_difference import MeanDifference
 from tests.helpers.pixel_network import write_pixel_network

@@ -44,9 +44,12 @@ def experiment(
         try:
             runpy.run_module(f"experiments.{module}", run_name="__main__")
         except SystemExit as stop:
-            if "could not be fetched" in str(stop.code):
-                pytest.skip(f"weights of the metrics cannot be had: {stop.code}")
-            raise
-        return capsys.readouterr().out
+            output = capsys.readouterr()
+            if "could not be fetched" in output.err:
+                pytest.skip(f"weights of the metrics cannot be had: {output.err}")
+            if stop.code:
+                pytest.fail(output.err)
+            return output.out
+        raise AssertionError("a module that is run as a program ends with a status")
 
     return run

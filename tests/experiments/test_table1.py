@@ -13,11 +13,11 @@ from PIL import Image
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR, plain_values
 from datnet.zoo import shipped
+from datnet.zoo.configs import CONFIG_DIR, plain_values
 from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, save_network
-from datnet.zoo.training_free import UNTRAINED, with_settings
+from datnet.zoo.training_free import TRAINING_FREE, with_settings
 from experiments.comparison import (
     SCALES,
     argument_parser,
@@ -83,7 +83,7 @@ def test_settings_of_trainings_are_not_ignored(given: list[str]) -> None:
 def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
     training = {"steps": 7, "images_per_step": 2, "seed": 3, "data": "pictures"}
     trained = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
-    files = {"adain": trained, "gatys": UNTRAINED["gatys_vgg19"]}
+    files = {"adain": trained, "gatys": TRAINING_FREE["gatys_vgg19"]}
     for name, description in files.items():
         save_network(torch.nn.Linear(1, 1), description, tmp_path / name)
     facts = facts_of_training({name: [tmp_path / name] for name in files})
@@ -110,7 +110,7 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
     encoder_settings = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
     for model in ALL_TITLES:
         folder = tmp_path / "out" / model
-        if model in UNTRAINED:
+        if model in TRAINING_FREE:
             steps = {"steps": 10} if model == "gatys" else {}
             description = with_settings(model, encoder_settings, **steps)
             torch.manual_seed(0)

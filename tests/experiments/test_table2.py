@@ -12,7 +12,7 @@ from datnet.evaluation.peak_memory import Peak
 from experiments import table2
 from experiments.paper import TABLE_2, TITLES
 
-PIXELS = {"_target_": "pixel_network.PixelNetwork"}
+PIXELS = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}
 
 
 @pytest.fixture

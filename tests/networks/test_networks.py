@@ -40,6 +40,24 @@ def test_any_size_and_aspect(network: StyleTransferNetwork, size: tuple[int, int
     assert output.max() <= 1
 
 
+def test_networks_made_in_inference_mode_paint_the_same(method: str) -> None:
+    """Twice, since what is kept of weights is used the second time."""
+    content, style = images(1, 64, 64), images(1, 64, 64, seed=1)
+
+    def fresh() -> StyleTransferNetwork:
+        torch.manual_seed(0)
+        return make(method, VggEncoder("vgg16"))[0].eval()
+
+    with torch.no_grad():
+        expected = fresh()(content, style)
+    with torch.inference_mode():
+        network = fresh()
+        assert torch.equal(network(content, style), expected)
+        assert torch.equal(network(content, style), expected)
+    with torch.no_grad():
+        assert torch.equal(network(content, style), expected)
+
+
 @torch.no_grad()
 def test_batch_equals_singles(network: StyleTransferNetwork) -> None:
     content, style = images(3, 48, 64), images(3, 64, 48, seed=1)

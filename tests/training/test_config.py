@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
+from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
-from datnet.training.config import CONFIG_DIR, check
+from datnet.training import run
+from datnet.training.config import check
+from datnet.training.trainer_settings import OURS
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.instantiate import build, build_with_encoder, find_target
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
@@ -118,6 +124,70 @@ def test_misspelt_key_in_a_file_is_refused(line: str, tmp_path: Path) -> None:
 def test_folders_are_mandatory_for_own_data() -> None:
     with pytest.raises(DatNetError, match=r"data\.content_dir, data\.style_dir must be given"):
         check(load("data=coco_wikiart"))
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("model.network.channel_attention=no", False),
+        ("data.horizontal_flip=yes", True),
+        ("data.batch_size=8.0", 8),
+        ("model.objective.global_style='3'", 3.0),
+        ("+trainer.detect_anomaly=no", False),
+        ("trainer.precision=16", "16"),
+        ("trainer.devices='0,1'", "0,1"),
+    ],
+)
+def test_values_are_converted_as_classes_take_them(override: str, value: object) -> None:
+    config = load(override)
+    check(config)
+    converted = OmegaConf.select(config, override.partition("=")[0].lstrip("+"))
+    assert converted == value
+    assert type(converted) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.network.channel_attention=maybe", "maybe; it must be true or false"),
+        ("data.batch_size=abc", "data.batch_size is abc; it must be a whole number"),
+        ("data.batch_size=true", "data.batch_size is true; it must be a number"),
+        ("data.short_side=[1]", "it must be a whole number or null"),
+        ("data.crop_size=31", "data.crop_size is 31; it must be at least 32"),
+        ("model.objective.global_style=abc", "global_style is abc; it must be a number"),
+        ("model.objective.global_style=-1", "it must be finite and not negative"),
+        ("+model.objective.local_feature_levels=[9]", "it must be at most 5"),
+        ("+model.network.resize=bicubic", "it can be bilinear or nearest"),
+        ("+model.network.chanel_attention=true", "did you mean model.network.channel_attention"),
+        ("encoder.arch=resnet", "encoder.arch is resnet; it can be vgg19 or vgg16"),
+        ("trainer.precision=16-mixd", "16-mixd; it can be 64, 32, 16, "),
+        ("trainer.strategy=dpp", "trainer.strategy is dpp; did you mean ddp"),
+        ("trainer.accelerator=gpuu", "did you mean gpu"),
+        ("+trainer.detect_anomly=true", "did you mean trainer.detect_anomaly"),
+        ("+trainer.detect_anomaly=perhaps", "it must be true or false"),
+        ("+trainer.max_epochs=3", "use trainer.max_steps"),
+    ],
+)
+def test_values_that_a_class_does_not_take_are_refused(override: str, message: str) -> None:
+    with pytest.raises(DatNetError, match=message):
+        check(load(override))
+
+
+def test_all_that_a_training_sets_itself_is_refused() -> None:
+    """What run.py hands the Trainer beside the configuration, a configuration may not have."""
+    source = Path(run.__file__).read_text()
+    given = set(re.findall(r"^\s+(\w+)=", source.partition("return Trainer(")[2], re.MULTILINE))
+    assert {"max_epochs", "callbacks", "plugins"} <= given & OURS.keys()
+    for name in given & inspect.signature(Trainer).parameters.keys():
+        with pytest.raises(DatNetError, match=f"trainer.{name}=1 cannot be set here"):
+            check(load(f"+trainer.{name}=1"))
+
+
+def test_a_node_is_built_with_converted_values(encoder) -> None:
+    node = {"_target_": "datnet.networks.datnet.DatNet", "channel_attention": "no"}
+    assert build_with_encoder(node, lambda: encoder).channel_attention is None
+    with pytest.raises(DatNetError, match=r"DatNet\.channel_attention is 7; it must be true or"):
+        build(node | {"channel_attention": 7}, encoder=encoder)
 
 
 def test_errors_of_constructors_name_the_class() -> None:

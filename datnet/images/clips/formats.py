@@ -7,12 +7,6 @@ from pathlib import Path
 
 from datnet.errors import DatNetError
 
-SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
-    | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
-)
-"""Names that end so are taken for clips."""
-
 
 @dataclass(frozen=True)
 class VideoFormat:

@@ -28,7 +28,7 @@ from av.video.stream import VideoStream
 from datnet.errors import DatNetError
 from datnet.images.clips.formats import check_crf, video_format
 from datnet.images.clips.reading import EXACT_CONVERSION, ClipReader, Frame
-from datnet.images.reading import UnwritableFileError
+from datnet.images.errors import UnwritableFileError
 
 SOUND_RATES = {"aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)}
 """Samples per second that an encoder takes; all others become 48000."""

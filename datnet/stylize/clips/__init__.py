@@ -9,10 +9,9 @@
 from __future__ import annotations
 
 from datnet.errors import require_extra
-from datnet.images.clips.formats import SUFFIXES
 
 require_extra("video", "av", purpose="painting clips")
 
 from datnet.stylize.clips.stylize import VideoReport, stylize_video  # noqa: E402
 
-__all__ = ["SUFFIXES", "VideoReport", "stylize_video"]
+__all__ = ["VideoReport", "stylize_video"]

@@ -15,9 +15,9 @@ from datnet.errors import DatNetError
 from datnet.images.clips.formats import video_format
 from datnet.images.clips.reading import ClipReader, Frame
 from datnet.images.clips.writing import ClipWriter
+from datnet.images.errors import UnwritableFileError
 from datnet.images.files import complete_or_absent
 from datnet.images.opening import Picture, open_mask
-from datnet.images.reading import UnwritableFileError
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.clips.flicker import FlickerMeter
 from datnet.stylize.clips.smoothing import TemporalSmoothing

@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 
 from datnet.errors import DatNetError
 from datnet.images.embedded import SampleImages
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.painting import Wish, paint, read_upload

@@ -9,8 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.pictures import Origin, save_picture, to_picture
-from datnet.images.reading import UnreadableImageError, decode
+from datnet.images.reading import decode
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.stylizer import Stylizer
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from datnet.errors import DatNetError
 from datnet.images.clips.formats import FORMATS
-from datnet.images.reading import UnwritableFileError
+from datnet.images.errors import UnwritableFileError
 from datnet.stylize.clips import VideoReport, stylize_video
 from datnet.stylize.clips.flicker import MOST_PAIRS, FlickerMeter
 from datnet.stylize.clips.motion import optical_flow
