@@ -10,7 +10,8 @@ from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.images import embedded
 from datnet.images.embedded import sample_images
-from datnet.images.reading import find_images, read_image
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
 
 MANNERS = 17
 
