@@ -14,9 +14,9 @@ from pathlib import Path
 from datnet import Stylizer
 from datnet.commands.arguments import Parser, to_path
 from datnet.commands.process import run_command
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
+from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.images.reading import read_image
 from datnet.images.resizing import fit_square

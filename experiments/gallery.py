@@ -6,7 +6,7 @@
         --output experiments/results/gallery               # those of README
 
 Without pictures it paints the photographs and paintings of the embedded sample set, which may be
-shown to anyone (``datnet/data/sample.py`` says whose they are).
+shown to anyone (``datnet/images/embedded.py`` says whose they are).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from PIL import Image, ImageDraw
 from datnet import Stylizer
 from datnet.commands.arguments import Parser, to_path
 from datnet.commands.process import run_command
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
+from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.images.reading import read_image
 from datnet.images.resizing import fit_square

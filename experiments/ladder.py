@@ -26,7 +26,6 @@ from matplotlib.figure import Figure
 from datnet import provenance
 from datnet.commands.arguments import Parser, to_path, whole
 from datnet.commands.process import run_command
-from datnet.data.sample import sample_images
 from datnet.devices import choose_device
 from datnet.errors import DatNetError
 from datnet.evaluation.controls import CONTROLS
@@ -35,6 +34,7 @@ from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
+from datnet.images.embedded import sample_images
 from datnet.images.files import complete_or_absent, write_text
 from datnet.images.finding import find_images
 from datnet.zoo.network_file import (

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from datnet.commands.arguments import Parser, to_path, whole
 from datnet.commands.process import run_command, say
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.pairs import Pair, every_pair
+from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.networks.gatys import STEPS
 from datnet.zoo.shipped import shipped_names

@@ -19,10 +19,10 @@ import torch
 
 from datnet.commands.arguments import Parser, to_path
 from datnet.commands.process import run_command
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
 from datnet.evaluation.of_network import measured
+from datnet.images.embedded import sample_images
 from datnet.images.files import write_text
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square

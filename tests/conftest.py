@@ -58,7 +58,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def shared() -> Path:
     """Golden vectors and real images, which are no part of the project."""
     if not SHARED.is_dir():
-        pytest.skip("../shared is absent")
+        pytest.skip("../shared, with golden vectors and real pictures, is not here")
     return SHARED
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from datnet.commands.arguments import to_name, to_path, to_word, whole
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.stylize.options import SMALLEST_SIDE
 
 DESCRIPTION = """\
@@ -135,6 +135,8 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.images.files import write_text
 
     check_outputs(arguments)
+    if arguments.plot is not None:
+        require_extra("figures", "matplotlib", purpose="--plot")
     settings = BenchmarkSettings(
         arguments.sizes or (256, 512),
         arguments.warmup,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from datnet.commands.arguments import to_word
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
 Make a view named DatNet in a wandb project: Table 3's metrics of every network with the deviation
@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     entity, _, project = arguments.project.partition("/")
     if not (entity and project):
         raise DatNetError(f"{arguments.project} names no project; write ENTITY/PROJECT")
+    require_extra("dashboard", "wandb_workspaces", purpose="`datnet dashboard`")
     from datnet.training.dashboard import dashboard  # takes seconds
     from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
 

@@ -102,7 +102,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the table."""
-    from datnet.data.sample import sample_images
     from datnet.devices import choose_device
     from datnet.evaluation.controls import CONTROLS
     from datnet.evaluation.evaluate import (
@@ -113,6 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.pairs import every_pair, read_pairs
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
+    from datnet.images.embedded import sample_images
     from datnet.images.files import check_writable, write_text
     from datnet.images.finding import find_images  # these import torch
     from datnet.zoo.lookup import network_file

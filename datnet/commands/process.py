@@ -31,6 +31,9 @@ EXTRAS = {
     "onnxruntime": "export",
     "onnxscript": "export",
     "wandb_workspaces": "dashboard",
+    "av": "video",
+    "matplotlib": "figures",
+    "tensorboard": "tensorboard",
 }
 """From a package that only some commands need to the extra of DatNet that brings it."""
 

@@ -6,10 +6,9 @@ import argparse
 import os
 import sys
 import threading
-from importlib.util import find_spec
 
 from datnet.commands.arguments import real, to_path, to_word, whole
-from datnet.errors import DatNetError
+from datnet.errors import require_extra
 
 DESCRIPTION = """\
 Show a page in the browser on which one drops a photo and a painting, moves sliders and downloads
@@ -90,10 +89,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until it is stopped."""
-    if find_spec("gradio") is None:
-        raise DatNetError("`datnet serve` needs Gradio; install it: pip install 'datnet[serve]'")
+    require_extra("serve", "gradio", purpose="`datnet serve`")
     from datnet.commands.evaluate import name_networks  # these import torch
-    from datnet.data.sample import sample_images
+    from datnet.images.embedded import sample_images
     from datnet.stylize.page.limits import Limits
     from datnet.stylize.page.server import check_address, serve
     from datnet.stylize.stylizer import Stylizer

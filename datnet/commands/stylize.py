@@ -8,7 +8,7 @@ from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
 from datnet.commands.arguments import real, to_name, to_path, to_word, whole
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.stylize.options import KEEP_COLORS, StylizeOptions, explained
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If there are any.
     """
-    from datnet.images.clips.writing import check_crf
+    from datnet.images.clips.formats import check_crf
     from datnet.images.pictures import check_quality
 
     jobs = planned.jobs
@@ -279,6 +279,8 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
         else:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
+    if clips:
+        require_extra("video", "av", purpose="stylizing clips")
     if arguments.regions is not None and (clips or planned.several):
         raise DatNetError(
             "--regions are those of one photograph and one style; stylize others by commands of "

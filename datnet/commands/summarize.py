@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from datnet.commands.arguments import to_path, to_word
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, MissingExtraError
 
 DESCRIPTION = """\
 Print a table of a sweep: a row for every combination of settings that was tried, with means and
@@ -52,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Summarize and print."""
-    from datnet.evaluation.sweep_summary import (  # these import matplotlib and torch
+    from datnet.evaluation.sweep_summary import (  # these import torch
         csv_text,
         default_metrics,
         groups_of,
@@ -80,6 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     text = "\n".join(lines)
     write_text(output / "summary.md", text + "\n")
     write_text(output / "summary.csv", csv_text(groups))
-    plot(groups, metrics, output / "summary.png")
-    print(f"{text}\n\nsummary.md, summary.csv and summary.png are in {output}")
+    files = "summary.md and summary.csv"
+    try:
+        plot(groups, metrics, output / "summary.png")
+        files = "summary.md, summary.csv and summary.png"
+    except MissingExtraError as error:
+        text += f"\n\nno summary.png: {error}"
+    print(f"{text}\n\n{files} are in {output}")
     return 0

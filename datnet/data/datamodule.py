@@ -10,10 +10,10 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datnet.data.pairs import FixedPairs, LateCrops, Pair, PairDataset, PairSampler, collate
-from datnet.data.sample import sample_images
 from datnet.data.sets import ImageSet, open_images
 from datnet.data.suitable import SMALLEST_SIDE
 from datnet.errors import DatNetError
+from datnet.images.embedded import FOLDER, VERSION, sample_images
 from datnet.images.remote import is_remote
 from datnet.zoo.values import annotations_of, converted
 
@@ -31,7 +31,7 @@ class ContentStyleDataModule(LightningDataModule):
 
     Args:
         content_dir: Folder of content images; subfolders belong to it. ``None`` takes the embedded
-            sample set, which is made when it is first needed.
+            sample set.
         style_dir: Folder of style images, likewise.
         validation_content_dir: Folder of content images for validation; ``None`` takes those of
             training, or those of the sample set that are kept from training.
@@ -143,11 +143,16 @@ class ContentStyleDataModule(LightningDataModule):
         }
 
     def fingerprints(self) -> dict[str, str]:
-        """What tells the content and style images apart from other sets."""
+        """What tells the content and style images apart from other sets.
+
+        That of the embedded set names its version.
+        """
         self.check()
         return {
-            "content": self._images[self.content_dir].fingerprint(),
-            "style": self._images[self.style_dir].fingerprint(),
+            kind: f"sample version {VERSION}"
+            if Path(place).parent == FOLDER.absolute()
+            else self._images[place].fingerprint()
+            for kind, place in (("content", self.content_dir), ("style", self.style_dir))
         }
 
     def setup(self, stage: str) -> None:

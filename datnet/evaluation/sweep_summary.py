@@ -11,11 +11,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.images.files import complete_or_absent
@@ -213,7 +211,14 @@ def plot(groups: Sequence[Group], metrics: Sequence[str], path: Path) -> None:
         groups: The finished runs.
         metrics: What to draw.
         path: A .png or .pdf file.
+
+    Raises:
+        DatNetError: If Matplotlib is not installed.
     """
+    require_extra("figures", "matplotlib", purpose="a plot")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(
         figsize=(1.2 + 2.6 * len(metrics), 1.4 + 0.42 * len(groups)), layout="constrained"
     )

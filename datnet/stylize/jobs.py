@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from datnet.errors import DatNetError
-from datnet.images.clips.writing import FORMATS as CLIP_SAVING_FORMATS
-from datnet.images.clips.writing import video_format
+from datnet.images.clips.formats import FORMATS as CLIP_SAVING_FORMATS
+from datnet.images.clips.formats import video_format
 from datnet.images.formats import CLIP_SUFFIXES, SAVING_FORMATS
 from datnet.images.saving import saving_format
 from datnet.stylize.inputs import Inputs

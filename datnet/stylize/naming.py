@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datnet.errors import DatNetError
-from datnet.images.clips.writing import FORMATS as CLIP_SAVING_FORMATS
+from datnet.images.clips.formats import FORMATS as CLIP_SAVING_FORMATS
 from datnet.images.formats import CLIP_SUFFIXES, SAVING_FORMATS
 from datnet.stylize.inputs import Inputs
 

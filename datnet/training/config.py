@@ -12,7 +12,6 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
-from importlib.util import find_spec
 from typing import Annotated, Any, cast, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
@@ -20,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.images.remote import is_remote
 from datnet.training.trainer_settings import check_not_ours, converted_trainer, devices_of
 from datnet.zoo.configs import flat_values, plain_values
@@ -198,15 +197,8 @@ def check_own_settings(config: TrainConfig) -> None:
             _put(config, key, expanded_path(key, value))
     for key, value in _converted_fields("", TrainConfig, plain_values(config)).items():
         _put(config, key, value)
-    for package, wanted in (
-        ("tensorboard", values["logger"]["tensorboard"]),
-        ("wandb", values["logger"]["wandb"] is not None),
-    ):
-        if wanted and find_spec(package) is None:
-            raise DatNetError(
-                f"logger={package} needs the package {package}, which is not installed: "
-                f"pip install {package}; or train without it"
-            )
+    if values["logger"]["tensorboard"]:
+        require_extra("tensorboard", "tensorboard", purpose="logger=tensorboard")
 
 
 def check_classes(config: TrainConfig) -> None:

@@ -105,10 +105,14 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     data = training.get("data")
     data = data if isinstance(data, dict) else {"pictures": data}
     counts = training.get("images", {})
+    fingerprints = training.get("image_fingerprints", {})
     for kind in ("content", "style"):
         folder = data.get(f"{kind}_dir")
         if "content_dir" in data:
             where = f"folder {Path(folder).name}" if folder else "embedded sample set"
+            if not folder and kind in fingerprints:  # before version 2, files' names were hashed
+                _, named, version = fingerprints[kind].rpartition("sample version ")
+                where += f", version {version if named else 1}"
             count = f"{counts[kind]:,} images, " if kind in counts else ""
             yield f"{kind} images", count + where
     yield "pictures", data.get("pictures")

@@ -46,7 +46,7 @@ def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
     packaged = Path(__file__).parent / "channel_means" / file_name
     cached = weight_files.cache_dir() / "channel_means" / file_name
     if not packaged.exists() and not cached.exists():
-        from datnet.data.sample import sample_images  # imports the painter, for this alone
+        from datnet.images.embedded import sample_images
 
         photographs = sorted(sample_images().train_content.iterdir())
         save_means(measure_channel_means(layers, photographs), cached)

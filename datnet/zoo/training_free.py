@@ -135,7 +135,7 @@ def sample_photographs(name: str) -> Iterator[Tensor]:
     Args:
         name: What is prepared with them, for a line that tells why it takes a minute.
     """
-    from datnet.data.sample import sample_images  # imports the painter, for this alone
+    from datnet.images.embedded import sample_images
 
     photographs = sorted(sample_images().train_content.iterdir())
     print(

@@ -22,9 +22,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from datnet.commands.arguments import whole
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
+from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square
 from datnet.networks.vgg import VggEncoder

@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm import tqdm
 
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
+from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork

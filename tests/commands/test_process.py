@@ -45,7 +45,7 @@ def failing(error: BaseException) -> Callable[[], int]:
         (
             ModuleNotFoundError("No module named 'av'", name="av"),
             1,
-            "error: the package av is missing; install it: pip install av\n",
+            "error: the package av is missing; install it: pip install 'datnet[video]'\n",
         ),
         (
             ImportError("libGL.so.1: cannot open shared object file"),

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from datnet.errors import DatNetError
 from datnet.evaluation import benchmark as benchmark_module
@@ -13,7 +12,7 @@ from datnet.evaluation.benchmark import (
     BenchmarkSettings,
 )
 from datnet.evaluation.candidates import all_names, find_candidates, model_names
-from datnet.networks.ops import winograd
+from datnet.evaluation.efficiency import counted_products
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.network_file import NetworkDescription, save_network
@@ -62,7 +61,7 @@ def test_an_optimisation_can_be_measured(
     assert measurement.problem is None
     assert measurement.seconds[0] > 0
     # Content and style encoded, and three steps forward and backward, are eight passes and Grams.
-    with FlopCounterMode(display=False) as counter, winograd.switched_off():
+    with counted_products() as counter:
         encoder(torch.rand(1, 3, 64, 64))
     cost = benchmark.costs["gatys, 3 steps"].multiply_adds
     assert cost == pytest.approx(8 * counter.get_total_flops() / 2, rel=0.1)

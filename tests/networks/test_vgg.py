@@ -67,7 +67,7 @@ def test_rescaling_divides_features_by_their_means(pretrained) -> None:
 
 @torch.no_grad()
 def test_rescaled_channels_have_mean_one_on_photographs(pretrained) -> None:
-    from datnet.data.sample import sample_images
+    from datnet.images.embedded import sample_images
 
     photographs = sorted(sample_images().eval_content.iterdir())
     means = measure_channel_means(pretrained[1].layers(), photographs)

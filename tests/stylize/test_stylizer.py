@@ -440,9 +440,9 @@ def test_16_bits_paint_nearly_the_same(shared: Path, dtype: str, decibels: float
     assert 0 < error < 255**2 / 10 ** (decibels / 10)
 
 
-def test_an_unknown_dtype_is_refused(shared: Path) -> None:
+def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match=r"dtype is int8.*float16"):
-        Stylizer(shared / "golden" / "microast", "cpu", "int8")
+        Stylizer(write_pixel_network(tmp_path / "n"), "cpu", "int8")
 
 
 def test_empty_names_are_told_by_their_argument() -> None:

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
 from datnet import Stylizer
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
+from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square
 from datnet.objectives.terms import global_style

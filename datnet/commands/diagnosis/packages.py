@@ -13,8 +13,14 @@ from typing import Any
 from datnet.commands.diagnosis.finding import Finding
 from datnet.commands.diagnosis.probe import requirements
 
-EXTRAS = {"export": ("onnx", "onnxscript", "onnxruntime"), "serve": ("gradio",)}
-"""Packages that some commands need: `pip install 'datnet[export]'` brings the first three."""
+EXTRAS = {
+    "export": ("`datnet export`", "onnx", "onnxscript", "onnxruntime"),
+    "serve": ("`datnet serve`", "gradio"),
+    "video": ("painting clips", "av"),
+    "figures": ("drawing plots", "matplotlib"),
+    "tensorboard": ("logger=tensorboard", "tensorboard"),
+}
+"""What only some need, and the packages: `pip install 'datnet[export]'` brings the first three."""
 
 
 def check_packages(probed: dict[str, dict[str, Any]]) -> Iterator[Finding]:
@@ -118,13 +124,13 @@ def fits(version: str, version_range: str) -> bool:
 
 
 def check_extras() -> Iterator[Finding]:
-    """Packages that only some commands need."""
-    for extra, packages in EXTRAS.items():
+    """Packages that only some need."""
+    for extra, (purpose, *packages) in EXTRAS.items():
         for package in packages:
             try:
                 version = importlib.metadata.version(package)
-                yield Finding("packages", package, "ok", f"{version} (datnet {extra})")
+                yield Finding("packages", package, "ok", f"{version} ({purpose})")
             except importlib.metadata.PackageNotFoundError:
-                text = f"missing; `datnet {extra}` needs it"
+                text = f"missing; {purpose} needs it"
                 cure = f"pip install 'datnet[{extra}]'"
                 yield Finding("packages", package, "note", text, cure)

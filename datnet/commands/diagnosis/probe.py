@@ -18,7 +18,6 @@ IMPORT_NAMES = {
     "hydra-core": "hydra",
     "pillow": "PIL",
     "scikit-image": "skimage",
-    "scikit-learn": "sklearn",
 }
 """Modules of those packages whose module has another name."""
 

@@ -8,6 +8,10 @@
 
 from __future__ import annotations
 
-from datnet.stylize.clips.stylize import VideoReport, stylize_video
+from datnet.errors import require_extra
+
+require_extra("video", "av", purpose="painting clips")
+
+from datnet.stylize.clips.stylize import VideoReport, stylize_video  # noqa: E402
 
 __all__ = ["VideoReport", "stylize_video"]

@@ -13,8 +13,9 @@ import torch
 from tqdm import tqdm
 
 from datnet.errors import DatNetError
+from datnet.images.clips.formats import video_format
 from datnet.images.clips.reading import ClipReader, Frame
-from datnet.images.clips.writing import ClipWriter, video_format
+from datnet.images.clips.writing import ClipWriter
 from datnet.images.errors import UnwritableFileError
 from datnet.images.files import complete_or_absent
 from datnet.images.opening import Picture

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
+from datnet.images.embedded import SampleImages
 from datnet.stylize.page.folder import tidied
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.stylizer import Stylizer

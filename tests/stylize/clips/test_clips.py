@@ -17,7 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image
 
 from datnet.errors import DatNetError
-from datnet.images.clips.writing import FORMATS
+from datnet.images.clips.formats import FORMATS
 from datnet.images.errors import UnwritableFileError
 from datnet.stylize.clips import VideoReport, stylize_video
 from datnet.stylize.clips.flicker import MOST_PAIRS, FlickerMeter

@@ -24,10 +24,9 @@ import torch
 from PIL import Image
 
 from datnet import Stylizer
-from datnet.commands import serve as command
 from datnet.commands.main import main
-from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
+from datnet.images.embedded import SampleImages
 from datnet.networks.microast import MicroAST
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page import folder as page_folder
@@ -162,13 +161,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     ],
 )
 def test_bad_options_get_one_line(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: object())
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: object())
     assert call(monkeypatch, "--port", free_port(), *arguments) == 1
     assert message in capsys.readouterr().err
 
 
 def test_missing_gradio_is_named_with_the_cure(monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: None)
     assert call(monkeypatch) == 1
     assert "pip install 'datnet[serve]'" in capsys.readouterr().err
 
@@ -598,7 +597,7 @@ def browser() -> Iterator[Any]:
     pytest.importorskip("selenium")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        pytest.skip("Chromium or its driver is not installed")
+        pytest.skip("no browser here; Debian: apt-get install chromium chromium-driver")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
