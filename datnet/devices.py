@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from contextlib import AbstractContextManager, suppress
 
 import torch
@@ -33,6 +34,13 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 def precision(device: torch.device, dtype: str) -> AbstractContextManager[None]:
     """Autocast to "bfloat16" or "float16"; for "float32" nothing is changed."""
     return torch.autocast(device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32")
+
+
+def usable_cores() -> set[int]:
+    """Numbers of the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def keep_freed_memory() -> None:

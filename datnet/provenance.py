@@ -24,7 +24,8 @@ def commit() -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     result = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
+        # Without optional locks: a killed `git status` would leave the checkout's index locked.
+        ["git", "--no-optional-locks", "-C", str(folder), *arguments],
         capture_output=True,
         text=True,
         check=True,

@@ -12,10 +12,14 @@ import sys
 from pathlib import Path
 
 from datnet import Stylizer
-from datnet.data.sample import sample_images
+from datnet.commands.arguments import Parser, to_path
+from datnet.commands.process import run_command
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
-from datnet.images.reading import find_images, fit_square, read_image
+from datnet.images.embedded import sample_images
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
 
 RUN = Path("runs/sample/datnet_full/seed_1")
 SIZE = 256
@@ -23,13 +27,13 @@ SIZE = 256
 
 def main() -> None:
     """Train the last column of Table 3 in miniature, unless a network is there, and paint."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.demo",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--network", type=Path, help="a network.safetensors of `datnet train`")
-    parser.add_argument("-o", "--output", type=Path, default=Path("demo.png"))
+    parser.add_argument("--network", type=to_path, help="a network.safetensors of `datnet train`")
+    parser.add_argument("-o", "--output", type=to_path, default=Path("demo.png"))
     arguments = parser.parse_args()
     if arguments.network is None:
         training = [
@@ -59,4 +63,4 @@ def draw(stylizer: Stylizer, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -20,12 +20,13 @@ from pathlib import Path
 from PIL import Image
 
 from datnet.evaluation.differences import mean_pair_values
-from datnet.evaluation.edges import canny_edges
 from datnet.evaluation.figures import comparison_grid
-from datnet.evaluation.protocol import Pair
-from datnet.images.reading import to_tensor
-from experiments.comparison import Comparison, argument_parser, compare, run
+from datnet.evaluation.metrics.edges import canny_edges
+from datnet.evaluation.pairs import Pair
+from datnet.images.tensors import to_tensor
+from experiments.comparison import Comparison, compare
 from experiments.paper import ALL_TITLES
+from experiments.plan import argument_parser, plan_of, run
 
 ABLATION = {"datnet_spatial": "spatial", "datnet_dual": "dual", "datnet_full": "full"}
 ROWS = 4
@@ -67,7 +68,7 @@ def edge_agreements(comparison: Comparison, model: str) -> dict[Pair, float]:
         names = [(row["content"], row["style"]) for row in csv.DictReader(file)]
     return {
         pair: values[name]["edge_agreement"]
-        for pair, name in zip(comparison.pairs, names, strict=True)
+        for pair, name in zip(comparison.plan.pairs, names, strict=True)
     }
 
 
@@ -94,7 +95,7 @@ def _draw(
     captions: Sequence[Sequence[str | None]] | None = None,
 ) -> list[Path]:
     columns = ["content", "style", *(titles[model] for model in _present(comparison, titles))]
-    files = [comparison.output / f"{name}.{suffix}" for suffix in ("png", "pdf")]
+    files = [comparison.plan.output / f"{name}.{suffix}" for suffix in ("png", "pdf")]
     for path in files:
         comparison_grid(rows, columns, captions=captions, path=path)
     return files
@@ -111,7 +112,7 @@ FIGURES = {
 def make_figure(arguments: argparse.Namespace) -> None:
     """Train and evaluate what is missing, then draw."""
     draw, models = FIGURES[arguments.figure]
-    for path in draw(compare(arguments, models)):
+    for path in draw(compare(plan_of(arguments, models))):
         print(f"wrote {path}")
 
 

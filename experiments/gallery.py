@@ -6,7 +6,7 @@
         --output docs/pictures                            # those of README
 
 Without pictures it paints the photographs and paintings of the embedded sample set, which may be
-shown to anyone (``datnet/data/sample.py`` says whose they are).
+shown to anyone (``datnet/images/embedded.py`` says whose they are).
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from datnet import Stylizer
-from datnet.data.sample import sample_images
+from datnet.commands.arguments import Parser, to_path
+from datnet.commands.process import run_command
 from datnet.errors import DatNetError
 from datnet.evaluation.figures import comparison_grid
-from datnet.images.reading import find_images, fit_square, read_image, save_image
+from datnet.images.embedded import sample_images
+from datnet.images.finding import find_images
+from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.saving import save_image
 
 SIZE = 256
 CONTENTS, STYLES = 4, 4
@@ -30,21 +35,23 @@ CONTENTS, STYLES = 4, 4
 
 def main() -> None:
     """Draw all pictures."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.gallery",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--checkpoint", help="default: the network that comes with DatNet")
     parser.add_argument(
-        "--content", type=Path, nargs="+", help="4 photographs or a folder (default: sample set)"
+        "--checkpoint", type=to_path, help="default: the network that comes with DatNet"
     )
     parser.add_argument(
-        "--style", type=Path, nargs="+", help="4 paintings or a folder (default: sample set)"
+        "--content", type=to_path, nargs="+", help="4 photographs or a folder (default: sample set)"
+    )
+    parser.add_argument(
+        "--style", type=to_path, nargs="+", help="4 paintings or a folder (default: sample set)"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=to_path,
         default=Path("runs/gallery"),
         help="folder of the pictures (default: runs/gallery)",
     )
@@ -155,4 +162,4 @@ def write(rows: list[list[Image.Image]], titles: list[str], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -24,23 +24,25 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datnet import provenance
-from datnet.data.sample import sample_images
+from datnet.commands.arguments import Parser, to_path, whole
+from datnet.commands.process import run_command
 from datnet.devices import choose_device
 from datnet.errors import DatNetError
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import evaluate_networks
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS, SET_METRICS
-from datnet.evaluation.protocol import CONTROLS, every_pair
+from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.summary import Estimate, format_estimate, format_number, summary_table
+from datnet.images.embedded import sample_images
 from datnet.images.files import complete_or_absent, write_text
-from datnet.images.reading import find_images
+from datnet.images.finding import find_images
 from datnet.zoo.network_file import (
     NetworkDescription,
     network_of_checkpoint,
     read_checkpoint,
     read_description,
 )
-from experiments.comparison import positive_number
 from experiments.tables import as_json
 
 COLUMNS = [
@@ -75,20 +77,20 @@ class Rung:
 
 def main() -> None:
     """Measure, write, print."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.ladder",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of trainings")
-    parser.add_argument("--content", type=Path, help="photographs (default: sample set)")
-    parser.add_argument("--style", type=Path, help="paintings (default: sample set)")
+    parser.add_argument("runs", nargs="+", type=to_path, help="folders of trainings")
+    parser.add_argument("--content", type=to_path, help="photographs (default: sample set)")
+    parser.add_argument("--style", type=to_path, help="paintings (default: sample set)")
+    parser.add_argument("--contents", type=whole(1), help="use the first so many photographs")
+    parser.add_argument("--styles", type=whole(1), help="use the first so many paintings")
     parser.add_argument(
-        "--contents", type=positive_number, help="use the first so many photographs"
+        "--size", type=whole(32, 4096), default=512, help="side of the images (default: 512)"
     )
-    parser.add_argument("--styles", type=positive_number, help="use the first so many paintings")
-    parser.add_argument("--size", type=int, default=512, help="side of the images (default: 512)")
-    parser.add_argument("--output", type=Path, default=Path("runs/ladder"))
+    parser.add_argument("--output", type=to_path, default=Path("runs/ladder"))
     arguments = parser.parse_args()
     try:
         climb(arguments)
@@ -285,4 +287,4 @@ def plot(rungs: Sequence[Rung], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

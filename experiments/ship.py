@@ -17,15 +17,19 @@ from pathlib import Path
 
 import torch
 
-from datnet.data.sample import sample_images
+from datnet.commands.arguments import Parser, to_path
+from datnet.commands.process import run_command
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import peak_signal_to_noise_ratio
+from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
+from datnet.evaluation.of_network import measured
+from datnet.images.embedded import sample_images
 from datnet.images.files import write_text
-from datnet.images.reading import find_images, read_square
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.run_folder import RunFolder
 from datnet.zoo import shipped
-from datnet.zoo.card import NetworkFile, find_summaries, model_card
+from datnet.zoo.card import NetworkFile, model_card
 from datnet.zoo.network_file import load_network, read_description, save_tensors
 
 LEAST_PSNR = 40
@@ -34,14 +38,14 @@ LEAST_PSNR = 40
 
 def main() -> None:
     """Ship all runs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.ship",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished trainings")
+    parser.add_argument("runs", nargs="*", type=to_path, help="folders of finished trainings")
     parser.add_argument(
-        "--evaluations", type=Path, help="results of `datnet evaluate` of what was shipped"
+        "--evaluations", type=to_path, help="results of `datnet evaluate` of what was shipped"
     )
     arguments = parser.parse_args()
     try:
@@ -89,10 +93,10 @@ def write_card(file: NetworkFile, evaluations: Path) -> None:
     Raises:
         DatNetError: If it was not evaluated.
     """
-    summaries = find_summaries(file, evaluations)
-    if not summaries:
+    table = measured(file, evaluations)
+    if table is None:
         raise DatNetError(f"{evaluations} holds no evaluation of {file.path}")
-    write_text(file.path.with_suffix(".md"), model_card(file, summaries, file.path.stem))
+    write_text(file.path.with_suffix(".md"), model_card(file, table, file.path.stem))
     print(f"wrote {file.path.with_suffix('.md')}")
 
 
@@ -107,4 +111,4 @@ def psnr_of_pictures(one: StyleTransferNetwork, other: StyleTransferNetwork) -> 
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

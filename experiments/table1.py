@@ -21,24 +21,20 @@ from typing import Any
 
 from datnet import provenance
 from datnet.evaluation.candidates import Candidate, of_few_steps
-from datnet.evaluation.efficiency import multiply_adds, parameters
+from datnet.evaluation.controls import CONTROLS
+from datnet.evaluation.efficiency import multiply_adds
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.metrics import METRICS, MetricColumn
-from datnet.evaluation.protocol import CONTROLS
+from datnet.evaluation.metrics import METRICS, Column
 from datnet.evaluation.summary import Estimate, format_number, summary_table
 from datnet.images.files import write_text
 from datnet.zoo.network_file import read_description
+from datnet.zoo.parameters import parameters
 from datnet.zoo.training_free import takes_steps
-from experiments.comparison import (
-    SCALES,
-    Comparison,
-    argument_parser,
-    compare,
-    facts_of_training,
-    run,
-)
+from experiments.comparison import Comparison, compare
 from experiments.figures import draw_figure5, draw_figure6
+from experiments.networks import facts_of_training
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TITLES
+from experiments.plan import argument_parser, plan_of, run
 from experiments.tables import as_json, rank_correlation, ranks, sentence_of_training
 
 COLUMNS = [column for column in METRICS if column.key in TABLE_1["datnet_full"]]
@@ -51,7 +47,7 @@ def make_table(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If folders or networks are missing or a training fails.
     """
-    comparison = compare(arguments, list(ALL_TITLES))
+    comparison = compare(plan_of(arguments, list(ALL_TITLES)))
     networks = {model: comparison.estimates(model) for model in comparison.networks}
     rankings = {column.key: ranking(column, networks) for column in COLUMNS}
     efficiency = {
@@ -60,10 +56,10 @@ def make_table(arguments: argparse.Namespace) -> None:
         if model in networks
     }
     report = {
-        "scale": comparison.scale,
+        "scale": comparison.plan.scale.name,
         **facts_of_training(comparison.networks),
         "commit": provenance.commit(),
-        "caveat": SCALES[comparison.scale].caveat,
+        "caveat": comparison.plan.scale.caveat,
         "protocol": comparison.summaries[0].protocol,
         "networks": {
             model: {key: as_json(estimate) for key, estimate in metrics.items()}
@@ -84,17 +80,17 @@ def make_table(arguments: argparse.Namespace) -> None:
         "paper_efficiency": TABLE_2,
     }
     text = describe(report, networks, comparison)
-    write_text(comparison.output / "table1.json", json.dumps(report, indent=2) + "\n")
-    write_text(comparison.output / "table1.md", text + "\n")
+    write_text(comparison.plan.output / "table1.json", json.dumps(report, indent=2) + "\n")
+    write_text(comparison.plan.output / "table1.md", text + "\n")
     draw_figure5(comparison)
     draw_figure6(comparison)
     print(
         f"\n{text}\n\nWritten: table1.md, table1.json, figure5 and figure6 (.png, .pdf) in "
-        f"{comparison.output}"
+        f"{comparison.plan.output}"
     )
 
 
-def ranking(column: MetricColumn, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+def ranking(column: Column, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
     """Our ranks and the paper's among the networks that we have, and how alike they are.
 
     A network that paints what is no number has no rank.

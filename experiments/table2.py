@@ -19,9 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from datnet.commands.arguments import Parser, to_path
 from datnet.commands.benchmark import add_settings
 from datnet.devices import choose_device
-from datnet.evaluation.benchmark import Benchmark, Measurement, Settings
+from datnet.evaluation.benchmark import Benchmark, BenchmarkSettings, RunningCost
 from datnet.evaluation.benchmark_report import (
     format_giga,
     format_mebibytes,
@@ -33,9 +34,9 @@ from datnet.evaluation.benchmark_report import (
 )
 from datnet.evaluation.candidates import PAPERS_ENCODER, Candidate, all_names, find_candidates
 from datnet.evaluation.markdown import aligned
-from datnet.images.files import write_text
-from experiments.comparison import run
+from datnet.images.files import check_writable, write_text
 from experiments.paper import ALL_TITLES, TABLE_2, TITLES
+from experiments.plan import run
 from experiments.tables import rank_correlation
 
 SIZES = {"cpu": (128, 256, 512), "cuda": (128, 256, 512, 1024, 2048)}
@@ -61,14 +62,14 @@ and one paints, are twice as many."""
 
 def argument_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m experiments.table2",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_settings(parser, sizes="default: 128 256 512, with a GPU to 2048", runs=3)
     parser.add_argument(
-        "--output", type=Path, default=Path("runs/table2"), help="default: runs/table2"
+        "--output", type=to_path, default=Path("runs/table2"), help="default: runs/table2"
     )
     return parser
 
@@ -79,8 +80,9 @@ def make_table(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If a size or the device is not possible.
     """
+    check_writable([arguments.output / "table2.md"])
     device = choose_device(arguments.device)
-    settings = Settings(
+    settings = BenchmarkSettings(
         arguments.sizes or SIZES.get(device.type, SIZES["cpu"]),
         arguments.warmup,
         arguments.runs,
@@ -123,7 +125,7 @@ def distinct_networks(candidates: Sequence[Candidate]) -> tuple[list[Candidate],
     return distinct, same
 
 
-def measure_missing(benchmark: Benchmark, unfinished: Path) -> list[Measurement]:
+def measure_missing(benchmark: Benchmark, unfinished: Path) -> list[RunningCost]:
     """Measure all sizes but those that an interrupted run of the same kind has measured.
 
     Args:
@@ -132,12 +134,12 @@ def measure_missing(benchmark: Benchmark, unfinished: Path) -> list[Measurement]
     """
     conditions = benchmark.report([])
     del conditions["machine"]["date"], conditions["settings"]["sizes"]
-    kept: list[Measurement] = []
+    kept: list[RunningCost] = []
     commit = conditions["machine"]["commit"] or "-dirty"
     if unfinished.exists() and not commit.endswith("-dirty"):  # else the code may be another
         earlier = json.loads(unfinished.read_text(encoding="utf-8"))
         if earlier["conditions"] == conditions:
-            kept = [Measurement(**each) for each in earlier["measurements"]]
+            kept = [RunningCost(**each) for each in earlier["measurements"]]
     done = {measurement.size for measurement in kept}
     if done:
         print(f"measured before the interruption: {', '.join(map(str, sorted(done)))}")

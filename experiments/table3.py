@@ -20,6 +20,7 @@ from typing import Any
 
 from datnet import provenance
 from datnet.errors import DatNetError
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.differences import (
     EXPLANATION,
     differences,
@@ -28,25 +29,19 @@ from datnet.evaluation.differences import (
 )
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
-from datnet.evaluation.protocol import CONTROLS
 from datnet.evaluation.summary import (
     Estimate,
     format_number,
     summary_table,
 )
 from datnet.images.files import write_text
-from datnet.training.config import flat_values
+from datnet.zoo.configs import flat_values
 from datnet.zoo.network_file import read_description
-from experiments.comparison import (
-    SCALES,
-    Comparison,
-    argument_parser,
-    compare,
-    facts_of_training,
-    run,
-)
+from experiments.comparison import Comparison, compare
 from experiments.figures import draw_figure7
+from experiments.networks import facts_of_training
 from experiments.paper import TABLE_3
+from experiments.plan import argument_parser, plan_of, run
 from experiments.tables import (
     as_json,
     order,
@@ -70,7 +65,7 @@ def make_table(arguments: argparse.Namespace) -> None:
     """
     if arguments.models:
         raise DatNetError("Table 3 compares its three variants; leave --models out")
-    comparison = compare(arguments, VARIANTS)
+    comparison = compare(plan_of(arguments, VARIANTS))
     missing = [name for name in VARIANTS if name not in comparison.networks]
     if missing:
         raise DatNetError(f"Table 3 needs {' and '.join(missing)} too; train with another scale")
@@ -81,11 +76,11 @@ def make_table(arguments: argparse.Namespace) -> None:
         for before, after in pairwise(VARIANTS)
     }
     report = {
-        "scale": comparison.scale,
+        "scale": comparison.plan.scale.name,
         **facts_of_training(comparison.networks),
         "unequal": unequal_settings(comparison.networks),
         "commit": provenance.commit(),
-        "caveat": SCALES[comparison.scale].caveat,
+        "caveat": comparison.plan.scale.caveat,
         "protocol": comparison.summaries[0].protocol,
         "variants": {
             name: {key: as_json(estimate) for key, estimate in metrics.items()}
@@ -107,10 +102,12 @@ def make_table(arguments: argparse.Namespace) -> None:
         },
     }
     text = describe(report, variants, changes, comparison)
-    write_text(comparison.output / "table3.json", json.dumps(report, indent=2) + "\n")
-    write_text(comparison.output / "table3.md", text + "\n")
+    write_text(comparison.plan.output / "table3.json", json.dumps(report, indent=2) + "\n")
+    write_text(comparison.plan.output / "table3.md", text + "\n")
     draw_figure7(comparison)
-    print(f"\n{text}\n\nWritten: table3.md, table3.json and figure7.png in {comparison.output}")
+    print(
+        f"\n{text}\n\nWritten: table3.md, table3.json and figure7.png in {comparison.plan.output}"
+    )
 
 
 def unequal_settings(networks: Mapping[str, Sequence[Path]]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.stats import rankdata, spearmanr
 
-from datnet.evaluation.metrics import MetricColumn
+from datnet.evaluation.metrics import Column
 from datnet.evaluation.summary import Estimate
 
 
@@ -18,15 +18,15 @@ def as_json(estimate: Estimate) -> dict[str, Any]:
     return {"mean": mean, "ci95": interval}
 
 
-def order(column: MetricColumn, means: Sequence[float]) -> str:
+def order(column: Column, means: Sequence[float]) -> str:
     """Whether spatial < dual < full in quality."""
-    ascending = means if column.higher_is_better else [-mean for mean in means]
-    return "yes" if ascending[0] < ascending[1] < ascending[2] else "no"
+    first, second, third = map(column.quality, means)
+    return "yes" if first < second < third else "no"
 
 
-def ranks(column: MetricColumn, means: Sequence[float]) -> list[float]:
+def ranks(column: Column, means: Sequence[float]) -> list[float]:
     """Ranks of networks by one metric, 1 for the best; equal ones share the mean of theirs."""
-    return [float(rank) for rank in rankdata([-m if column.higher_is_better else m for m in means])]
+    return [float(rank) for rank in rankdata([-column.quality(mean) for mean in means])]
 
 
 def rank_correlation(ours: Sequence[float], paper: Sequence[float]) -> float | None:

@@ -19,21 +19,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datnet.devices import choose_device
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import results_folder
-from datnet.evaluation.metrics import Metrics
-from datnet.evaluation.protocol import CONTROLS, evaluate
+from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.protocol import Evaluation, evaluate
 from datnet.evaluation.summary import Estimate
 from datnet.images.files import complete_or_absent, write_text
 from datnet.zoo.network_file import load_network
-from experiments.comparison import (
-    SCALES,
-    Comparison,
-    argument_parser,
-    compare,
-    evaluation_folder,
-    run,
-)
+from experiments.comparison import Comparison, compare
 from experiments.paper import ALL_TITLES
+from experiments.plan import argument_parser, plan_of, run
 from experiments.tables import as_json
 
 ALPHAS = (0.25, 0.5, 0.75)
@@ -44,7 +39,7 @@ Point = Mapping[str, Estimate]
 
 def make_plot(arguments: argparse.Namespace) -> None:
     """Train and evaluate what is missing, then plot."""
-    comparison = compare(arguments, list(ALL_TITLES))
+    comparison = compare(plan_of(arguments, list(ALL_TITLES)))
     metrics = Metrics.pretrained()
     lines = {
         title: sweep_alpha(comparison, model, metrics)
@@ -54,18 +49,18 @@ def make_plot(arguments: argparse.Namespace) -> None:
     controls = {
         summary.description: summary.metrics for summary in comparison.summaries[: len(CONTROLS)]
     }
-    files = [comparison.output / f"tradeoff.{suffix}" for suffix in ("png", "pdf")]
+    files = [comparison.plan.output / f"tradeoff.{suffix}" for suffix in ("png", "pdf")]
     for path in files:
-        plot(lines, controls, SCALES[comparison.scale].caveat, path)
+        plot(lines, controls, comparison.plan.scale.caveat, path)
     report = {
         "alphas": [*ALPHAS, 1.0],
         "networks": {title: [_axes(point) for point in points] for title, points in lines.items()},
         "controls": {title: _axes(point) for title, point in controls.items()},
-        "caveat": SCALES[comparison.scale].caveat,
+        "caveat": comparison.plan.scale.caveat,
         "protocol": comparison.summaries[0].protocol,
     }
-    write_text(comparison.output / "tradeoff.json", json.dumps(report, indent=2) + "\n")
-    for path in [*files, comparison.output / "tradeoff.json"]:
+    write_text(comparison.plan.output / "tradeoff.json", json.dumps(report, indent=2) + "\n")
+    for path in [*files, comparison.plan.output / "tradeoff.json"]:
         print(f"wrote {path}")
 
 
@@ -78,16 +73,17 @@ def sweep_alpha(comparison: Comparison, model: str, metrics: Metrics) -> list[Po
     path = comparison.networks[model][0]
     device = choose_device()
     network = load_network(path).to(device)
-    folder = evaluation_folder(comparison.output, comparison.pairs)
     points: list[Point] = [
         evaluate(
-            partial(network, alpha=alpha),
-            comparison.pairs,
-            results_folder(folder, f"{model}-alpha_{alpha}", path),
-            metrics=metrics,
-            description=f"{model}, alpha {alpha}",
-            size=SCALES[comparison.scale].size,
-            device=device,
+            Evaluation(
+                partial(network, alpha=alpha),
+                comparison.plan.pairs,
+                results_folder(comparison.plan.evaluation_folder, f"{model}-alpha_{alpha}", path),
+                description=f"{model}, alpha {alpha}",
+                size=comparison.plan.size,
+            ),
+            metrics,
+            device,
         ).metrics
         for alpha in ALPHAS
     ]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from datnet.networks.vgg import VggEncoder
+from tests.helpers.offline import sitecustomize  # refuses other machines
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 
@@ -23,11 +25,40 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+FETCHING_FIXTURES = {"pretrained", "real_weights", "experiment"}
+"""Fixtures that fetch pretrained weights into the user's cache; their tests are marked so."""
+
+OFFLINE = str(Path(sitecustomize.__file__).parent)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [OFFLINE, os.environ.get("PYTHONPATH")]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "network: fetches from other machines; others cannot")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if FETCHING_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("network")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let the tests that are marked reach the network, with the fixtures that they ask for."""
+    if item.get_closest_marker("network") is None:
+        return (yield)
+    os.environ[sitecustomize.ONLINE] = "1"
+    try:
+        return (yield)
+    finally:
+        del os.environ[sitecustomize.ONLINE]
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Golden vectors and real images, which are no part of the project."""
     if not SHARED.is_dir():
-        pytest.skip("../shared is absent")
+        pytest.skip("../shared, with golden vectors and real pictures, is not here")
     return SHARED
 
 
@@ -35,7 +66,7 @@ def shared() -> Path:
 def encoder() -> VggEncoder:
     """A VGG-16 with random weights: the architecture without a download."""
     torch.manual_seed(0)
-    return VggEncoder("vgg16", weights=None)
+    return VggEncoder("vgg16")
 
 
 class Golden:

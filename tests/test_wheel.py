@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
-    """Settings, networks and channel means travel with it, tests and experiments do not."""
+    """Settings, networks, means and pictures travel with it, tests and experiments do not."""
     source = tmp_path / "source"  # a copy, so that no build/ folder is left in the checkout
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -36,6 +36,11 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     sources = {p.relative_to(CHECKOUT) for p in (CHECKOUT / "datnet").rglob("*.py")}
     assert {p.relative_to(installed) for p in installed.rglob("*.py")} == sources
     assert list(installed.rglob("vgg16-*.safetensors"))
+    pictures = {p.relative_to(CHECKOUT) for p in (CHECKOUT / "datnet").rglob("*.webp")}
+    assert {p.relative_to(installed) for p in installed.rglob("*.webp")} == pictures
+    assert list(installed.glob("datnet/images/sample_pictures/README.md"))
+    metadata = next(installed.glob("*.dist-info/METADATA")).read_text(encoding="utf-8")
+    assert "Provides-Extra: video" in metadata
 
     result = subprocess.run(
         [sys.executable, "-m", "datnet", "train", "--cfg", "job", "model=sanet"],
@@ -49,7 +54,7 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "datnet.networks.sanet.SANet" in result.stdout
     where = """
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.shipped import PRETRAINED, checksums, shipped_names
 print(CONFIG_DIR, PRETRAINED, "small" in shipped_names(), checksums()["small.safetensors"])
 """

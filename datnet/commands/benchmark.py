@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from datnet.errors import DatNetError
+from datnet.commands.arguments import to_name, to_path, to_word, whole
+from datnet.errors import DatNetError, require_extra
+from datnet.stylize.options import SMALLEST_SIDE
 
 DESCRIPTION = """\
 Measure what painting costs: parameters, multiply-adds, time and peak memory, of content and style
@@ -55,6 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "networks",
+        type=to_name,
         nargs="*",
         metavar="NETWORK",
         help="names in conf/model, files that `datnet train` wrote, published networks, methods "
@@ -66,13 +68,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         choices=["vgg19", "vgg16"],
         help="of all networks that have one (default: that of a file's training, else vgg19)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument("--json", type=to_path, metavar="FILE", help="write everything as JSON")
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write a row for each network and size"
+        "--csv", type=to_path, metavar="FILE", help="write a row for each network and size"
     )
     parser.add_argument(
         "--plot",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help="draw time and memory against resolution, .png or .pdf",
     )
@@ -89,23 +91,35 @@ def add_settings(parser: argparse.ArgumentParser, sizes: str, runs: int) -> None
     """
     parser.add_argument(
         "--sizes",
-        type=int,
+        type=whole(SMALLEST_SIDE, 4096),
         nargs="+",
         metavar="PIXELS",
         help=f"sides of the square pictures, 32 to 4096 ({sizes})",
     )
     parser.add_argument(
-        "--warmup", type=int, default=1, help="runs that are not timed (default: 1)"
+        "--warmup",
+        type=whole(0, 1_000_000),
+        default=1,
+        help="runs that are not timed (default: 1)",
     )
-    parser.add_argument("--runs", type=int, default=runs, help=f"timed runs (default: {runs})")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--runs",
+        type=whole(1, 1_000_000),
+        default=runs,
+        help=f"timed runs (default: {runs})",
+    )
+    parser.add_argument(
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+    )
     parser.add_argument(
         "--dtype",
         choices=["float32", "bfloat16", "float16"],
         default="float32",
         help="16 bits are by autocast (default: float32)",
     )
-    parser.add_argument("--threads", type=int, help="of the CPU (default: torch's choice)")
+    parser.add_argument(
+        "--threads", type=whole(1, 1024), help="of the CPU (default: torch's choice)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,13 +129,15 @@ def run(arguments: argparse.Namespace) -> int:
         1 if a network could not be measured at some size, else 0.
     """
     from datnet.devices import choose_device
-    from datnet.evaluation.benchmark import Benchmark, Settings  # these import torch
+    from datnet.evaluation.benchmark import Benchmark, BenchmarkSettings  # these import torch
     from datnet.evaluation.benchmark_report import csv_text, plot, tables
     from datnet.evaluation.candidates import all_names, find_candidates
     from datnet.images.files import write_text
 
     check_outputs(arguments)
-    settings = Settings(
+    if arguments.plot is not None:
+        require_extra("figures", "matplotlib", purpose="--plot")
+    settings = BenchmarkSettings(
         arguments.sizes or (256, 512),
         arguments.warmup,
         arguments.runs,
@@ -134,15 +150,12 @@ def run(arguments: argparse.Namespace) -> int:
     measurements = [each for size in settings.sizes for each in benchmark.measure(size)]
     report = benchmark.report(measurements)
     print(tables(report))
-    try:
-        if arguments.json:
-            write_text(arguments.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-        if arguments.csv:
-            write_text(arguments.csv, csv_text(report))
-        if arguments.plot:
-            plot(report, arguments.plot)
-    except OSError as error:
-        raise DatNetError(f"{error.filename or 'a file'} cannot be written: {error}") from error
+    if arguments.json:
+        write_text(arguments.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if arguments.csv:
+        write_text(arguments.csv, csv_text(report))
+    if arguments.plot:
+        plot(report, arguments.plot)
     return int(any(measurement.problem for measurement in measurements))
 
 
@@ -150,14 +163,12 @@ def check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse files that cannot be written before anything is measured.
 
     Raises:
-        DatNetError: If there is one.
+        DatNetError: If the plot's name does not say what it is.
+        OSError: If one cannot be written.
     """
-    for path in (arguments.json, arguments.csv, arguments.plot):
-        if path is not None and path.is_dir():
-            raise DatNetError(f"{path} is a folder; name a file")
-        if path is not None:
-            existing = next(each for each in path.absolute().parents if each.exists())
-            if not existing.is_dir():
-                raise DatNetError(f"{path} cannot be written: {existing} is no folder")
+    from datnet.images.files import check_writable
+
+    outputs = [arguments.json, arguments.csv, arguments.plot]
+    check_writable(output for output in outputs if output is not None)
     if arguments.plot is not None and arguments.plot.suffix not in (".png", ".pdf"):
         raise DatNetError(f"--plot {arguments.plot} must end with .png or .pdf")

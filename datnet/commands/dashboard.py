@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from datnet.errors import DatNetError
+from datnet.commands.arguments import to_word
+from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
 Make a view named DatNet in a wandb project: Table 3's metrics of every network with the deviation
@@ -28,7 +29,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "project", metavar="ENTITY/PROJECT", help="who the project belongs to, and its name"
+        "project",
+        type=to_word,
+        metavar="ENTITY/PROJECT",
+        help="who the project belongs to, and its name",
     )
     parser.set_defaults(run=run)
 
@@ -38,11 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     entity, _, project = arguments.project.partition("/")
     if not (entity and project):
         raise DatNetError(f"{arguments.project} names no project; write ENTITY/PROJECT")
-    try:
-        from datnet.training.dashboard import dashboard  # takes seconds
-        from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
-    except ImportError as error:
-        raise DatNetError(f"{error.name} is missing: pip install 'datnet[dashboard]'") from error
+    require_extra("dashboard", "wandb_workspaces", purpose="`datnet dashboard`")
+    from datnet.training.dashboard import dashboard  # takes seconds
+    from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
+
     try:
         if not logged_in():
             raise DatNetError("nobody is logged in to wandb: wandb login")

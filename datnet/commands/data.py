@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from datnet.errors import DatNetError
+from datnet.commands.arguments import to_path, to_word, whole
 
 PREPARE_DESCRIPTION = """\
 Turn folders and archives of images into shards: a few large files from which training reads many
@@ -67,24 +67,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=PREPARE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    prepare.add_argument("sources", nargs="+", type=Path, metavar="SOURCE")
+    prepare.add_argument("sources", nargs="+", type=to_path, metavar="SOURCE")
     prepare.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="for the shards"
+        "-o", "--output", type=to_path, required=True, metavar="FOLDER", help="for the shards"
     )
     prepare.add_argument(
         "--short-side",
-        type=int,
+        type=whole(32, 4096),
         default=512,
         metavar="PIXELS",
         help="to which larger images are reduced; data.short_side of a training must not be "
         "larger (default: 512)",
     )
-    prepare.add_argument("--quality", type=int, default=95, help="of the JPEGs (default: 95)")
     prepare.add_argument(
-        "--images-per-shard", type=int, default=1000, metavar="N", help="default: 1000"
+        "--quality", type=whole(1, 100), default=95, help="of the JPEGs (default: 95)"
     )
     prepare.add_argument(
-        "--processes", type=int, metavar="N", help="that work at once (default: one a core)"
+        "--images-per-shard",
+        type=whole(1, 1_000_000),
+        default=1000,
+        metavar="N",
+        help="default: 1000",
+    )
+    prepare.add_argument(
+        "--processes",
+        type=whole(1, 1024),
+        metavar="N",
+        help="that work at once (default: one a core)",
     )
     prepare.set_defaults(run=run_prepare)
 
@@ -97,20 +106,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     fetch.add_argument("name", choices=FETCH_NAMES, metavar="NAME", help=", ".join(FETCH_NAMES))
     fetch.add_argument(
-        "-o", "--output", type=Path, default=Path(), metavar="FOLDER", help="default: this one"
+        "-o", "--output", type=to_path, default=Path(), metavar="FOLDER", help="default: this one"
     )
-    fetch.add_argument("--url", help="of another copy of the same archive")
+    fetch.add_argument("--url", type=to_word, help="of another copy of the same archive")
     fetch.set_defaults(run=run_fetch)
 
 
 def run_prepare(arguments: argparse.Namespace) -> int:
     """Prepare, and print what became of the files."""
-    from datnet.commands.diagnosis import usable_cores
-    from datnet.data.prepare import Settings, prepare
+    from datnet.data.prepare import prepare
+    from datnet.data.shard_writing import Settings
+    from datnet.devices import usable_cores
+    from datnet.images.files import check_writable
 
     processes = len(usable_cores()) if arguments.processes is None else arguments.processes
-    if processes < 1:
-        raise DatNetError(f"--processes is {processes}; it must be 1 or more")
+    check_writable([arguments.output / "report.csv"])
     settings = Settings(arguments.short_side, arguments.quality, arguments.images_per_shard)
     summary = prepare(arguments.sources, arguments.output, settings, processes)
     for reason, count in sorted(summary.reasons.items(), key=lambda item: -item[1]):
@@ -126,11 +136,13 @@ def run_prepare(arguments: argparse.Namespace) -> int:
 def run_fetch(arguments: argparse.Namespace) -> int:
     """Show the terms, fetch, check, and say what to do next."""
     from datnet.data.public import PUBLIC_SETS, fetch
+    from datnet.images.files import check_writable
 
     public = PUBLIC_SETS[arguments.name]
+    check_writable([arguments.output / "archive"])
     print(f"{public.title}.")
     print(textwrap.fill(f"Terms: {public.terms}", 100, break_long_words=False), flush=True)
-    path, how_checked = fetch(arguments.name, arguments.output, arguments.url)
-    print(textwrap.fill(f"{path}: {how_checked}.", 100, break_long_words=False))
-    print(f"Next: datnet data prepare {path} -o shards/{arguments.name}")
+    archive, how_checked = fetch(arguments.name, arguments.output, arguments.url)
+    print(textwrap.fill(f"{archive}: {how_checked}.", 100, break_long_words=False))
+    print(f"Next: datnet data prepare {archive} -o shards/{arguments.name}")
     return 0

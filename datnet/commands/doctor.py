@@ -7,6 +7,8 @@ import json
 import textwrap
 from dataclasses import asdict
 
+from datnet.commands.arguments import to_name
+
 DESCRIPTION = """\
 Look at packages, devices, weights, trained networks, data, wandb and disk space, and say what is
 broken and what to do about it. Fetches nothing and asks no server.
@@ -33,9 +35,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--content", help="a folder of photographs, or shards of them, to look at too"
+        "--content", type=to_name, help="a folder of photographs, or shards of them, to look at too"
     )
-    parser.add_argument("--style", help="the same with paintings")
+    parser.add_argument("--style", type=to_name, help="the same with paintings")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)
 
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_paragraph(start: str, text: str) -> None:
-    """Print wrapped text behind ``start``; paths and commands stay whole."""
+    """Print wrapped text after ``start``; paths and commands stay whole."""
     print(
         textwrap.fill(
             text,

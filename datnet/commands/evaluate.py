@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datnet.commands.arguments import to_name, to_path, to_word, whole
 from datnet.errors import DatNetError
+from datnet.stylize.options import LARGEST_SIDE, SMALLEST_SIDE
 
 if TYPE_CHECKING:  # imports torch
     from datnet.zoo.network_file import NetworkDescription
 
 DESCRIPTION = """\
-Stylise every content with every style and measure SSIM, PSNR, LPIPS (AlexNet, VGG), content and
-style distance and the agreement of edges, per pair and as means with 95% intervals, and the Fréchet
-distance between results and styles, for every given network and for the controls `identity`, `style
-copy` and `histogram match`. An interrupted evaluation goes on where it was.
+Stylize every content with every style and measure the results by SSIM, PSNR, LPIPS, style distance
+and more, per pair and as means with 95% intervals, for every given network and for the controls
+`identity`, `style copy` and `histogram match`; the text above the table says how. An interrupted
+evaluation goes on where it was, and one that was made before a metric was added is completed.
 
-Results that another program has painted are measured likewise: --results. The second table compares
+Results that another program has made are measured likewise: --results. The second table compares
 all with the first network, or the first results where no network is given, pair by pair.
 """
 
@@ -43,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "networks",
-        type=Path,
+        type=to_path,
         nargs="*",
         metavar="NETWORK",
         help="files that `datnet train` wrote, or folders of runs; networks that come with DatNet, "
@@ -60,42 +63,62 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "than --size are resized and cropped like the photographs; may be repeated",
     )
     parser.add_argument(
-        "--content", type=Path, help="folder of photographs (default: the embedded sample set)"
+        "--fit",
+        choices=("crop", "squeeze"),
+        help="what --results of another aspect than their photographs show: the middle of the "
+        "photograph (crop), or all of it, squeezed (squeeze), which is stretched back before it is "
+        "cropped (default: crop, with a note)",
     )
     parser.add_argument(
-        "--style", type=Path, help="folder of paintings (default: the embedded sample set)"
+        "--content", type=to_path, help="folder of photographs (default: the embedded sample set)"
     )
-    parser.add_argument("--contents", type=int, help="use the first so many photographs")
-    parser.add_argument("--styles", type=int, help="use the first so many paintings")
     parser.add_argument(
-        "--pairs", type=Path, help="CSV of the pairs to measure, with the columns content, style"
+        "--style", type=to_path, help="folder of paintings (default: the embedded sample set)"
     )
-    parser.add_argument("--size", type=int, default=512, help="side of the images (default: 512)")
+    parser.add_argument("--contents", type=whole(1), help="use the first so many photographs")
+    parser.add_argument("--styles", type=whole(1), help="use the first so many paintings")
+    parser.add_argument(
+        "--pairs", type=to_path, help="CSV of the pairs to measure, with the columns content, style"
+    )
+    parser.add_argument(
+        "--size",
+        type=whole(SMALLEST_SIDE, LARGEST_SIDE),
+        default=512,
+        help="side of the images (default: 512)",
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=to_path,
         default=Path("evaluations"),
         help="folder of the results (default: evaluations)",
     )
     parser.add_argument("--save-images", action="store_true", help="keep the results as PNG")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print the table."""
-    from datnet.data.sample import sample_images
     from datnet.devices import choose_device
-    from datnet.evaluation.evaluate import evaluate_networks, read_pairs, results_folder
-    from datnet.evaluation.protocol import CONTROLS, every_pair
+    from datnet.evaluation.controls import CONTROLS
+    from datnet.evaluation.evaluate import (
+        evaluate_networks,
+        results_folder,
+        saved_results_folder,
+    )
+    from datnet.evaluation.pairs import every_pair, read_pairs
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import summary_table
-    from datnet.images.files import write_text
-    from datnet.images.reading import find_images  # these import torch
+    from datnet.images.embedded import sample_images
+    from datnet.images.files import check_writable, write_text
+    from datnet.images.finding import find_images  # these import torch
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
-    from datnet.zoo.published import network_file
 
+    check_writable([arguments.output / "table.md"])
     if not arguments.networks and not arguments.results:
         raise DatNetError("there is nothing to measure: name a network, or give --results")
     paths = [network_file(network) for network in arguments.networks]
@@ -109,16 +132,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pairs:
         pairs = read_pairs(arguments.pairs, content_dir, style_dir)
     else:
-        for option in ("contents", "styles"):
-            if (getattr(arguments, option) or 1) < 1:
-                raise DatNetError(f"--{option} must be at least 1")
         pairs = every_pair(
             find_images(content_dir)[: arguments.contents],
             find_images(style_dir)[: arguments.styles],
         )
     results = {
-        name: find_results(pattern, pairs, arguments.size) for name, pattern in arguments.results
+        name: find_results(pattern, pairs, arguments.size, arguments.fit)
+        for name, pattern in arguments.results
     }
+    notes = [f"{name}: {note}" for name, found in results.items() for note in found.notes]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     summaries = evaluate_networks(
         networks,
         pairs,
@@ -128,13 +152,15 @@ def run(arguments: argparse.Namespace) -> int:
         save_images=arguments.save_images,
         device=choose_device(arguments.device),
     )
-    table = summary_table(summaries)
-    files = {name: [path] for name, path in networks.items()}
-    files |= {name: list(pictures.values()) for name, pictures in results.items()}
-    if len(files) > 1:
-        table += "\n\n" + differences_from_first(
-            {name: results_folder(arguments.output, name, *files[name]) for name in files}
-        )
+    table = "\n\n".join([summary_table(summaries), *notes])
+    folders = {
+        name: results_folder(arguments.output, name, path) for name, path in networks.items()
+    }
+    folders |= {
+        name: saved_results_folder(arguments.output, name, found) for name, found in results.items()
+    }
+    if len(folders) > 1:
+        table += "\n\n" + differences_from_first(folders)
     write_text(arguments.output / "table.md", table + "\n")
     print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
     return 0
@@ -157,10 +183,10 @@ def differences_from_first(folders: dict[str, Path]) -> str:
 
 def named_results(text: str) -> tuple[str, str]:
     """Split NAME=PATTERN."""
-    name, equals, pattern = text.partition("=")
-    if not (name and equals and pattern) or "/" in name:
+    title, equals, pattern = text.partition("=")
+    if not (title and equals and pattern) or "/" in title:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATTERN or NAME=FOLDER")
-    return name, pattern
+    return title, to_name(pattern)
 
 
 def name_networks(networks: list[tuple[NetworkDescription, Path]]) -> dict[str, Path]:

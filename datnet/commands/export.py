@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from datnet.commands.arguments import to_path
+
 DESCRIPTION = """\
 Write a trained network, its encoder included, as one file that runs without DatNet: ONNX, or the
 PT2 archive of torch.export. Pictures may have any size from 32 pixels, content and style their own.
@@ -36,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "network",
-        type=Path,
+        type=to_path,
         metavar="NETWORK",
         help="a file that `datnet train` wrote, or its run's folder; a network that comes with "
         "DatNet, such as adain; a published one: microast; or a method without training: wct",
@@ -44,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=to_path,
         help="the file to write, *.onnx or *.pt2 (default: NAME.onnx in this folder)",
     )
     parser.add_argument(
@@ -57,15 +59,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, and print how far the file is from the network."""
-    from datnet.stylize.export import TOLERANCE, export_network  # imports torch
+    from datnet.images.files import check_writable
+    from datnet.stylize.export import TOLERANCE, export_network, require_suffix  # imports torch
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import load_network, read_description
-    from datnet.zoo.published import network_file
 
-    path = network_file(arguments.network)
-    description = read_description(path)
+    file = network_file(arguments.network)
+    description = read_description(file)
     output = arguments.output or Path(f"{description.name}.onnx")
+    require_suffix(output)
+    check_writable([output])
     comparisons = export_network(
-        load_network(path), description, output, alpha_input=not arguments.no_alpha
+        load_network(file), description, output, alpha_input=not arguments.no_alpha
     )
     for each in comparisons:
         content, style = (f"{h} × {w}" for h, w in (each.content_size, each.style_size))

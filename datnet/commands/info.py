@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+from datnet.commands.arguments import to_path
 from datnet.errors import DatNetError
 
 DESCRIPTION = """\
@@ -35,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "network",
-        type=Path,
+        type=to_path,
         metavar="NETWORK",
         help="a file that `datnet train` wrote, or its run's folder; a network that comes with "
         "DatNet, such as adain; a published one: microast; or a method without training: wct, "
@@ -46,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     form.add_argument("--json", action="store_true", help="print the file's header as JSON")
     parser.add_argument(
         "--evaluations",
-        type=Path,
+        type=to_path,
         help="folder of results of `datnet evaluate` for the card (default: evaluations)",
     )
     parser.set_defaults(run=run)
@@ -54,15 +55,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts, the card or the header."""
-    from datnet.zoo.card import NetworkFile, facts, find_summaries, model_card  # imports torch
-    from datnet.zoo.published import network_file
+    from datnet.evaluation.of_network import measured  # these import torch
+    from datnet.zoo.card import NetworkFile, facts, model_card
+    from datnet.zoo.lookup import network_file
 
     folder = arguments.evaluations
     if folder is not None and not folder.is_dir():
         raise DatNetError(f"--evaluations {folder}: there is no folder of this name")
     file = NetworkFile.read(network_file(arguments.network))
     if arguments.card:
-        print(model_card(file, find_summaries(file, folder or Path("evaluations"))), end="")
+        print(model_card(file, measured(file, folder or Path("evaluations"))), end="")
     elif arguments.json:
         report = {
             "file": str(file.path),

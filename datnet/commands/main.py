@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import warnings
-from typing import TextIO
+from collections.abc import Callable
+from typing import NoReturn
 
 import datnet
 from datnet.commands import (
@@ -24,22 +23,49 @@ from datnet.commands import (
     summarize,
     weights,
 )
-from datnet.errors import DatNetError, DatNetWarning, in_words
+from datnet.commands.arguments import Parser, to_name
+from datnet.commands.process import run_command
 
 DESCRIPTION = """\
 Arbitrary artistic style transfer: train, measure and use DatNet and its rivals.
 `datnet COMMAND --help` explains a command.
 """
 
+ENDING = """\
+exit status: 0 done; 1 something that you can mend, with one line that says what; 2 a mistyped
+command line; 70 an error of DatNet itself, which DATNET_TRACEBACK=1 shows in full; 128 + N ended by
+signal N, such as 130 by Ctrl-C.
+"""
 
-def main() -> None:
+LISTS: dict[str, Callable[[str], str]] = {"pictures": to_name, "changes": str}
+"""Positional lists that may go on after an option, and what their entries are."""
+
+
+def main() -> NoReturn:
     """Run the command that the command line names, and exit with its status."""
-    if sys.argv[1:2] == ["train"]:
-        # Hydra reads the command line itself, and a process for every GPU is started by repeating
-        # this process's command: so the training's own module becomes this process.
-        os.execv(sys.executable, [sys.executable, "-m", "datnet.training", *sys.argv[2:]])
-    parser = argparse.ArgumentParser(
-        "datnet", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    run_command(train if sys.argv[1:2] == ["train"] else run)
+
+
+def train() -> NoReturn:
+    """Become the training's own module.
+
+    Hydra reads the command line itself, and a process for every GPU is started by repeating this
+    process's command.
+    """
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "datnet.training", *sys.argv[2:]],
+        {"PYTHONIOENCODING": ":backslashreplace", **os.environ},  # for names that no terminal shows
+    )
+
+
+def run() -> int:
+    """Run any other command."""
+    parser: argparse.ArgumentParser = Parser(
+        "datnet",
+        description=DESCRIPTION,
+        epilog=ENDING,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -58,40 +84,13 @@ def main() -> None:
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
     if rest:  # argparse ends a list where an option stands
-        lists = [name for name in ("pictures", "changes") if name in arguments]
+        lists = [each for each in LISTS if each in arguments]
         if not lists or any(each.startswith("-") for each in rest):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        try:
+            rest = [LISTS[lists[0]](each) for each in rest]
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"argument {lists[0]}: {error}")
         setattr(arguments, lists[0], [*getattr(arguments, lists[0]), *rest])
-    warnings.showwarning = show_warning
-    try:
-        status = arguments.run(arguments)
-        sys.stdout.flush()
-        sys.exit(status)
-    except BrokenPipeError:  # `datnet doctor | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except DatNetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        print(f"error: {in_words(error)}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-
-
-def show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Show our own warnings as one line, and all others as Python does."""
-    if issubclass(category, DatNetWarning):
-        text = f"note: {message}\n"
-    else:
-        text = warnings.formatwarning(message, category, filename, lineno, line)
-    (file or sys.stderr).write(text)
+    status: int = arguments.run(arguments)
+    return status

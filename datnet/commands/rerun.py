@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from datnet.errors import DatNetError
+from datnet.commands.arguments import to_path
 
 DESCRIPTION = """\
 Repeat a training from the settings saved in its folder, and say whether the same weights came out.
-On a processor they are equal to the bit with the same versions and number of threads. Settings can
-be changed: datnet rerun RUN_DIR seed=2 trainer.max_steps=100.
+On a processor they are equal to the bit with the same versions and number of threads; the exit
+status is 1 where they are not. Settings can be changed: datnet rerun RUN_DIR seed=2
+trainer.max_steps=100; then nothing is compared.
 """
 
 EXAMPLES = """\
@@ -29,29 +30,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="RUN_DIR", help="the run's folder")
+    parser.add_argument("folder", type=to_path, metavar="RUN_DIR", help="the run's folder")
     parser.add_argument(
         "changes", nargs="*", metavar="KEY=VALUE", help="settings that shall differ"
     )
     parser.add_argument(
-        "--run-dir", type=Path, help="folder of the new run (default: RUN_DIR_rerun)"
+        "--run-dir",
+        type=to_path,
+        help="folder of the new run (default: RUN_DIR_rerun, RUN_DIR_rerun_2, …)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare and print."""
-    from datnet.training.rerun import differences, settings_of  # these import torch
-    from datnet.training.run import exits_of_training, quieten, train
+    from datnet.training.exits import exits_of_training, quieten  # these import torch
+    from datnet.training.rerun import differences, settings_of_repetition
+    from datnet.training.run import train
 
     original = arguments.folder
-    target = arguments.run_dir or original.with_name(f"{original.name}_rerun")
-    if target.resolve() == original.resolve():
-        raise DatNetError("--run-dir must be another folder than RUN_DIR")
-    config = settings_of(original, [*arguments.changes, f"run_dir={target}", "ckpt_path=last"])
+    config = settings_of_repetition(original, arguments.changes, arguments.run_dir)
     quieten()
-    with exits_of_training(target):
+    with exits_of_training(config.run_dir):
         train(config)
-    if not arguments.changes:
-        print(differences(original / "network.safetensors", target / "network.safetensors"))
-    return 0
+    if arguments.changes:
+        print(f"settings were changed: the weights in {config.run_dir} are not compared")
+        return 0
+    networks = (Path(folder) / "network.safetensors" for folder in (original, config.run_dir))
+    different = differences(*networks)
+    print(different or "the weights are equal to the bit")
+    return 1 if different else 0

@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 import threading
-from importlib.util import find_spec
 
-from datnet.errors import DatNetError
+from datnet.commands.arguments import real, to_path, to_word, whole
+from datnet.errors import require_extra
 
 DESCRIPTION = """\
 Show a page in the browser on which one drops a photo and a painting, moves sliders and downloads
@@ -35,37 +35,51 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--checkpoint",
+        type=to_path,
         nargs="+",
         metavar="NETWORK",
         help="network.safetensors of `datnet train`, or the run's folder; a network that comes "
         "with DatNet, such as adain; or a published one: microast; of several the page offers the "
         "choice (default: datnet_full)",
     )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
+    parser.add_argument(
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+    )
     parser.add_argument(
         "--host",
+        type=to_word,
         default="127.0.0.1",
         help="address to listen on; 0.0.0.0 lets other machines in, without a password "
         "(default: 127.0.0.1, this machine alone)",
     )
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument(
+        "--port", type=whole(1, 65535), default=7860, help="port to listen on (default: 7860)"
+    )
     parser.add_argument("--open-browser", action="store_true", help="show the page right away")
     parser.add_argument(
         "--queue",
-        type=int,
+        type=whole(1, 1_000_000),
         default=16,
         metavar="N",
         help="how many may wait for their turn; more are told to try again (default: 16)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="pictures painted at once (default: 1)"
+        "--jobs",
+        type=whole(1, 1024),
+        default=1,
+        metavar="N",
+        help="pictures painted at once (default: 1)",
     )
     parser.add_argument(
-        "--max-upload", type=float, default=20, metavar="MB", help="largest file (default: 20)"
+        "--max-upload",
+        type=real(0, 1e6, without_least=True),
+        default=20,
+        metavar="MB",
+        help="largest file (default: 20)",
     )
     parser.add_argument(
         "--max-pixels",
-        type=float,
+        type=real(0, 180, without_least=True),
         default=4,
         metavar="MILLIONS",
         help="largest result, in millions of pixels (default: 4)",
@@ -75,20 +89,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until it is stopped."""
-    if find_spec("gradio") is None:
-        raise DatNetError("`datnet serve` needs Gradio; install it: pip install 'datnet[serve]'")
-    for option in ("queue", "jobs", "max_upload", "max_pixels"):
-        if not getattr(arguments, option) > 0:
-            raise DatNetError(f"--{option.replace('_', '-')} must be more than 0")
-    if not 1 <= arguments.port <= 65535:
-        raise DatNetError(f"--port is {arguments.port}; it must be between 1 and 65535")
+    require_extra("serve", "gradio", purpose="`datnet serve`")
     from datnet.commands.evaluate import name_networks  # these import torch
-    from datnet.data.sample import sample_images
+    from datnet.images.embedded import sample_images
     from datnet.stylize.page.limits import Limits
     from datnet.stylize.page.server import check_address, serve
     from datnet.stylize.stylizer import Stylizer
+    from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import read_description
-    from datnet.zoo.published import network_file
 
     check_address(arguments.host, arguments.port)
     if arguments.checkpoint is None:
@@ -96,8 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         stylizers = {shipped.description.name: shipped}
     else:
         files = [network_file(network) for network in arguments.checkpoint]
-        names = name_networks([(read_description(path), path) for path in files])
-        stylizers = {name: Stylizer(path, arguments.device) for name, path in names.items()}
+        names = name_networks([(read_description(file), file) for file in files])
+        stylizers = {name: Stylizer(file, arguments.device) for name, file in names.items()}
     limits = Limits(
         waiting=arguments.queue,
         jobs=arguments.jobs,

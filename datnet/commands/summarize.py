@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from datnet.errors import DatNetError
+from datnet.commands.arguments import to_path, to_word
+from datnet.errors import DatNetError, MissingExtraError
 
 DESCRIPTION = """\
 Print a table of a sweep: a row for every combination of settings that was tried, with means and
@@ -35,23 +35,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "folder", type=Path, help="the sweep's folder, or any folder of runs or of sweeps"
+        "folder", type=to_path, help="the sweep's folder, or any folder of runs or of sweeps"
     )
     parser.add_argument(
         "--metrics",
+        type=to_word,
         nargs="+",
         metavar="METRIC",
         help="names from finished.json (default: those of Table 3, style distance, loss)",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, help="where summary.* go (default: the sweep's folder)"
+        "-o", "--output", type=to_path, help="where summary.* go (default: the sweep's folder)"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Summarize and print."""
-    from datnet.evaluation.sweep_summary import (  # these import matplotlib and torch
+    from datnet.evaluation.sweep_summary import (  # these import torch
         csv_text,
         default_metrics,
         groups_of,
@@ -60,8 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
         read_runs,
         table,
     )
-    from datnet.images.files import write_text
+    from datnet.images.files import check_writable, write_text
 
+    output = arguments.output or arguments.folder
+    check_writable(output / f"summary.{suffix}" for suffix in ("md", "csv", "png"))
     runs = read_runs(arguments.folder)
     groups = groups_of(runs)
     if not groups:
@@ -75,9 +78,13 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [each for each in runs if each.metrics is None]
     lines += [f"not finished: {each.folder.name} (step {each.steps})" for each in unfinished]
     text = "\n".join(lines)
-    output = arguments.output or arguments.folder
     write_text(output / "summary.md", text + "\n")
     write_text(output / "summary.csv", csv_text(groups))
-    plot(groups, metrics, output / "summary.png")
-    print(f"{text}\n\nsummary.md, summary.csv and summary.png are in {output}")
+    files = "summary.md and summary.csv"
+    try:
+        plot(groups, metrics, output / "summary.png")
+        files = "summary.md, summary.csv and summary.png"
+    except MissingExtraError as error:
+        text += f"\n\nno summary.png: {error}"
+    print(f"{text}\n\n{files} are in {output}")
     return 0

@@ -6,6 +6,7 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
+from datnet.commands.arguments import to_word
 from datnet.errors import DatNetError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     fetching.add_argument(
         "names",
+        type=to_word,
         nargs="*",
         metavar="NAME",
         help=f"one of {NAMES}; default: {' and '.join(DEFAULT_NAMES)}, which is "
@@ -86,7 +88,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Print the path of the file that would be used, for scripts and for copying "
         "to another machine. Fetches nothing; fails if there is no such file.",
     )
-    locating.add_argument("name", metavar="NAME", help=f"one of {NAMES}")
+    locating.add_argument("name", type=to_word, metavar="NAME", help=f"one of {NAMES}")
     locating.set_defaults(run=run_path)
 
 
@@ -114,7 +116,7 @@ def run_fetch(args: argparse.Namespace) -> int:
 
     names = args.names or DEFAULT_NAMES
     for name in names:
-        state_of(name)  # a misspelt last name shall not be found after the first ones are fetched
+        state_of(name)  # a misspelt last name is found before the first ones are fetched
     for name in names:
         print(f"{name:8} {published_file(name) if name in PUBLISHED else find_weights(name)}")
     if not args.names:

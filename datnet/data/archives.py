@@ -20,8 +20,9 @@ from types import ModuleType
 from typing import BinaryIO, NamedTuple, cast
 
 from datnet.errors import DatNetError
-from datnet.images.folders import suffix_of, walk
-from datnet.images.reading import FORMATS, UnreadableImageError
+from datnet.images.errors import UnreadableImageError
+from datnet.images.folders import is_of_system, left_out_by_name, walk
+from datnet.images.formats import FORMATS, suffix_of
 
 MOST_BYTES = 2**29
 """Larger files are left out: they are read into memory."""
@@ -177,8 +178,10 @@ def _why_left_out(name: str, size: int) -> str:
     parts = name.split("/")
     if any(part.startswith(".") for part in parts if part not in (".", "..")):
         return "hidden"
+    if any(is_of_system(part) for part in parts[:-1] if part not in (".", "..")):
+        return "a folder of the system's, not of pictures"
     if suffix_of(parts[-1]) not in FORMATS:
-        return "its name is not that of an image"
+        return left_out_by_name(name).reason
     return _too_large(size)
 
 

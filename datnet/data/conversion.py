@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 from PIL import Image
 
 from datnet.data.suitable import check_size, side_to_decode
-from datnet.images.reading import EXTENT, decode, turn_to_upright, upright_rgb
+from datnet.images.reading import decode
+from datnet.images.upright import EXTENT, turn_to_upright, upright_rgb
 
 
 class Prepared(NamedTuple):

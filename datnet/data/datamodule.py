@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from annotated_types import Ge
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datnet.data.pairs import FixedPairs, LateCrops, Pair, PairDataset, PairSampler, collate
-from datnet.data.sample import sample_images
 from datnet.data.sets import ImageSet, open_images
 from datnet.data.suitable import SMALLEST_SIDE
 from datnet.errors import DatNetError
+from datnet.images.embedded import FOLDER, VERSION, sample_images
 from datnet.images.remote import is_remote
+from datnet.zoo.values import annotations_of, converted
 
 
 class ContentStyleDataModule(LightningDataModule):
@@ -28,7 +31,7 @@ class ContentStyleDataModule(LightningDataModule):
 
     Args:
         content_dir: Folder of content images; subfolders belong to it. ``None`` takes the embedded
-            sample set, which is made when it is first needed.
+            sample set.
         style_dir: Folder of style images, likewise.
         validation_content_dir: Folder of content images for validation; ``None`` takes those of
             training, or those of the sample set that are kept from training.
@@ -57,15 +60,15 @@ class ContentStyleDataModule(LightningDataModule):
         validation_content_dir: str | Path | None = None,
         validation_style_dir: str | Path | None = None,
         short_side: int | None = 512,
-        crop_size: int = 256,
+        crop_size: Annotated[int, Ge(SMALLEST_SIDE)] = 256,
         horizontal_flip: bool = False,
-        batch_size: int = 8,
-        num_workers: int = 2,
-        validation_pairs: int = 8,
-        seed: int = 1,
+        batch_size: Annotated[int, Ge(1)] = 8,
+        num_workers: Annotated[int, Ge(0)] = 2,
+        validation_pairs: Annotated[int, Ge(1)] = 8,
+        seed: Annotated[int, Ge(0)] = 1,
         licence: str | None = None,
-        late_from_step: int | None = None,
-        late_crop_size: int | None = None,
+        late_from_step: Annotated[int, Ge(0)] | None = None,
+        late_crop_size: Annotated[int, Ge(SMALLEST_SIDE)] | None = None,
         late_short_side: int | None = None,
     ) -> None:
         super().__init__()
@@ -98,18 +101,8 @@ class ContentStyleDataModule(LightningDataModule):
         Raises:
             DatNetError: If a setting cannot work, or a folder is missing or holds no image.
         """
-        for name, smallest in (
-            ("crop_size", SMALLEST_SIDE),
-            ("late_crop_size", SMALLEST_SIDE),
-            ("late_from_step", 0),
-            ("batch_size", 1),
-            ("num_workers", 0),
-            ("validation_pairs", 1),
-            ("seed", 0),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise DatNetError(f"{name} must be at least {smallest}, not {value}.")
+        for name, annotation in annotations_of(ContentStyleDataModule).items():
+            converted(f"data.{name}", annotation, getattr(self, name))
         if (self.late_from_step is None) != (self.late_crop_size is None):
             raise DatNetError("late_from_step and late_crop_size need each other; give both.")
         for part in ("", "late_"):
@@ -150,11 +143,16 @@ class ContentStyleDataModule(LightningDataModule):
         }
 
     def fingerprints(self) -> dict[str, str]:
-        """What tells the content and style images apart from other sets."""
+        """What tells the content and style images apart from other sets.
+
+        That of the embedded set names its version.
+        """
         self.check()
         return {
-            "content": self._images[self.content_dir].fingerprint(),
-            "style": self._images[self.style_dir].fingerprint(),
+            kind: f"sample version {VERSION}"
+            if Path(place).parent == FOLDER.absolute()
+            else self._images[place].fingerprint()
+            for kind, place in (("content", self.content_dir), ("style", self.style_dir))
         }
 
     def setup(self, stage: str) -> None:
@@ -220,4 +218,6 @@ class ContentStyleDataModule(LightningDataModule):
 
 def _place(location: str | Path) -> str:
     """One name for one place, so that no folder is listed twice."""
+    if not str(location):
+        raise DatNetError("a folder's path is empty; None takes the embedded sample set")
     return str(location) if is_remote(location) else str(Path(location).absolute())

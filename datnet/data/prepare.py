@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import shutil
-import tarfile
-import warnings
-import zlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from datnet.data.archives import Folder, Item, Source, list_items, open_source
-from datnet.data.conversion import Prepared, prepare_image
+from datnet.data.shard_writing import Settings, ShardJob, read_record, write_shard
 from datnet.data.shards import (
     ENTRIES,
     ENTRY,
@@ -39,82 +34,12 @@ from datnet.data.shards import (
     member_name,
     shard_name,
 )
-from datnet.data.suitable import SMALLEST_SIDE
-from datnet.data.workers import Begin, supervise
+from datnet.data.workers import supervise
 from datnet.errors import DatNetError
 from datnet.images.files import complete_or_absent, write_text
-from datnet.images.reading import UnreadableImageError
 
 OUTCOMES = ("taken", "converted", "skipped")
 SECONDS_PER_FILE = 300.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What shards depend on, besides the files.
-
-    Attributes:
-        short_side: The shorter side that larger images are reduced to, in pixels.
-        quality: Of the JPEGs that are written, 1 to 100.
-        images_per_shard: Files that go into one shard.
-    """
-
-    short_side: int = 512
-    quality: int = 95
-    images_per_shard: int = 1000
-
-    def check(self) -> None:
-        """Raise a DatNetError if a value cannot be used."""
-        for name, lowest, highest in (
-            ("short_side", SMALLEST_SIDE, 4096),
-            ("quality", 1, 100),
-            ("images_per_shard", 1, 1_000_000),
-        ):
-            if not lowest <= getattr(self, name) <= highest:
-                raise DatNetError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be between "
-                    f"{lowest} and {highest}"
-                )
-
-
-class Outcome(NamedTuple):
-    """What became of a file.
-
-    Attributes:
-        outcome: ``taken`` as it is, ``converted`` or ``skipped``.
-        reason: Why it was skipped.
-        offset: Where its JPEG begins in the shard.
-        size: The bytes of that.
-        checksum: Their CRC-32.
-    """
-
-    outcome: str
-    reason: str = ""
-    offset: int = 0
-    size: int = 0
-    checksum: int = 0
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """A shard to make.
-
-    Attributes:
-        output: Folder of shards.
-        shard: Number of the shard.
-        files: The files that go into it, each with its source.
-        settings: How.
-    """
-
-    output: Path
-    shard: int
-    files: list[tuple[Source, Item]]
-    settings: Settings
-
-    @property
-    def first_number(self) -> int:
-        """Number of the first file."""
-        return self.shard * self.settings.images_per_shard
 
 
 @dataclass
@@ -260,7 +185,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _make_shards(jobs: list[ShardJob], processes: int, file_count: int) -> None:
-    missing = [job for job in jobs if _record(job) is None]
+    missing = [job for job in jobs if read_record(job) is None]
     done = file_count - sum(len(job.files) for job in missing)
     with tqdm(total=file_count, initial=done, desc="preparing", unit=" files") as progress:
         for _ in supervise(
@@ -273,82 +198,6 @@ def _make_shards(jobs: list[ShardJob], processes: int, file_count: int) -> None:
             pass
 
 
-# ---------------------------------------------------------------------------------- one shard
-
-
-def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Begin) -> None:
-    """Make a shard and its record.
-
-    Args:
-        job: Which.
-        excluded: Positions in the job of the files that end the process, with the reason.
-        begin: Is called with the position of each file before it is read, and again before it is
-            decoded: in a compressed archive reading it can mean to unpack all that lies before.
-
-    Raises:
-        DatNetError: If the shard cannot be written.
-    """
-    warnings.filterwarnings("ignore", module="PIL")  # of damaged metadata, into the progress bar
-    path = job.output / shard_name(job.shard)
-    try:
-        with complete_or_absent(path) as unfinished:
-            with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as archive:
-                outcomes = []
-                for position, (source, item) in enumerate(job.files):
-                    begin(position, timed=False)
-                    if position in excluded:
-                        outcomes.append(Outcome("skipped", excluded[position]))
-                        continue
-                    try:
-                        content = source.read(item)
-                        begin(position)
-                        prepared = prepare_image(
-                            source.path / item.name,
-                            content,
-                            job.settings.short_side,
-                            job.settings.quality,
-                        )
-                    except UnreadableImageError as error:
-                        outcomes.append(Outcome("skipped", error.reason))
-                        continue
-                    outcomes.append(_add(archive, job.first_number + position, prepared))
-            size = unfinished.stat().st_size
-        record = {"bytes": size, "outcomes": outcomes}
-        write_text(_record_path(job), json.dumps(record))
-    except OSError as error:
-        raise DatNetError(
-            f"{path} cannot be written: {error.strerror or error}. The same command goes on where "
-            "it stopped."
-        ) from error
-
-
-def _add(archive: tarfile.TarFile, number: int, prepared: Prepared) -> Outcome:
-    content, outcome = prepared
-    member = tarfile.TarInfo(member_name(number))  # of nobody and of no time: always the same bytes
-    member.size = len(content)
-    offset = archive.offset + tarfile.BLOCKSIZE
-    archive.addfile(member, io.BytesIO(content))
-    return Outcome(outcome, "", offset, len(content), zlib.crc32(content))
-
-
-def _record_path(job: ShardJob) -> Path:
-    return job.output / UNFINISHED / f"{job.shard:05}.json"
-
-
-def _record(job: ShardJob) -> list[Outcome] | None:
-    """What a finished shard holds; None if it is not finished."""
-    try:
-        record = json.loads(_record_path(job).read_text())
-        size = (job.output / shard_name(job.shard)).stat().st_size
-    except (FileNotFoundError, ValueError):  # a power failure may leave empty files
-        return None
-    outcomes = [Outcome(*outcome) for outcome in record["outcomes"]]
-    return outcomes if size == record["bytes"] and len(outcomes) == len(job.files) else None
-
-
-# ------------------------------------------------------------------------------ index and report
-
-
 def _write_index(output: Path, jobs: list[ShardJob], left_out: list[tuple[Source, Item]]) -> None:
     summary = Summary(bytes=sum((output / shard_name(job.shard)).stat().st_size for job in jobs))
     entries = np.empty(sum(len(job.files) for job in jobs), ENTRY)
@@ -359,7 +208,7 @@ def _write_index(output: Path, jobs: list[ShardJob], left_out: list[tuple[Source
         report = csv.writer(file)
         report.writerow(["source", "file", "outcome", "reason", "image"])
         for job in jobs:
-            for position, outcome in enumerate(_record(job) or []):
+            for position, outcome in enumerate(read_record(job) or []):
                 number = job.first_number + position
                 image = ""
                 if outcome.outcome != "skipped":

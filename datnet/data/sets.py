@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,11 @@ from PIL import Image
 from datnet.data.shards import INDEX, SETTINGS, UNFINISHED, Shards
 from datnet.errors import DatNetError
 from datnet.images import remote
-from datnet.images.reading import FORMATS, UnreadableImageError, find_image_names, read_image
+from datnet.images.errors import UnreadableImageError
+from datnet.images.finding import find_image_names, warn_of_left_out
+from datnet.images.folders import left_out_by_name
+from datnet.images.formats import FORMATS, UNREADABLE_SUFFIXES, suffix_of
+from datnet.images.reading import read_image
 
 
 class ImageSet(Protocol):
@@ -89,9 +94,17 @@ class RemoteImageFiles(ImageFiles):
 def open_images(location: Path | str) -> ImageSet:
     """Open a folder of images or of shards, local or by address, without reading an image.
 
+    A :class:`~datnet.errors.DatNetWarning` tells of pictures that are left out, see
+    :func:`datnet.images.finding.find_images`.
+
+    Args:
+        location: The folder; ``~`` stands for the user's own.
+
     Raises:
         DatNetError: If there is no such folder, or no image in it.
     """
+    if not str(location):
+        raise DatNetError("the folder of images is an empty text; name a folder, or . for this one")
     if remote.is_remote(location):
         address = str(location).rstrip("/")
         try:
@@ -99,7 +112,7 @@ def open_images(location: Path | str) -> ImageSet:
         except FileNotFoundError:
             return _open_remote_files(address)
         return Shards(address)
-    folder = Path(location)
+    folder = Path(os.path.expanduser(location))  # noqa: PTH111  # which never fails
     if (folder / INDEX).exists():
         return Shards(folder)
     if (folder / UNFINISHED / SETTINGS).exists():
@@ -116,7 +129,10 @@ def open_images(location: Path | str) -> ImageSet:
 
 
 def _open_remote_files(address: str) -> ImageSet:
-    names = remote.list_names(address, FORMATS)
+    found = remote.list_names(address, FORMATS.keys() | UNREADABLE_SUFFIXES)
+    names = [name for name in found if suffix_of(name) in FORMATS]
     if not names:
         raise DatNetError(f"{address}: there is neither index.json nor an image here.")
+    others = [left_out_by_name(name) for name in found if suffix_of(name) not in FORMATS]
+    warn_of_left_out(address, others)
     return RemoteImageFiles(address, names)

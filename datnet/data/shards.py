@@ -30,7 +30,8 @@ from PIL import Image
 
 from datnet.errors import DatNetError
 from datnet.images import remote
-from datnet.images.reading import UnreadableImageError, read_image
+from datnet.images.errors import UnreadableImageError
+from datnet.images.reading import read_image
 
 INDEX = "index.json"
 ENTRIES = "index.npy"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from datnet.images.reading import UnreadableImageError
+from datnet.images.errors import UnreadableImageError
 
 SMALLEST_SIDE = 32
 """Images with a shorter side than this, in pixels, are not trained on."""

@@ -9,10 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -20,7 +18,7 @@ from tqdm import tqdm
 from datnet.devices import precision, ran_out_of_memory
 from datnet.errors import DatNetError
 from datnet.evaluation.candidates import Candidate, random_pictures
-from datnet.evaluation.efficiency import ParameterCounts, multiply_adds, parameters
+from datnet.evaluation.efficiency import multiply_adds
 from datnet.evaluation.machine import describe_machine
 from datnet.evaluation.peak_memory import (
     OUT_OF_MEMORY,
@@ -28,18 +26,18 @@ from datnet.evaluation.peak_memory import (
     peak_in_new_process,
     peak_of_painting,
 )
+from datnet.evaluation.running_cost import RunningCost, quartiles_of, ratio
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.parameters import ParameterCounts, parameters
 
 COUNTED_SIZE = 256
 """Side of the images for which multiply-adds are counted."""
 LARGEST_SIZE = 4096
-REFERENCE = "adain"
-"""Title of the network that ratios are taken to."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class BenchmarkSettings:
     """How is measured.
 
     Attributes:
@@ -91,29 +89,6 @@ class Cost:
     multiply_adds: int | None
 
 
-@dataclass
-class Measurement:
-    """One network at one size.
-
-    Attributes:
-        network: The candidate's title.
-        size: Side of content and style.
-        seconds: Of every run: a whole painting, both images encoded.
-        seconds_style_encoded: Of every run: a painting whose style is encoded already.
-        peak_bytes: The most memory that a painting takes beyond the weights.
-        peak_source: What told it, see :class:`~datnet.evaluation.peak_memory.Peak`.
-        problem: Why numbers are missing, in a few words.
-    """
-
-    network: str
-    size: int
-    seconds: list[float] = field(default_factory=list)
-    seconds_style_encoded: list[float] = field(default_factory=list)
-    peak_bytes: int | None = None
-    peak_source: str | None = None
-    problem: str | None = None
-
-
 class Benchmark:
     """Networks of which the costs are counted, ready to be timed.
 
@@ -130,7 +105,7 @@ class Benchmark:
         DatNetError: If a network cannot be built.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], settings: Settings) -> None:
+    def __init__(self, candidates: Sequence[Candidate], settings: BenchmarkSettings) -> None:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.candidates = candidates
@@ -141,7 +116,7 @@ class Benchmark:
         encoders: dict[str, VggEncoder] = {}
         for candidate in tqdm(candidates, "counting", disable=None, leave=False):
             if candidate.encoder not in encoders:
-                encoders[candidate.encoder] = VggEncoder(candidate.encoder, weights=None)
+                encoders[candidate.encoder] = VggEncoder(candidate.encoder)
             network = candidate.build(encoders[candidate.encoder])
             try:
                 count = multiply_adds(network, COUNTED_SIZE, COUNTED_SIZE)
@@ -153,7 +128,7 @@ class Benchmark:
         for network in self.networks.values():
             network.to(settings.device)
 
-    def measure(self, size: int) -> list[Measurement]:
+    def measure(self, size: int) -> list[RunningCost]:
         """Measure all networks at one size: the peaks of memory first, then times, in turns.
 
         A network that runs out of memory or fails has a problem instead of times, is not tried at
@@ -174,10 +149,10 @@ class Benchmark:
                     bar.update()
         return measurements
 
-    def _measure_memory(self, candidate: Candidate, size: int) -> Measurement:
+    def _measure_memory(self, candidate: Candidate, size: int) -> RunningCost:
         title, settings = candidate.title, self.settings
         if title in self._hopeless:
-            return Measurement(title, size, problem=f"not tried: {self._hopeless[title]}")
+            return RunningCost(title, size, problem=f"not tried: {self._hopeless[title]}")
         try:
             # On the CPU the networks of this process stay in memory beside the new process, so a
             # painting that fits there fits here.
@@ -190,11 +165,11 @@ class Benchmark:
             peak = Peak(problem=describe_failure(error))
         if peak.problem:
             self._hopeless[title] = f"{peak.problem} at {size}²"
-        return Measurement(
+        return RunningCost(
             title, size, peak_bytes=peak.bytes, peak_source=peak.source, problem=peak.problem
         )
 
-    def _take_turn(self, measurement: Measurement, timed: bool) -> None:
+    def _take_turn(self, measurement: RunningCost, timed: bool) -> None:
         network = self.networks[measurement.network]
         try:
             if timed:
@@ -228,7 +203,7 @@ class Benchmark:
             features = network.encode_style(style)
             return whole, seconds_of(paint_in_encoded_style, device)
 
-    def report(self, measurements: Sequence[Measurement]) -> dict[str, Any]:
+    def report(self, measurements: Sequence[RunningCost]) -> dict[str, Any]:
         """Everything that is known, for JSON."""
         settings = self.settings
         return {
@@ -263,8 +238,8 @@ class Benchmark:
                 {
                     "network": measurement.network,
                     "size": measurement.size,
-                    "seconds": summary(measurement.seconds),
-                    "seconds_style_encoded": summary(measurement.seconds_style_encoded),
+                    "seconds": quartiles_of(measurement.seconds),
+                    "seconds_style_encoded": quartiles_of(measurement.seconds_style_encoded),
                     "peak_bytes": measurement.peak_bytes,
                     "peak_source": measurement.peak_source,
                     "ratio_to_adain": ratio(measurement, measurements),
@@ -294,34 +269,3 @@ def seconds_of(paint: Callable[[], object], device: torch.device) -> float:
 def _finish(device: torch.device) -> None:
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
-
-
-def summary(seconds: Sequence[float]) -> dict[str, Any] | None:
-    """Median, quartiles and every run; None if there is none."""
-    if not seconds:
-        return None
-    lower, middle, upper = np.percentile(seconds, [25, 50, 75]).tolist()
-    return {
-        "median": middle,
-        "lower_quartile": lower,
-        "upper_quartile": upper,
-        "runs": list(seconds),
-    }
-
-
-def ratio(
-    measurement: Measurement, measurements: Sequence[Measurement], reference: str = REFERENCE
-) -> float | None:
-    """How many times as long a network takes as another one at the same size.
-
-    Returns:
-        The median over the turns of the ratio within a turn; None if either has no times.
-    """
-    of_reference = next(
-        (m for m in measurements if m.network == reference and m.size == measurement.size), None
-    )
-    if of_reference is None or not (of_reference.seconds and measurement.seconds):
-        return None
-    return median(
-        own / other for own, other in zip(measurement.seconds, of_reference.seconds, strict=True)
-    )

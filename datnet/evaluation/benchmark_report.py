@@ -7,17 +7,17 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
+from datnet.errors import require_extra
 from datnet.evaluation.machine import sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.images.files import complete_or_absent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 UNITS = """\
 M: millions of parameters, the frozen encoder included as far as painting needs it. G: billions of
@@ -180,6 +180,10 @@ def plot(report: Mapping[str, Any], path: Path, titles: Mapping[str, str] | None
         path: A .png or .pdf file.
         titles: What the legend calls the networks; by default their names.
     """
+    require_extra("figures", "matplotlib", purpose="a plot")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     time_axes, memory_axes = figure.subplots(1, 2)
@@ -216,6 +220,8 @@ def plot(report: Mapping[str, Any], path: Path, titles: Mapping[str, str] | None
 
 
 def _finish_axes(axes: Axes, sizes: Sequence[int]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     if not any(np.size(line.get_xdata()) for line in axes.get_lines()):
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
         return

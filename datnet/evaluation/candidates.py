@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import Architecture, VggEncoder
-from datnet.training.config import CONFIG_DIR, plain_values
+from datnet.zoo.configs import model_config, model_names
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import build_network, read_description
-from datnet.zoo.published import PUBLISHED, network_file
-from datnet.zoo.training_free import METHODS, UNTRAINED, takes_steps
+from datnet.zoo.published import PUBLISHED
+from datnet.zoo.training_free import METHODS, TRAINING_FREE, takes_steps
 
 PAPERS_ENCODER: Architecture = "vgg19"
 
@@ -54,15 +54,8 @@ class Candidate:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network = build_network(
-                self.network, lambda: encoder or VggEncoder(self.encoder, weights=None)
-            )
+            network = build_network(self.network, lambda: encoder or VggEncoder(self.encoder))
         return network.eval().to(memory_format=torch.channels_last)  # as load_network does
-
-
-def model_names() -> list[str]:
-    """Names of all networks in conf/model."""
-    return sorted(path.stem for path in (CONFIG_DIR / "model").glob("*.yaml"))
 
 
 def all_names() -> list[str]:
@@ -95,18 +88,16 @@ def find_candidates(names: Sequence[str], encoder: Architecture | None = None) -
 
 
 def _find(name: str, encoder: Architecture | None) -> Candidate:
-    if name in model_names():
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            model = compose("train", [f"model={name}"]).model
-        return Candidate(name, plain_values(model.network), encoder or PAPERS_ENCODER)
+    if model := model_config(name):
+        return Candidate(name, model["network"], encoder or PAPERS_ENCODER)
     if name in PUBLISHED and not Path(name).exists():
         description = PUBLISHED[name].description
-    elif name in UNTRAINED and not Path(name).exists():
-        description = UNTRAINED[name]
+    elif name in TRAINING_FREE and not Path(name).exists():
+        description = TRAINING_FREE[name]
     elif Path(name).exists():
         description = read_description(network_file(name))
     else:
-        choices = sorted({*model_names(), *PUBLISHED, *UNTRAINED})
+        choices = sorted({*model_names(), *PUBLISHED, *TRAINING_FREE})
         near = difflib.get_close_matches(name, choices, n=1)
         hint = f"did you mean {near[0]}?" if near else f"names are: {', '.join(choices)}"
         raise DatNetError(f"{name} is neither a network of conf/model nor a file; {hint}")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.metrics import METRICS, MetricColumn
-from datnet.evaluation.protocol import read_results
+from datnet.evaluation.metrics import METRICS, Column
+from datnet.evaluation.result_folder import read_results
 from datnet.evaluation.summary import Estimate, format_estimate
 
 PairValues = dict[tuple[str, str], dict[str, float]]
@@ -17,7 +17,8 @@ PairValues = dict[tuple[str, str], dict[str, float]]
 
 EXPLANATION = (
     "The mean difference of the same pairs with its 95% bootstrap interval over contents and "
-    "styles: a gain or a loss where that leaves 0 out, else open. Intervals over pictures do not "
+    "styles: a gain or a loss where that leaves 0 out, else open; of numbers that are best near 0 "
+    "(→0) up or down. Intervals over pictures do not "
     "tell what trainings with other seeds would give, and of few pictures they are too narrow: in "
     "simulations those of 10 × 5 cover the truth in 87 to 92%."
 )
@@ -31,14 +32,22 @@ def mean_pair_values(folders: Sequence[Path]) -> PairValues:
         folders: Evaluations on the same pairs: one network's, or those of one variant's networks
             of several seeds.
 
+    Returns:
+        Of the metrics that every pair has in all of them: a metric that is newer than an evaluation
+        is absent until `datnet evaluate` has completed it.
+
     Raises:
-        DatNetError: If their results are damaged or of another version of DatNet.
+        DatNetError: If their results are damaged or of a newer version of DatNet.
     """
     evaluations = [read_results(folder / "results.csv") for folder in folders]
+    keys = [
+        metric.key
+        for metric in METRICS
+        if all(metric.key in pair for values in evaluations for pair in values.values())
+    ]
     return {
         pair: {
-            column.key: sum(values[pair][column.key] for values in evaluations) / len(evaluations)
-            for column in METRICS
+            key: sum(values[pair][key] for values in evaluations) / len(evaluations) for key in keys
         }
         for pair in evaluations[0]
     }
@@ -48,10 +57,8 @@ def estimates_of(pairs: PairValues) -> dict[str, Estimate]:
     """Mean and interval of every metric."""
     contents, styles = zip(*pairs, strict=True)
     return {
-        column.key: Estimate.of_pairs(
-            [metrics[column.key] for metrics in pairs.values()], contents, styles
-        )
-        for column in METRICS
+        key: Estimate.of_pairs([values[key] for values in pairs.values()], contents, styles)
+        for key in next(iter(pairs.values()))
     }
 
 
@@ -64,8 +71,12 @@ def differences(before: PairValues, after: PairValues) -> dict[str, Estimate]:
     """
     changes = estimates_of(
         {
-            pair: {key: value - before[pair][key] for key, value in metrics.items()}
-            for pair, metrics in after.items()
+            pair: {
+                key: value - before[pair][key]
+                for key, value in values.items()
+                if key in before[pair]
+            }
+            for pair, values in after.items()
         }
     )
     if min(len(set(names)) for names in zip(*after, strict=True)) > 1:
@@ -73,15 +84,18 @@ def differences(before: PairValues, after: PairValues) -> dict[str, Estimate]:
     return {key: replace(change, ci95=None) for key, change in changes.items()}
 
 
-def verdict(column: MetricColumn, difference: Estimate) -> str:
+def verdict(column: Column, difference: Estimate) -> str:
     """What a difference with its interval says: "gain", "loss", or "open" if 0 is inside.
 
-    Without an interval it is open.
+    Without an interval it is open. Of a number that is best near 0 a difference alone does not tell
+    gain from loss: "up" or "down".
     """
     low, high = difference.ci95 or (-math.inf, math.inf)
-    if low > 0 or high < 0:
-        return "gain" if (low > 0) == column.higher_is_better else "loss"
-    return "open"
+    if low <= 0 <= high or math.isnan(low):
+        return "open"
+    if column.better == "zero":
+        return "up" if low > 0 else "down"
+    return "gain" if (low > 0) == (column.better == "high") else "loss"
 
 
 def differences_table(changes: Mapping[str, Mapping[str, Estimate]]) -> str:
@@ -100,5 +114,6 @@ def differences_table(changes: Mapping[str, Mapping[str, Estimate]]) -> str:
             ),
         ]
         for column in METRICS
+        if all(column.key in change for change in changes.values())
     ]
     return aligned(rows)

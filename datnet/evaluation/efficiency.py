@@ -1,59 +1,45 @@
-"""Sizes and costs of networks: parameters and multiply-adds."""
+"""Costs of networks: multiply-adds."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
+from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.ops import winograd
 
 
-@dataclass(frozen=True)
-class ParameterCounts:
-    """How many numbers a network consists of.
+@contextmanager
+def counted_products() -> Iterator[FlopCounterMode]:
+    """Count the FLOPs of convolutions and matrix products of what runs in this context.
 
-    Attributes:
-        total: All of them, with the frozen encoder as far as the network uses it.
-        trainable: Those that training changes.
-        by_part: All of them by direct child module, such as ``encoder`` and ``decoder``.
+    What is counted depends neither on the version of torch nor on the device: torch's counter knows
+    the fused attention kernels of some versions and devices only (none of a CPU up to 2.14), so
+    attention runs here as the two plain matrix products that it is; and convolutions count as the
+    plain sums that they are, however they are computed elsewhere.
+
+    Yields:
+        The counter; a multiply-add counts as two FLOPs.
     """
-
-    total: int
-    trainable: int
-    by_part: dict[str, int]
-
-
-def parameters(network: StyleTransferNetwork) -> ParameterCounts:
-    """Count the parameters of a network.
-
-    Stages of the encoder beyond ``encoder_depth`` are not counted: painting does without them,
-    though some objectives look through them.
-    """
-    unused: set[nn.Parameter] = set()
-    if isinstance(network, EncoderDecoderNetwork):
-        unused.update(network.encoder.stages[network.encoder_depth :].parameters())
-    trainable = 0
-    by_part: dict[str, int] = defaultdict(int)
-    for name, parameter in network.named_parameters():
-        if parameter not in unused:
-            trainable += parameter.numel() if parameter.requires_grad else 0
-            by_part[name.partition(".")[0]] += parameter.numel()
-    return ParameterCounts(sum(by_part.values()), trainable, dict(by_part))
+    with (
+        FlopCounterMode(display=False) as counter,
+        winograd.switched_off(),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
+        yield counter
 
 
 @torch.inference_mode()
 def multiply_adds(network: StyleTransferNetwork, height: int, width: int) -> int:
     """Count the multiply-adds of painting one image, encoding content and style included.
 
-    The network runs once, in evaluation mode on its own device, and torch's own counter notes its
-    convolutions and matrix products, those of attention too. A multiply-add (MAC) counts as one;
-    torch counts it as two FLOPs. Normalisation, softmax, resizing and the like are not counted, and
-    convolutions count as the plain sums that they are, however they are computed.
+    The network runs once, in evaluation mode on its own device, and its convolutions and matrix
+    products are counted, those of attention too, see :func:`counted_products`. A multiply-add (MAC)
+    counts as one. Normalisation, softmax, resizing and the like are not counted.
 
     The meta device, which computes nothing and would be faster, knows no autocast, and a network
     that reads numbers back (such as eigenvalues for WCT) cannot run on it.
@@ -69,7 +55,7 @@ def multiply_adds(network: StyleTransferNetwork, height: int, width: int) -> int
     device = next(network.parameters()).device
     content, style = torch.rand(2, 1, 3, height, width, generator=generator).to(device)
     try:
-        with FlopCounterMode(display=False) as counter, winograd.switched_off():
+        with counted_products() as counter:
             network(content, style)
     finally:
         network.train(training)

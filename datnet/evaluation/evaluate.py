@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from datnet.errors import DatNetError
-from datnet.evaluation.metrics import Metrics
-from datnet.evaluation.protocol import CONTROLS, Pair, evaluate
-from datnet.evaluation.summary import Summary
-from datnet.images.reading import find_images
+from datnet.evaluation.controls import CONTROLS, Stylize
+from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.pairs import Pair
+from datnet.evaluation.protocol import Evaluation, evaluate
+from datnet.evaluation.saved_results import SavedResults
+from datnet.evaluation.summary import EvaluationSummary
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import load_network, read_description
@@ -25,76 +25,69 @@ def evaluate_networks(
     pairs: Sequence[Pair],
     output_dir: Path,
     *,
-    results: Mapping[str, Mapping[Pair, Path]] | None = None,
+    results: Mapping[str, SavedResults] | None = None,
     size: int = 512,
     save_images: bool = False,
+    metrics: Metrics | None = None,
     device: torch.device | str = "cpu",
-) -> list[Summary]:
+) -> list[EvaluationSummary]:
     """Measure the controls, every network, and results of other programs on the same pairs.
 
-    Each has a folder of its own in ``output_dir``, see :func:`results_folder`. What is there
-    already is not computed again.
+    Each has a folder of its own in ``output_dir``, see :func:`results_folder` and
+    :func:`saved_results_folder`. What is there already is not computed again.
 
     Args:
         networks: From the title of a network to its file.
         pairs: Content and style files.
         output_dir: Where the results go.
-        results: From the title of another program to the pictures that it painted.
+        results: From the title of another program to the pictures that it made.
         size: Side of the square images.
         save_images: Whether to keep the networks' results as PNG.
+        metrics: What measures; by default :meth:`Metrics.pretrained`.
         device: Where to compute.
 
     Returns:
-        Summaries in the order: :data:`~datnet.evaluation.protocol.CONTROLS`, the networks, the
+        Summaries in the order: :data:`~datnet.evaluation.controls.CONTROLS`, the networks, the
         results.
 
     Raises:
         DatNetError: If a network or an image cannot be read.
     """
-    metrics = Metrics.pretrained()
-    summaries = [
-        evaluate(
-            control,
-            pairs,
-            output_dir / title.replace(" ", "_"),
-            metrics=metrics,
-            description=title,
-            size=size,
-            device=device,
-        )
-        for title, control in CONTROLS.items()
+    metrics = metrics or Metrics.pretrained()
+
+    def measure(
+        title: str, source: Stylize | SavedResults, folder: Path, save_images: bool = False
+    ) -> EvaluationSummary:
+        evaluation = Evaluation(source, pairs, folder, title, size, save_images)
+        return evaluate(evaluation, metrics, device)
+
+    return [
+        *(
+            measure(title, control, output_dir / title.replace(" ", "_"))
+            for title, control in CONTROLS.items()
+        ),
+        *(
+            measure(title, network, results_folder(output_dir, title, path), save_images)
+            for title, path, network in _loaded(networks, device)
+        ),
+        *(
+            measure(title, pictures, saved_results_folder(output_dir, title, pictures))
+            for title, pictures in (results or {}).items()
+        ),
     ]
+
+
+def _loaded(
+    networks: Mapping[str, Path], device: torch.device | str
+) -> Iterator[tuple[str, Path, Stylize]]:
+    """One network after the other; those with the same encoder share it."""
     encoders: dict[str, VggEncoder] = {}  # by their settings; most networks have the same
     for title, path in networks.items():
         settings = json.dumps(read_description(path).encoder, sort_keys=True)
         network = load_network(path, encoders.get(settings)).to(device)
         if isinstance(network, EncoderDecoderNetwork):
             encoders[settings] = network.encoder
-        summaries.append(
-            evaluate(
-                network,
-                pairs,
-                results_folder(output_dir, title, path),
-                metrics=metrics,
-                description=title,
-                size=size,
-                save_images=save_images,
-                device=device,
-            )
-        )
-    summaries += [
-        evaluate(
-            pictures,
-            pairs,
-            results_folder(output_dir, title, *pictures.values()),
-            metrics=metrics,
-            description=title,
-            size=size,
-            device=device,
-        )
-        for title, pictures in (results or {}).items()
-    ]
-    return summaries
+        yield title, path, network
 
 
 def results_folder(output_dir: Path, title: str, *files: Path) -> Path:
@@ -109,36 +102,7 @@ def results_folder(output_dir: Path, title: str, *files: Path) -> Path:
     return output_dir / f"{title}-{digest.hexdigest()[:8]}"
 
 
-def read_pairs(path: Path, content_dir: Path, style_dir: Path) -> list[Pair]:
-    """Read a list of pairs, such as the pairs.csv that every evaluation writes.
-
-    Args:
-        path: CSV with the columns content and style: file names in the two folders or their
-            subfolders, with as many parent folders as it takes to tell them apart.
-        content_dir: Folder of the content images.
-        style_dir: Folder of the style images.
-
-    Raises:
-        DatNetError: If the file cannot be read or lacks a column, or a name fits no image or
-            several.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            names = [(row["content"], row["style"]) for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatNetError(f"{path} cannot be read: {error}") from error
-    except KeyError as error:
-        raise DatNetError(f"{path} must have the columns content and style") from error
-    contents, styles = find_images(content_dir), find_images(style_dir)
-    return [
-        (_image_called(content, contents, path), _image_called(style, styles, path))
-        for content, style in names
-    ]
-
-
-def _image_called(name: str, images: Sequence[Path], pairs: Path) -> Path:
-    wanted = Path(name or "").parts
-    found = [image for image in images if image.parts[-len(wanted) :] == wanted] if wanted else []
-    if len(found) != 1:
-        raise DatNetError(f"{pairs}: {len(found)} images are called {name!r}; it must be one")
-    return found[0]
+def saved_results_folder(output_dir: Path, title: str, results: SavedResults) -> Path:
+    """Where :func:`evaluate_networks` puts what it measures of another program's pictures."""
+    folder = results_folder(output_dir, title, *results.files.values())
+    return folder if results.fit == "crop" else folder.with_name(f"{folder.name}-{results.fit}")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.images.files import complete_or_absent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 # A power of two, so that sizes in inches are exact and every pixel stays a pixel.
 DOTS_PER_INCH = 128
@@ -61,6 +63,7 @@ def comparison_grid(
         raise ValueError("every row needs a caption, which may be None, for each of its pictures")
     if path.suffix.lower() not in (".png", ".pdf"):
         raise DatNetError(f"{path}: a figure is written as .png or .pdf; change the suffix")
+    require_extra("figures", "matplotlib", purpose="a figure")
 
     widths = [max(picture.width for picture in column) for column in zip(*rows, strict=True)]
     heights = [max(picture.height for picture in row) for row in rows]
@@ -73,6 +76,9 @@ def comparison_grid(
     xs = left + np.cumsum([0, *(width + gap for width in widths)])
     ys = title_band + np.cumsum([0, *(height + caption_band + gap for height in heights)])
     figure_width, figure_height = int(xs[-1]), int(ys[-1])
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(
         figsize=(figure_width / DOTS_PER_INCH, figure_height / DOTS_PER_INCH),

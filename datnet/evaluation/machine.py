@@ -12,7 +12,7 @@ import torch
 
 import datnet
 from datnet import provenance
-from datnet.commands.diagnosis import usable_cores
+from datnet.devices import usable_cores
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

@@ -1,20 +1,80 @@
-"""Pictures that another program has painted, so that they are measured like a network's own."""
+"""Pictures that another program has made, so that they are measured like a network's own.
+
+Photographs are resized and cropped to squares here. Of a picture that another program has made of a
+whole photograph, with the photograph's aspect, the same part is measured. One of another aspect
+shows either the middle of the photograph or all of it, squeezed; which of them nobody can tell from
+its size, so it is assumed, said, and the user's choice.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
+from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from datnet.errors import DatNetError
-from datnet.evaluation.protocol import Pair, image_names
+from datnet.evaluation.pairs import Pair, image_names
 from datnet.images.reading import read_image
+from datnet.images.resizing import fit_square
+from datnet.images.tensors import to_tensor
+
+Fit = Literal["crop", "squeeze"]
+
+ROUNDING = 16
+"""Pixels by which a side may be off because a program rounds sizes to multiples of 8 or 16. Of
+small pictures less: a sixteenth of the longer side."""
+
+LEVELS_OF_A_BORDER = 6
+"""Of 255: what JPEG makes of a border of one color."""
 
 
-def find_results(pattern: str, pairs: Sequence[Pair], size: int) -> dict[Pair, Path]:
-    """The painted picture of every pair.
+@dataclass(frozen=True)
+class SavedResults:
+    """The pictures of all pairs.
+
+    Attributes:
+        files: By pair.
+        fit: What a picture of another aspect than its photograph's shows: with ``"crop"`` the
+            middle of it, with ``"squeeze"`` all of it, distorted.
+        notes: What was assumed and what looks odd, a sentence each.
+    """
+
+    files: Mapping[Pair, Path]
+    fit: Fit = "crop"
+    notes: tuple[str, ...] = ()
+
+    def read(self, pair: Pair, size: int) -> Tensor:
+        """The picture of a pair, resized and cropped as its photograph is.
+
+        A squeezed one is stretched back to the photograph's aspect.
+
+        Returns:
+            RGB in [0, 1], ``(1, 3, size, size)``.
+
+        Raises:
+            UnreadableImageError: If it, or its photograph, cannot be used.
+        """
+        image = read_image(self.files[pair])
+        if self.fit == "squeeze":
+            width, height = read_image(pair[0]).size
+            scale = size / min(width, height)
+            whole = (round(width * scale), round(height * scale))
+            if image.size != whole:
+                image = image.resize(whole, Image.Resampling.BILINEAR)
+        return to_tensor(fit_square(image, size))[None]
+
+
+def find_results(
+    pattern: str, pairs: Sequence[Pair], size: int, fit: Fit | None = None
+) -> SavedResults:
+    """The picture of every pair.
 
     Args:
         pattern: A file name with ``{content}`` and ``{style}``, which stand for the names of the
@@ -22,25 +82,14 @@ def find_results(pattern: str, pairs: Sequence[Pair], size: int) -> dict[Pair, P
             `datnet evaluate --save-images` keeps, ``CONTENT__STYLE.png``.
         pairs: Content and style files.
         size: Side of the square at which is measured.
+        fit: See :class:`SavedResults`; None assumes ``"crop"`` and notes it where it matters.
 
     Raises:
         DatNetError: If the pattern has other fields or not both, or a picture is missing, cannot be
-            read, is smaller than ``size``, or stands for two pairs.
+            read, is smaller than ``size``, or stands for two pairs; or if it lies on its side and
+            ``fit`` is None.
     """
-    if "{" not in pattern:
-        names = [str(Path(pattern) / name) for name in image_names(pairs)]
-    else:
-        fields = set(re.findall(r"\{([^{}]*)\}", pattern))
-        if fields != {"content", "style"}:
-            raise DatNetError(
-                f"{pattern}: a pattern of results has {{content}} and {{style}}, the names of the "
-                "pictures without suffix, and nothing else in braces"
-            )
-        names = [
-            pattern.replace("{content}", content.stem).replace("{style}", style.stem)
-            for content, style in pairs
-        ]
-    results = dict(zip(pairs, map(Path, names), strict=True))
+    results = dict(zip(pairs, _file_names(pattern, pairs), strict=True))
     missing = [path for path in results.values() if not path.is_file()]
     if missing:
         raise DatNetError(
@@ -52,11 +101,108 @@ def find_results(pattern: str, pairs: Sequence[Pair], size: int) -> dict[Pair, P
             f"{pattern}: two pairs have the same result, because names of their pictures differ "
             "in folder or suffix alone; rename these pictures"
         )
-    for path in tqdm(results.values(), "checking results", leave=False):
-        width, height = read_image(path).size
-        if min(width, height) < size:
-            raise DatNetError(
-                f"{path} is {width} × {height}, smaller than the {size} × {size} at which is "
-                f"measured: paint larger pictures, or measure with --size {min(width, height)}"
-            )
-    return results
+    contents = dict.fromkeys(content for content, _ in pairs)
+    photographs = {content: read_image(content).size for content in contents}
+    other_aspect: list[tuple[Path, tuple[int, int], tuple[int, int]]] = []
+    maybe_bordered: list[tuple[Path, Path]] = []
+    for (content, _), path in tqdm(results.items(), "checking results", leave=False):
+        image = read_image(path)
+        _check_size(path, image.size, size)
+        if not _same_aspect(image.size, photographs[content]):
+            other_aspect.append((path, image.size, photographs[content]))
+        if _has_border(image):
+            maybe_bordered.append((path, content))
+    if fit is None:
+        for path, image_size, photograph in other_aspect:
+            _refuse_turned(path, image_size, photograph)
+    notes = []
+    if other_aspect:
+        notes.append(_note_of_aspect(len(results), other_aspect, fit))
+    # A border that the photograph has too is part of it.
+    bordered = [path for path, content in maybe_bordered if not _has_border(read_image(content))]
+    if bordered:
+        notes.append(
+            f"{len(bordered)} of {len(results)} results, such as {bordered[0].name}, have a border "
+            "of one color that their photographs lack; it is measured as part of the picture."
+        )
+    return SavedResults(results, fit or "crop", tuple(notes))
+
+
+def _file_names(pattern: str, pairs: Sequence[Pair]) -> list[Path]:
+    if "{" not in pattern:
+        return [Path(pattern) / name for name in image_names(pairs)]
+    if set(re.findall(r"\{([^{}]*)\}", pattern)) != {"content", "style"}:
+        raise DatNetError(
+            f"{pattern}: a pattern of results has {{content}} and {{style}}, the names of the "
+            "pictures without suffix, and nothing else in braces"
+        )
+    return [
+        Path(pattern.replace("{content}", content.stem).replace("{style}", style.stem))
+        for content, style in pairs
+    ]
+
+
+def _check_size(path: Path, image_size: tuple[int, int], size: int) -> None:
+    width, height = image_size
+    if min(width, height) < size:
+        raise DatNetError(
+            f"{path} is {width} × {height}, smaller than the {size} × {size} at which is "
+            f"measured: stylize larger pictures, or measure with --size {min(width, height)}"
+        )
+
+
+def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one size is the other, scaled and rounded to multiples of some pixels."""
+    (width, height), (other_width, other_height) = size, other
+    allowed = min(ROUNDING, max(size) / 16)
+    return (
+        abs(width - height * other_width / other_height) <= allowed
+        or abs(height - width * other_height / other_width) <= allowed
+    )
+
+
+def _refuse_turned(path: Path, size: tuple[int, int], photograph: tuple[int, int]) -> None:
+    (width, height), (photograph_width, photograph_height) = size, photograph
+    if _same_aspect((height, width), photograph):
+        raise DatNetError(
+            f"{path} is {width} × {height} and its photograph, upright, "
+            f"{photograph_width} × {photograph_height}: the program seems not to have turned it "
+            "upright (EXIF). Give it upright photographs; or, if it is upright, say with --fit "
+            "crop or --fit squeeze what it shows of the photograph"
+        )
+
+
+def _has_border(image: Image.Image) -> bool:
+    """Whether two opposite edges are of one color, 2% of the side deep or more."""
+    pixels = np.asarray(image)
+
+    def is_plain(part: np.ndarray) -> bool:
+        return bool((np.ptp(part.reshape(-1, 3).astype(int), axis=0) <= LEVELS_OF_A_BORDER).all())
+
+    for turned in (pixels, pixels.transpose(1, 0, 2)):
+        depth = max(2, len(turned) // 50)
+        if is_plain(np.concatenate([turned[:depth], turned[-depth:]])) and not is_plain(turned):
+            return True
+    return False
+
+
+def _note_of_aspect(
+    count: int,
+    other_aspect: Sequence[tuple[Path, tuple[int, int], tuple[int, int]]],
+    fit: Fit | None,
+) -> str:
+    path, (width, height), (photograph_width, photograph_height) = other_aspect[0]
+    begin = (
+        f"{len(other_aspect)} of {count} results have another aspect than their photographs, such "
+        f"as {path.name}: {width} × {height} of {photograph_width} × {photograph_height}."
+    )
+    taken = {
+        "crop": "taken for the middle of the photograph, undistorted",
+        "squeeze": "taken for the whole photograph, squeezed, and stretched back to its aspect",
+    }
+    if fit is not None:
+        return f"{begin} They are {taken[fit]} (--fit {fit})."
+    return (
+        f"{begin} They are {taken['crop']}, which is an assumption; if the program squeezed the "
+        "photographs, measure with --fit squeeze."
+    )

@@ -51,7 +51,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Summary:
+class EvaluationSummary:
     """One evaluation of one network: a row of a table.
 
     As JSON an infinite or undefined number is null, since JSON has neither; ``infinite`` and
@@ -65,7 +65,7 @@ class Summary:
             same value were measured on the same pictures.
         metrics: An estimate for each key of :data:`datnet.evaluation.metrics.METRICS`.
         set_metrics: A number for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None
-            where it is undefined, see :func:`datnet.evaluation.metrics.set_metrics`.
+            where it is undefined.
         versions: Versions of the packages that the numbers depend on.
     """
 
@@ -90,7 +90,7 @@ class Summary:
         return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Summary:
+    def from_json(cls, text: str) -> EvaluationSummary:
         """Read what :meth:`to_json` wrote.
 
         Raises:
@@ -108,7 +108,7 @@ class Summary:
         write_text(path, self.to_json())
 
     @classmethod
-    def load(cls, path: Path) -> Summary:
+    def load(cls, path: Path) -> EvaluationSummary:
         """Read the file that :meth:`save` wrote.
 
         Raises:
@@ -125,7 +125,7 @@ class Summary:
             ) from error
 
 
-def summary_table(summaries: Sequence[Summary]) -> str:
+def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
     """The protocol sentence and a Markdown table with a row for each evaluation.
 
     Args:
@@ -143,8 +143,8 @@ def summary_table(summaries: Sequence[Summary]) -> str:
         if (other.protocol, other.pictures) != (first.protocol, first.pictures):
             raise DatNetError(
                 f'"{first.description}" and "{other.description}" cannot stand in one table: they '
-                "were measured on different pictures or by different protocols. "
-                "Evaluate both on the same images"
+                "were measured on different pictures or by different protocols. Evaluate both on "
+                "the same images with this version of DatNet; what an older one measured is kept"
             )
     return f"{first.protocol}\n\n{markdown_table(rows)}"
 

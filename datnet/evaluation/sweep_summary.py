@@ -11,15 +11,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, require_extra
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
 from datnet.images.files import complete_or_absent
-from datnet.training.config import flat_values, plain_values
+from datnet.zoo.configs import flat_values, plain_values
 
 COLUMNS = {f"final/{column.key}": column for column in METRICS}
 
@@ -92,6 +90,8 @@ def read_runs(sweep_dir: Path) -> list[Run]:
     # Not deeper: a run's folder may hold those of wandb, with files of the same name.
     for config in sorted({*sweep_dir.glob("*/config.yaml"), *sweep_dir.glob("*/*/config.yaml")}):
         folder = config.parent
+        if any(part.startswith(".") for part in folder.relative_to(sweep_dir).parts):
+            continue  # Hydra's own files
         finished = folder / "finished.json"
         facts = json.loads(finished.read_text()) if finished.exists() else {}
         runs.append(
@@ -155,7 +155,13 @@ def default_metrics(groups: Sequence[Group]) -> list[str]:
     known = metric_names(groups)
     wanted = ("final/ssim", "final/lpips_alex", "final/psnr", "final/style_distance")
     objectives = {
-        repr([item for item in run.settings.items() if item[0].startswith("model.objective.")])
+        repr(
+            [
+                item
+                for item in run.settings.items()
+                if item[0].startswith(("model.objective.", "objective."))
+            ]
+        )
         for group in groups
         for run in group.runs
     }
@@ -205,7 +211,14 @@ def plot(groups: Sequence[Group], metrics: Sequence[str], path: Path) -> None:
         groups: The finished runs.
         metrics: What to draw.
         path: A .png or .pdf file.
+
+    Raises:
+        DatNetError: If Matplotlib is not installed.
     """
+    require_extra("figures", "matplotlib", purpose="a plot")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(
         figsize=(1.2 + 2.6 * len(metrics), 1.4 + 0.42 * len(groups)), layout="constrained"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.pictures import Origin, read_mask, read_picture, to_mask, to_picture
-from datnet.images.reading import UnreadableImageError, over
+from datnet.images.upright import over
 from datnet.networks.base import SMALLEST_SIDE
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor
@@ -24,16 +26,6 @@ MOST_PIXELS = 180_000_000
 
 LARGEST_NUMBER_OF_REGIONS = 64
 """Colours of a picture of regions. One that was resized smoothly, or is a JPEG, has thousands."""
-
-
-def check_side(name: str, side: int | None) -> None:
-    """Refuse a shorter side that no network can paint.
-
-    Raises:
-        DatNetError: If it is below 32.
-    """
-    if side is not None and side < SMALLEST_SIDE:
-        raise DatNetError(f"{name} is {side}; it must be at least {SMALLEST_SIDE}")
 
 
 def open_picture(
@@ -55,7 +47,7 @@ def open_picture(
     name = f"the given {role}"
     if isinstance(picture, str | Path):
         name = str(picture)
-        image, origin = read_picture(picture, at_least=at_least)
+        image, origin = read_picture(as_path(picture, role), at_least=at_least)
     else:
         image, origin = to_picture(as_pillow(picture, role))
     if min(image.size) < SMALLEST_SIDE:
@@ -87,7 +79,21 @@ def open_mask(mask: Picture) -> Image.Image:
     Raises:
         DatNetError: If it cannot be read or is no picture.
     """
-    return read_mask(mask) if isinstance(mask, str | Path) else to_mask(as_pillow(mask, "mask"))
+    if isinstance(mask, str | Path):
+        return read_mask(as_path(mask, "mask"))
+    return to_mask(as_pillow(mask, "mask"))
+
+
+def as_path(name: str | Path, role: str) -> Path:
+    """The file that a name stands for; ``~`` is the user's own folder, as in a shell.
+
+    Raises:
+        DatNetError: If the name is empty, as that of an unset variable is.
+    """
+    if not str(name) or name == Path():
+        raise DatNetError(f"the {role} is an empty name; name a file")
+    path = Path(name)
+    return path if path.exists() else Path(os.path.expanduser(path))  # noqa: PTH111  # never fails
 
 
 def as_pillow(picture: Image.Image | np.ndarray | Tensor, role: str) -> Image.Image:

@@ -23,15 +23,9 @@ from typing import Any
 from PIL import Image, ImageCms
 
 from datnet.errors import DatNetError
-from datnet.images.reading import (
-    decode,
-    over,
-    save_image,
-    saving_format,
-    to_eight_bits,
-    turn_to_upright,
-    upright_rgb,
-)
+from datnet.images.reading import decode
+from datnet.images.saving import save_image, saving_format
+from datnet.images.upright import over, to_eight_bits, turn_to_upright, upright_rgb
 
 TRANSPARENT_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
 PROFILE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
@@ -73,9 +67,10 @@ def read_picture(path: str | Path, *, at_least: int | None = None) -> tuple[Imag
         to be kept of the metadata.
 
     Raises:
-        UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
+        UnreadableImageError: If the file is missing, is no image, is damaged or is too large. One
+            that is cut short is read as far as it goes, with a warning.
     """
-    return decode(path, to_picture, at_least=at_least)
+    return decode(path, to_picture, at_least=at_least, cut_short=True)
 
 
 def read_mask(path: str | Path) -> Image.Image:

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote
 import fsspec
 
 from datnet.errors import DatNetError
-from datnet.images.folders import suffix_of
+from datnet.images.folders import is_of_system
+from datnet.images.formats import suffix_of
 
 WAITS = (0.5, 2.0, 8.0, 30.0)
 """Seconds between tries."""
@@ -57,7 +58,8 @@ def read(address: str, start: int | None = None, end: int | None = None) -> byte
 def list_names(address: str, suffixes: Collection[str]) -> list[str]:
     """The files below an address that have one of the suffixes, sorted: paths inside it.
 
-    Hidden ones are left out. Web servers are asked for their page that lists a folder.
+    Hidden ones and those in folders of the system are left out. Web servers are asked for their
+    page that lists a folder.
 
     Raises:
         DatNetError: If the address cannot be listed.
@@ -74,7 +76,7 @@ def list_names(address: str, suffixes: Collection[str]) -> list[str]:
     return [
         name
         for name in sorted(names)
-        if suffix_of(name) in suffixes and not any(part[:1] == "." for part in name.split("/"))
+        if suffix_of(name) in suffixes and not any(map(is_of_system, name.split("/")))
     ]
 
 

@@ -34,6 +34,10 @@ MOST_COMPARISONS = 2**34
 # They are normalised: without a factor it is the number of channels, attention nearly one-hot.
 SELF_LOGIT = 20.0
 
+# Gate logit of a channel whose neighborhood has a mean of 1, as normalized features have on average
+# over photographs, where gates begin open: a gate of .98.
+OPEN_LOGIT = 4.0
+
 # The root of the attention-weighted variance has an infinite gradient at 0, where attention sees
 # a single position or a constant style.
 ATTENTION_VARIANCE_EPSILON = 1e-10
@@ -59,6 +63,15 @@ class EfficientChannelAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Scale every channel of ``(B, C, H, W)`` by its gate."""
         return features * self.gates(features)
+
+    @torch.no_grad()
+    def start_open(self) -> None:
+        """Begin with gates of nearly 1: the logit is OPEN_LOGIT times the mean of the neighbors.
+
+        A network whose weights come from one without gates would see its features halved by the
+        gates of random weights, which are .5 on average.
+        """
+        nn.init.constant_(self.conv.weight, OPEN_LOGIT / self.conv.weight.numel())
 
     def gates(self, features: Tensor) -> Tensor:
         """The gate in (0, 1) of every channel of ``(B, C, H, W)``: ``(B, C, 1, 1)``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,9 @@ class StyleTransferNetwork(nn.Module, ABC):
     Encoding is apart from painting, so that losses share features with the network and a style is
     encoded once for many contents.
     """
+
+    attention_parts: tuple[str, ...] = ()
+    """Names of the submodules that are attention: a recipe can clip their gradients alone."""
 
     @abstractmethod
     def encode_content(self, images: Tensor) -> list[Tensor]:
@@ -138,6 +141,20 @@ class EncoderDecoderNetwork(StyleTransferNetwork):
     def encode(self, images: Tensor) -> list[Tensor]:
         """Features relu1_1 … of images ``(B, 3, H, W)`` in [0, 1], shallow to deep."""
         return self.encoder(images, depth=self.encoder_depth)
+
+    def transfer_inputs(
+        self, features: Iterable[Tensor], image_size: Sequence[int]
+    ) -> list[Tensor]:
+        """What :meth:`transfer` takes, from features that are computed already.
+
+        Args:
+            features: From :meth:`encode`.
+            image_size: Height and width of the images.
+
+        Returns:
+            The same as :meth:`encode_content` and :meth:`encode_style` of those images.
+        """
+        return list(features)
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
         """Content and style are encoded alike."""

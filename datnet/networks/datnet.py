@@ -13,8 +13,9 @@ of the style almost alone. That is the paper's design, and ours follows it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Annotated, cast
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from datnet.networks.attention import (
@@ -45,16 +46,22 @@ class DatNet(EncoderDecoderNetwork):
         identity_start: Whether training begins with attention that compares the features
             themselves, see :meth:`AdaptiveAttentionNorm.start_with_features`, instead of random
             projections. Not in the paper; of few steps datnet_full learns more so.
+        open_gates: Whether channel attention begins with gates of nearly 1 instead of random ones,
+            see :meth:`EfficientChannelAttention.start_open`. Not in the paper; for weights that
+            come from a network without channel attention.
     """
+
+    attention_parts = ("attention3", "attention4", "attention5", "channel_attention")
 
     def __init__(
         self,
         encoder: VggEncoder,
         channel_attention: bool = True,
         resize: Resize = "bilinear",
-        max_style_positions: int = 4096,
+        max_style_positions: Annotated[int, Ge(1)] = 4096,
         relu3_fusion: bool = False,
         identity_start: bool = False,
+        open_gates: bool = False,
     ) -> None:
         super().__init__(encoder)
         self.resize = resize
@@ -76,16 +83,19 @@ class DatNet(EncoderDecoderNetwork):
             if channel_attention
             else None
         )
+        if open_gates and channel_attention:
+            for gate in cast("Iterable[EfficientChannelAttention]", self.channel_attention):
+                gate.start_open()
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """What attention works on, see :meth:`attention_inputs`."""
-        return self.attention_inputs(self.encoder.levels(images), images.shape[2:])
+        """What attention works on, see :meth:`transfer_inputs`."""
+        return self.transfer_inputs(self.encoder.levels(images), images.shape[2:])
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
         """Content and style are encoded alike."""
         return self.encode_content(images)
 
-    def attention_inputs(
+    def transfer_inputs(
         self, features: Iterable[Tensor], image_size: Sequence[int]
     ) -> list[Tensor]:
         """Channel attention on all five levels, then the features and keys of levels 3, 4 and 5.
@@ -112,7 +122,7 @@ class DatNet(EncoderDecoderNetwork):
         """Spatial attention at three levels.
 
         Args:
-            content_features: From :meth:`encode_content` or :meth:`attention_inputs`.
+            content_features: From :meth:`encode_content` or :meth:`transfer_inputs`.
             style_features: Likewise.
 
         Returns:

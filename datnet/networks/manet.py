@@ -73,6 +73,8 @@ class MANet(EncoderDecoderNetwork):
 
     encoder_depth = 4
 
+    attention_parts = ("content_adaptation", "style_adaptation", "co_adaptation")
+
     def __init__(self, encoder: VggEncoder) -> None:
         super().__init__(encoder)
         self.content_adaptation = StyleAttention(512)

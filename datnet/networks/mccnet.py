@@ -83,6 +83,8 @@ class MCCNet(EncoderDecoderNetwork):
 
     encoder_depth = 4
 
+    attention_parts = ("correlation",)
+
     def __init__(self, encoder: VggEncoder) -> None:
         super().__init__(encoder)
         self.correlation = ChannelCorrelation(512)

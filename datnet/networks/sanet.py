@@ -61,6 +61,8 @@ class SANet(EncoderDecoderNetwork):
         encoder: The frozen encoder.
     """
 
+    attention_parts = ("attention4", "attention5")
+
     def __init__(self, encoder: VggEncoder) -> None:
         super().__init__(encoder)
         self.attention4 = StyleAttention(512)

@@ -205,6 +205,8 @@ class StyTr2(StyleTransferNetwork):
     ``alpha`` is no part of the paper.
     """
 
+    attention_parts = ("content_encoder", "style_encoder", "style_decoder")
+
     def __init__(self) -> None:
         super().__init__()
         self.embedding = nn.Conv2d(3, CHANNELS, PATCH, stride=PATCH)

@@ -10,7 +10,7 @@ from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 
 
-class UntrainedNetwork(StyleTransferNetwork):
+class TrainingFreeNetwork(StyleTransferNetwork):
     """A method that paints with a frozen encoder alone, or with what follows from it directly.
 
     Args:
@@ -29,7 +29,7 @@ class UntrainedNetwork(StyleTransferNetwork):
         """
 
 
-class OptimisationMethod(UntrainedNetwork):
+class OptimisationMethod(TrainingFreeNetwork):
     """A method that paints by changing the pixels, step by step, until a loss is small.
 
     A painting costs as many passes through the encoder, forward and backward, as there are steps,

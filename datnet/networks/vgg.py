@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -11,8 +10,6 @@ from torch import Tensor, nn
 
 from datnet.networks.ops.convolution import Convolution
 from datnet.networks.ops.strips import in_strips
-from datnet.zoo import backbones as weight_files
-from datnet.zoo.channel_means import channel_means
 
 Architecture = Literal["vgg19", "vgg16"]
 
@@ -41,43 +38,33 @@ class VggEncoder(nn.Module):
     homogeneous, so the features are exactly the original ones divided by those means. The loss
     weights of AdaIN, SANet, AdaAttN, DatNet and others assume this scale.
 
+    Its weights are random until :meth:`load` puts others in their place;
+    :func:`datnet.zoo.vgg_encoder` finds ImageNet's.
+
     Args:
         arch: "vgg19" (of the papers) or "vgg16" (64 MB to fetch instead of 548 MB).
-        weights: "imagenet" for torchvision's weights, wherever :mod:`datnet.zoo.backbones` finds
-            them; a path to a file of weights; None for random weights.
-        normalized: Whether to rescale; random weights are left as they are.
+        normalized: Whether loaded weights are to be rescaled.
+
+    Attributes:
+        weights: What is loaded: "imagenet", a file's path, or None for random weights.
 
     Raises:
-        DatNetError: If the weights cannot be found or do not fit.
+        ValueError: If ``arch`` is neither.
     """
 
-    def __init__(
-        self,
-        arch: Architecture = "vgg19",
-        weights: str | Path | None = "imagenet",
-        normalized: bool = True,
-    ) -> None:
+    def __init__(self, arch: Architecture = "vgg19", normalized: bool = True) -> None:
         super().__init__()
         if arch not in CONVOLUTIONS_PER_BLOCK:
             raise ValueError(f'arch is "{arch}"; it can be "vgg19" or "vgg16"')
         self.arch = arch
-        self.weights = None if weights is None else str(weights)
+        self.weights: str | None = None
         self.normalized = normalized
         self.stages = nn.ModuleList(_build_stages(CONVOLUTIONS_PER_BLOCK[arch]))
         self.requires_grad_(False)
         self.eval()
-        if weights is None:
-            for layer in self.convolutions():
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
-            return
-        file = None if weights == "imagenet" else Path(weights)
-        tensors = weight_files.load_weights(arch, file)
-        if weight_files.has_known_values(arch, tensors):
-            self.weights = "imagenet"  # wherever this machine has them
-        self._load(tensors)
-        if normalized:
-            self._rescale(channel_means(arch, self.layers()))
+        for layer in self.convolutions():
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
     def layers(self) -> list[nn.Module]:
         """All layers in order: convolutions, ReLUs and poolings."""
@@ -120,22 +107,35 @@ class VggEncoder(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def _load(self, state: dict[str, Tensor]) -> None:
+    def load(self, tensors: Mapping[str, Tensor], weights: str) -> None:
+        """Take weights that expect images normalised with ImageNet's mean and deviation.
+
+        Args:
+            tensors: ``NAME.I.weight`` ``(C_out, C_in, 3, 3)`` and ``NAME.I.bias`` ``(C_out,)`` of
+                the convolutions, with I rising from conv1_1; those after conv5_1 are ignored.
+            weights: What they are, for the attribute of this name.
+        """
         names = sorted(
-            (name.removesuffix(".weight") for name in state if name.endswith(".weight")),
+            (name.removesuffix(".weight") for name in tensors if name.endswith(".weight")),
             key=lambda name: int(name.rpartition(".")[2]),
         )
         for layer, name in zip(self.convolutions(), names, strict=False):
-            layer.weight.copy_(state[f"{name}.weight"])
-            layer.bias.copy_(state[f"{name}.bias"])
+            layer.weight.copy_(tensors[f"{name}.weight"])
+            layer.bias.copy_(tensors[f"{name}.bias"])
         first = self.convolutions()[0]
         std = torch.tensor(IMAGENET_STD)[:, None, None]
         first.weight.div_(std)
         mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
         first.bias.sub_((first.weight * mean).sum((1, 2, 3)))
+        self.weights = weights
 
     @torch.no_grad()
-    def _rescale(self, means: Sequence[Tensor]) -> None:
+    def rescale(self, means: Sequence[Tensor]) -> None:
+        """Divide every channel of every convolution by its mean activation.
+
+        Args:
+            means: One vector ``(C,)`` per convolution, in order, measured with the loaded weights.
+        """
         previous = torch.ones(3)
         for layer, mean in zip(self.convolutions(), means, strict=True):
             layer.weight.mul_(previous[:, None, None]).div_(mean[:, None, None, None])
@@ -144,7 +144,7 @@ class VggEncoder(nn.Module):
 
 
 def _build_stages(convolutions_per_block: Iterable[int]) -> list[nn.Sequential]:
-    """Split VGG behind relu1_1, relu2_1, … : each stage ends with the first ReLU of a block."""
+    """Split VGG after relu1_1, relu2_1, … : each stage ends with the first ReLU of a block."""
     stages: list[list[nn.Module]] = [[]]
     in_channels = 3
     for block, (count, channels) in enumerate(zip(convolutions_per_block, CHANNELS, strict=True)):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from datnet.networks.base import weighted_sum
 from datnet.networks.linear_decoder import LeastSquares, LinearDecoder
 from datnet.networks.ops.whitening import symmetric_moments, whiten_to
-from datnet.networks.training_free import UntrainedNetwork
+from datnet.networks.training_free import TrainingFreeNetwork
 from datnet.networks.vgg import CHANNELS, VggEncoder
 
 PUBLISHED_STRENGTH = 0.6
@@ -29,7 +29,7 @@ DEEPEST = 4
 """Published: 5, with the advice to begin at 4 where more of the content shall be kept."""
 
 
-class WCT(UntrainedNetwork):
+class WCT(TrainingFreeNetwork):
     """The channel covariance of the style, from relu4_1 to relu1_1, one level after the other.
 
     At every level the picture so far is encoded, its features are whitened, coloured with the mean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,14 @@ class Objective(nn.Module, ABC, Generic[NetworkType]):
     Args:
         weights: Weight of every term in the sum that is minimised. A term of weight 0 need not be
             computed.
+
+    Attributes:
+        compares_pairs: Names of the terms that compare the pairs of a batch with each other. Their
+            mean over parts of a batch, as over several processes or micro-batches, is not their
+            value on the whole batch.
     """
+
+    compares_pairs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, weights: dict[str, float]) -> None:
         super().__init__()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from datnet.networks.datnet import DatNet
 from datnet.objectives import terms
 from datnet.objectives.base import Objective
+
+Level = Annotated[int, Interval(ge=1, le=5)]
+"""relu1_1 to relu5_1."""
 
 
 class DatNetObjective(Objective[DatNet]):
@@ -28,8 +33,8 @@ class DatNetObjective(Objective[DatNet]):
         local_feature: float = 3.0,
         global_style: float = 10.0,
         content_restoration: float = 5.0,
-        local_feature_levels: Sequence[int] = (3, 4, 5),
-        global_style_levels: Sequence[int] = (2, 3, 4, 5),
+        local_feature_levels: Sequence[Level] = (3, 4, 5),
+        global_style_levels: Sequence[Level] = (2, 3, 4, 5),
     ) -> None:
         super().__init__(
             {
@@ -47,8 +52,8 @@ class DatNetObjective(Objective[DatNet]):
             content_features = network.encode(content)
             style_features = network.encode(style)
         size = content.shape[2:]
-        content_inputs = network.attention_inputs(content_features, size)
-        style_inputs = network.attention_inputs(style_features, style.shape[2:])
+        content_inputs = network.transfer_inputs(content_features, size)
+        style_inputs = network.transfer_inputs(style_features, style.shape[2:])
         output_features = network.encode(network.generate(content_inputs, style_inputs, size))
         result = {
             "local_feature": terms.local_feature(

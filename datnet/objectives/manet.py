@@ -30,6 +30,9 @@ class MANetObjective(Objective[MANet]):
     ``DISENTANGLEMENT_LIMIT`` or more, as published. They are 0 for a single pair, which has no
     neighbour: fine in validation, refused in training.
 
+    Only paintings of one micro-batch in one process are compared: two processes with 4 pairs each
+    do not train what one does with 8.
+
     Args:
         content: Weight of the content loss on normalised relu4_1 and relu5_1.
         global_style: Weight of the style loss on relu1_1 … relu5_1.
@@ -39,6 +42,8 @@ class MANetObjective(Objective[MANet]):
         disentangled_content: Weight of the content distance between paintings of one content.
         disentangled_style: Weight of the style distance between paintings in one style.
     """
+
+    compares_pairs = frozenset({"disentangled_content", "disentangled_style"})
 
     def __init__(
         self,

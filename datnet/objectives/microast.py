@@ -35,7 +35,8 @@ class MicroASTObjective(Objective[MicroAST]):
     The published code also compares level 1 of a painting with the other *paintings* where it means
     the other styles; here all signals are compared with styles.
 
-    A training on several GPUs contrasts the styles that each GPU sees.
+    Only styles of one micro-batch in one process are contrasted: two processes with 4 pairs each do
+    not train what one does with 8.
 
     Args:
         encoder: The frozen encoder that content and style loss see with.
@@ -43,6 +44,8 @@ class MicroASTObjective(Objective[MicroAST]):
         global_style: Weight of the style loss.
         contrastive: Weight of the contrastive loss.
     """
+
+    compares_pairs = frozenset({"contrastive"})
 
     def __init__(
         self,

@@ -99,6 +99,16 @@ class Exportable(nn.Module):
         return images.clamp(0, 1)
 
 
+def require_suffix(output: Path) -> None:
+    """Refuse the name of a file that is neither ONNX nor PT2.
+
+    Raises:
+        DatNetError: If it is one.
+    """
+    if output.suffix not in SUFFIXES:
+        raise DatNetError(f"{output}: the file must be called *{' or *'.join(SUFFIXES)}")
+
+
 def export_network(
     network: StyleTransferNetwork,
     description: NetworkDescription,
@@ -122,8 +132,7 @@ def export_network(
         DatNetError: If the suffix is another, packages are missing, the network cannot be written
             in this format, the file cannot be written, or it paints something else.
     """
-    if output.suffix not in SUFFIXES:
-        raise DatNetError(f"{output}: the file must be called *{' or *'.join(SUFFIXES)}")
+    require_suffix(output)
     refuse_what_no_file_can_hold(network, description)
     onnx = output.suffix == ".onnx"
     if onnx:

@@ -1,18 +1,20 @@
-"""Which files `datnet stylize` reads and writes, decided before anything is painted."""
+"""Which files `datnet stylize` reads and writes, decided before anything is stylized."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from datnet.errors import DatNetError
-from datnet.images.clips.writing import FORMATS as CLIP_SAVING_FORMATS
-from datnet.images.clips.writing import video_format
-from datnet.images.reading import FORMATS, SAVING_FORMATS, find_images, saving_format
-from datnet.stylize.clips import SUFFIXES as CLIP_SUFFIXES
+from datnet.images.clips.formats import FORMATS as CLIP_SAVING_FORMATS
+from datnet.images.clips.formats import video_format
+from datnet.images.formats import CLIP_SUFFIXES, SAVING_FORMATS
+from datnet.images.saving import saving_format
+from datnet.stylize.inputs import Inputs
+from datnet.stylize.naming import Names
 
 
 @dataclass(frozen=True)
@@ -48,77 +50,6 @@ class Plan:
     several: bool
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The files that a name on the command line stands for.
-
-    Attributes:
-        paths: The files, in order.
-        folder: The folder in which they were found, None if they were not searched for in one.
-        searched: Whether the name was a folder or a pattern, so that their number was not known.
-    """
-
-    paths: list[Path]
-    folder: Path | None = None
-    searched: bool = False
-
-
-def find_inputs(name: str, clips: bool) -> Inputs:
-    """Find what a name on the command line stands for: a file, a folder or a glob pattern.
-
-    A folder is searched with its subfolders. A pattern has ``*``, ``?`` or ``[``, where ``**``
-    stands for any subfolders. Both find images and, if they are asked for, clips. What exists under
-    the very name is no pattern.
-
-    Args:
-        name: The name. Whether a file of this name exists is not looked at.
-        clips: Whether clips are found, too.
-
-    Raises:
-        DatNetError: If a folder or pattern holds none.
-    """
-    path = Path(name)
-    also = CLIP_SUFFIXES if clips else frozenset()
-    if path.is_dir():
-        return Inputs(find_images(path, also), folder=path, searched=True)
-    if path.exists() or not re.search(r"[*?\[]", name):
-        return Inputs([path])
-    suffixes = FORMATS.keys() | also
-    try:
-        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    except ValueError as error:  # `**` inside a name
-        raise DatNetError(f"{name}: this is no pattern of file names: {error}") from error
-    files = [
-        each
-        for each in found
-        if each.suffix.lower() in suffixes and not each.name.startswith(".") and each.is_file()
-    ]
-    if not files:
-        raise DatNetError(f"{name}: no image has such a name")
-    return Inputs(files, searched=True)
-
-
-def parse_style(text: str) -> tuple[Path, float | None]:
-    """Split ``PATH:WEIGHT``; the weight may be missing.
-
-    A file that is called so as a whole goes before, so a path may have colons.
-
-    Raises:
-        DatNetError: If the path is a folder.
-    """
-    path, weight = Path(text), None
-    before, colon, after = text.rpartition(":")
-    if colon and not path.exists():
-        with suppress(ValueError):  # a path with a colon
-            path, weight = Path(before), float(after)
-    if path.is_dir():
-        raise DatNetError(
-            f"--style {text}: this is a folder; name one painting. `datnet stylize CONTENT "
-            f"{path}` paints in the manner of each of its pictures"
-        )
-    return path, weight
-
-
 def plan(
     contents: list[Inputs],
     styles: list[tuple[Path, ...]],
@@ -136,7 +67,9 @@ def plan(
             ``CONTENT__STYLE.png`` (clips ``.mp4``); or a pattern with ``{content}`` and
             ``{style}``, which stand for the names without suffix. Where contents are of both
             kinds, those that the pattern's suffix does not fit get ``.png`` or ``.mp4`` instead. By
-            default ``stylized.png`` or, for several results, the folder ``stylized``.
+            default ``stylized.png`` or, for several results, the folder ``stylized``. In a folder,
+            the subfolders of a searched folder are mirrored; in a pattern ``{folder}`` stands for
+            them.
         searched: Whether the styles come of a folder or pattern.
         also_read: More files that are read.
 
@@ -160,19 +93,30 @@ def plan(
         named_as_file = path.suffix.lower() in SAVING_FORMATS.keys() | CLIP_SAVING_FORMATS.keys()
         if named_as_folder or (several and not named_as_file):
             folder = path
-            output = str(path / "{content}__{style}{suffix}")
-    paths = contents_to_paint(contents, folder)
-    both_kinds = len({path.suffix.lower() in CLIP_SUFFIXES for path in paths}) == 2
+    paths = contents_to_stylize(contents, folder)
+    if not paths:
+        raise DatNetError(
+            f"{first} and all others are in the folder of the results; there is nothing to stylize"
+        )
+    names = Names(contents, paths, styles)
     jobs = [
-        Job(content, mixture, name_output(output, content, mixture, both_kinds))
+        Job(
+            content,
+            mixture,
+            names.fill_in(output, content, mixture)
+            if folder is None
+            else names.place_in(folder, content, mixture),
+        )
         for mixture in styles
         for content in paths
     ]
+    if folder is not None:
+        jobs = keep_places(jobs, folder)
     searched_for = {path for each in contents if each.searched for path in each.paths}
     jobs = without_earlier_results(jobs, searched_for)
     if not jobs:
         raise DatNetError(
-            f"{first} and all others are in the folder of the results; there is nothing to paint"
+            f"{first} and all others are earlier results; there is nothing to stylize"
         )
     for job in jobs:
         check_kind(job)
@@ -180,7 +124,7 @@ def plan(
     return Plan(jobs, several)
 
 
-def contents_to_paint(contents: list[Inputs], output_folder: Path | None) -> list[Path]:
+def contents_to_stylize(contents: list[Inputs], output_folder: Path | None) -> list[Path]:
     """All contents, each once, but what lies in an output folder inside a searched folder."""
     found: dict[Path, None] = {}
     for inputs in contents:
@@ -194,39 +138,27 @@ def contents_to_paint(contents: list[Inputs], output_folder: Path | None) -> lis
     return list(found)
 
 
-def name_output(pattern: str, content: Path, styles: Iterable[Path], both_kinds: bool) -> Path:
-    """Fill in a pattern.
+def keep_places(jobs: list[Job], folder: Path) -> list[Job]:
+    """Let results that lie in the folder itself stay there, where versions before put all of them.
 
-    Args:
-        pattern: The pattern, or a name without fields.
-        content: The photograph or clip.
-        styles: The paintings.
-        both_kinds: Whether there are contents of both kinds, so that the pattern's suffix can fit
-            one kind only; the others get another.
-
-    Raises:
-        DatNetError: If it has a field in braces that is unknown.
+    Only those that are the result of one job by that name: several contents of one name were
+    refused then.
     """
-    kind = content.suffix.lower()
-    is_clip = kind in CLIP_SUFFIXES
-    suffix = ".mp4" if is_clip else ".png"
-    style = "+".join(each.stem for each in styles)
-    values = {"content": content.stem, "style": style, "suffix": suffix}
+    flat = Counter(flat_name(job) for job in jobs)
+    return [
+        replace(job, output=folder / flat_name(job))
+        if flat[flat_name(job)] == 1
+        and not job.output.exists()
+        and (folder / flat_name(job)).exists()
+        else job
+        for job in jobs
+    ]
 
-    def value(field: re.Match[str]) -> str:
-        if field[1] not in values:
-            raise DatNetError(
-                f"-o {pattern}: {field[0]} means nothing; a pattern can have {{content}} and "
-                "{style}, the names of the pictures without suffix"
-            )
-        return values[field[1]]
 
-    output = Path(re.sub(r"\{([^{}]*)\}", value, pattern))
-    if both_kinds and "{" in pattern and kind != ".gif":  # which can be either
-        of_other_kind = SAVING_FORMATS if is_clip else CLIP_SAVING_FORMATS
-        if output.suffix.lower() in of_other_kind:
-            return output.with_suffix(suffix)
-    return output
+def flat_name(job: Job) -> str:
+    """How a version that did not mirror subfolders called a result in a folder."""
+    style = "+".join(each.stem for each in job.styles)
+    return f"{job.content.stem}__{style}{job.output.suffix}"
 
 
 def without_earlier_results(jobs: list[Job], searched: set[Path]) -> list[Job]:
@@ -264,14 +196,14 @@ def refuse_clashes(jobs: list[Job], also_read: Sequence[Path]) -> None:
         for path in {*also_read, *(path for job in jobs for path in (job.content, *job.styles))}
         if path.exists() and (status := path.stat())
     }
-    seen: dict[Path, Job] = {}
+    seen: dict[str, Job] = {}
     for job in jobs:
-        other = seen.setdefault(job.output, job)
+        path = str(job.output)
+        other = seen.setdefault(path.casefold() if ignores_case(job.output) else path, job)
         if other is not job:
             raise DatNetError(
                 f"{describe(other)} would have the same result file {job.output} as "
-                f"{describe(job)}; rename one of them, or name results by a pattern such as "
-                "-o 'out/{content}_{style}.png'"
+                f"{describe(job)}; {advice(other, job)}"
             )
         if job.output.exists():
             status = job.output.stat()
@@ -280,6 +212,35 @@ def refuse_clashes(jobs: list[Job], also_read: Sequence[Path]) -> None:
                     f"{job.output} is a picture that is read and would be overwritten; name "
                     "another output with -o"
                 )
+
+
+def advice(job: Job, other: Job) -> str:
+    """What helps where two jobs would have the same result file."""
+    if job.content == other.content:
+        return "add {style} to the pattern, or name a folder with -o"
+    if job.content.parent != other.content.parent:
+        return "keep them apart with -o 'out/{folder}/{content}__{style}.png'"
+    if job.content.name.casefold() == other.content.name.casefold():
+        return "they differ in capitals only, which make no difference there; rename one of them"
+    return "name a folder with -o, such as -o out/, where names differ, or rename one of them"
+
+
+@lru_cache(maxsize=1024)
+def folder_ignores_case(folder: Path) -> bool:
+    """Whether capitals make no difference in a folder, as on most disks of Macs and Windows."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    folder = folder.resolve()
+    other = folder.with_name(folder.name.swapcase()) if folder.name else folder
+    try:
+        return other != folder and other.exists() and other.samefile(folder)
+    except OSError:
+        return False
+
+
+def ignores_case(path: Path) -> bool:
+    """Whether a file of this name replaces one whose name differs in capitals only."""
+    return folder_ignores_case(path.parent)
 
 
 def describe(job: Job) -> str:

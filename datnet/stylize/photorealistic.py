@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from datnet.errors import DatNetError
+from datnet.images.files import environment_path
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
 from datnet.zoo.instantiate import find_target
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import read_description
-from datnet.zoo.published import network_file
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 NAME = "cap_vstnet_photorealistic"
@@ -20,7 +20,7 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
     """Return the network file of a photorealistic CAP-VSTNet.
 
     Args:
-        checkpoint: The one that the user names, see :func:`datnet.zoo.published.network_file`. By
+        checkpoint: The one that the user names, see :func:`datnet.zoo.lookup.network_file`. By
             default ``cap_vstnet_photorealistic.safetensors`` is looked for in the folder
             ``$DATNET_WEIGHTS``, and then among the networks that come with DatNet.
 
@@ -36,8 +36,8 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
                 f"`datnet train model={NAME}`"
             )
         return path
-    setting = os.environ.get("DATNET_WEIGHTS")
-    given = Path(setting).expanduser() / f"{NAME}.safetensors" if setting else None
+    place = environment_path("DATNET_WEIGHTS")
+    given = None if place is None else place / f"{NAME}.safetensors"
     if given is not None and given.is_file():
         return given
     if NAME in shipped_names():

@@ -9,12 +9,12 @@ See :class:`Stylizer` for examples that run.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from datnet.errors import DatNetError
 from datnet.images.colors import is_gray, keep_chroma, match_colors
 from datnet.images.opening import (
     Picture,
-    check_side,
     open_mask,
     open_picture,
     open_regions,
@@ -35,20 +34,19 @@ from datnet.images.opening import (
     resize_short_side,
     visible,
 )
-from datnet.images.reading import to_image, to_tensor
+from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimisationMethod
+from datnet.stylize.options import StylizeOptions, check_side
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 DEFAULT_NETWORK = "datnet_full"
 
 DEFAULT_CONTENT_SIDE = 512
 """Shorter side of the contents that a style is encoded for, unless something else is said."""
-
-KEEP_COLORS = ("luminance", "histogram")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +123,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` that `datnet train` wrote or its run's folder, or
             a published network, such as "microast", or a method without training, such as "gatys",
-            see :func:`datnet.zoo.published.network_file`; by default the network that comes with
+            see :func:`datnet.zoo.lookup.network_file`; by default the network that comes with
             DatNet.
         device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
         dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute
@@ -142,6 +140,7 @@ class Stylizer:
             of this machine or has no such dtype, or steps do not fit the network.
     """
 
+    @torch.inference_mode(False)  # moving the network to a device makes tensors, too
     def __init__(
         self,
         checkpoint: str | Path | None = None,
@@ -155,6 +154,8 @@ class Stylizer:
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
+        if checkpoint is not None and not str(checkpoint):
+            raise DatNetError("checkpoint is an empty name; name a network, or leave it out")
         path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
@@ -199,21 +200,15 @@ class Stylizer:
         with enough_memory():
             return self._encode(open_style(painting, size, content_side))
 
-    @torch.inference_mode()
     def __call__(
         self,
         content: Picture,
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
         alpha: float = 1.0,
         size: int | None = None,
-        *,
-        weights: Sequence[float] | None = None,
-        style_size: int | None = None,
-        keep_colors: str | None = None,
-        mask: Picture | None = None,
-        regions: tuple[Picture, Picture] | None = None,
+        **settings: Any,
     ) -> Image.Image:
-        """Paint one photograph.
+        """Stylize one content.
 
         Args:
             content: The photograph. Its transparency is kept; what cannot be seen is white to the
@@ -221,75 +216,58 @@ class Stylizer:
             style: The painting, or a list of paintings to be mixed; each may be encoded already.
             alpha: Strength of the style in [0, 1].
             size: Shorter side of the result; by default that of the content.
-            weights: A positive number for every painting of a list, of any sum; by default all
-                count the same.
-            style_size: Shorter side of the paintings, see :meth:`encode_style`. Larger gives larger
-                strokes and patterns.
-            keep_colors: "luminance" gives the result the content's chroma
-                (:func:`datnet.images.colors.keep_chroma`), "histogram" gives the painting the
-                content's colours before it is used (:func:`datnet.images.colors.match_colors`).
-                With both a gray content gives a gray result.
-            mask: Where to paint: white takes the first painting, black the second one, or leaves
-                the content as it is if there is one painting, and gray blends the two results. It
-                may be an array ``(H, W)``. It is stretched to the size of the result, and what is
-                transparent in it counts as black.
-            regions: For CAP-VSTNet, a picture of the content's regions and one of the style's,
-                where every region has a flat colour; each is stretched to its picture. A region of
-                the content is painted like the style's region of the same colour, and stays as it
-                is where the style has none.
+            **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
+                weights, style_size, keep_colors, mask, regions.
 
         Returns:
-            The painted photograph, sRGB, of mode RGB, or RGBA if a pixel of the content is
+            The stylized photograph, sRGB, of mode RGB, or RGBA if a pixel of the content is
             transparent, without metadata.
 
         Raises:
             DatNetError: If a file cannot be read, a picture is too small, a value is out of range
                 or there is not enough memory.
         """
+        return self.stylize(content, style, StylizeOptions(alpha=alpha, size=size, **settings))
+
+    @torch.inference_mode()
+    def stylize(
+        self,
+        content: Picture,
+        style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
+        options: StylizeOptions,
+    ) -> Image.Image:
+        """Stylize one content with settings that are made already, see :meth:`__call__`."""
         styles = as_list(style)
-        check_settings(
-            len(styles),
-            alpha=alpha,
-            size=size,
-            weights=weights,
-            style_size=style_size,
-            keep_colors=keep_colors,
-            mask=mask,
-            regions=regions,
-        )
-        if regions is not None:
-            regions = self._open_regions(regions)
+        options.check_styles(len(styles))
+        regions = None if options.regions is None else self._open_regions(options.regions)
         with enough_memory():
-            photograph, _ = open_picture(content, "content", size)
-            if size is not None:
-                photograph = resize_short_side(photograph, size)
+            photograph, _ = open_picture(content, "content", options.size)
+            if options.size is not None:
+                photograph = resize_short_side(photograph, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
-            colors = None
-            if keep_colors == "histogram":
-                colors = pixels.cpu().flatten(1)
-                if opacity is not None and opacity.getextrema() != (0, 0):
-                    colors = colors[:, torch.from_numpy(np.array(opacity).ravel() > 0)]
+            colors = visible_colors(pixels, opacity) if options.keep_colors == "histogram" else None
             encoded = [
-                self._style_for(each, style_size, min(photograph.size), colors) for each in styles
+                self._style_for(each, options.style_size, min(photograph.size), colors)
+                for each in styles
             ]
-            # A network may give tints to a gray painting of a gray photograph.
-            gray = keep_colors is not None and is_gray(pixels)
-            chroma_of = pixels if keep_colors == "luminance" or gray else None
+            # A network may tint a gray painting of a gray photograph.
+            gray = options.keep_colors is not None and is_gray(pixels)
+            chroma_of = pixels if options.keep_colors == "luminance" or gray else None
             with precision(self.device, self.dtype):
                 features = self.network.encode_content(pixels[None])
-            paint = partial(
-                self._paint, features, pixels.shape[1:], alpha, chroma_of, regions=regions
+            generate = partial(
+                self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
             )
-            if mask is None:
-                shares = [1.0] * len(encoded) if weights is None else weights
-                result = paint(encoded, [share / sum(shares) for share in shares])
+            if options.mask is None:
+                result = generate(encoded, options.shares(len(encoded)))
             else:
-                white = paint(encoded[:1], [1.0])
-                black = paint(encoded[1:], [1.0]) if len(encoded) == 2 else pixels
-                resized = open_mask(mask).resize(photograph.size, Image.Resampling.BILINEAR)
-                shares_of_white = torch.from_numpy(np.array(resized)).to(self.device) / 255
-                result = torch.lerp(black, white, shares_of_white)
+                white = generate(encoded[:1], [1.0])
+                black = generate(encoded[1:], [1.0]) if len(encoded) == 2 else pixels
+                mask = open_mask(options.mask).resize(photograph.size, Image.Resampling.BILINEAR)
+                result = torch.lerp(
+                    black, white, torch.from_numpy(np.array(mask)).to(self.device) / 255
+                )
             image = to_image(result)
             if opacity is not None:
                 image.putalpha(opacity)
@@ -330,17 +308,17 @@ class Stylizer:
             picture = to_image(match_colors(to_tensor(picture), colors))
         return self._encode(picture)
 
-    def _paint(
+    def _generate(
         self,
         content_features: list[Tensor],
         size: Sequence[int],
         alpha: float,
         chroma_of: Tensor | None,
+        regions: tuple[Image.Image, Image.Image] | None,
         styles: list[EncodedStyle],
         shares: list[float],
-        regions: tuple[Image.Image, Image.Image] | None,
     ) -> Tensor:
-        """Paint RGB ``(3, *size)`` in [0, 1], with the chroma of ``chroma_of`` if it is given."""
+        """RGB ``(3, *size)`` in [0, 1], with the chroma of ``chroma_of`` if it is given."""
         features = [style.features for style in styles]
         with precision(self.device, self.dtype):
             if regions is None:
@@ -348,7 +326,9 @@ class Stylizer:
                     content_features, features, shares, size, alpha
                 )
             else:
-                painted = self._paint_regions(content_features, styles[0], regions, size, alpha)
+                painted = self._generate_by_region(
+                    content_features, styles[0], regions, size, alpha
+                )
         if not painted.isfinite().all():
             raise DatNetError(
                 f"the network {self.description.name} paints values that are no numbers; "
@@ -373,7 +353,7 @@ class Stylizer:
             )
         return of_content, of_style
 
-    def _paint_regions(
+    def _generate_by_region(
         self,
         content_features: list[Tensor],
         style: EncodedStyle,
@@ -404,56 +384,26 @@ def as_list(
     return list(style)
 
 
-def check_settings(
-    styles: int,
-    *,
-    alpha: float = 1.0,
-    size: int | None = None,
-    weights: Sequence[float] | None = None,
-    style_size: int | None = None,
-    keep_colors: str | None = None,
-    mask: Picture | None = None,
-    regions: object = None,
-) -> None:
-    """Refuse settings of :meth:`Stylizer.__call__` before anything is computed.
-
-    Args:
-        styles: How many there are.
-        alpha: As for the Stylizer, and likewise all others.
-        size: Shorter side of the result.
-        weights: Of the styles.
-        style_size: Shorter side of the paintings.
-        keep_colors: None, "luminance" or "histogram".
-        mask: Only whether there is one counts.
-        regions: Likewise.
+def with_open_pictures(options: StylizeOptions) -> StylizeOptions:
+    """The same settings with the mask and the regions read, for many contents.
 
     Raises:
-        DatNetError: If one is out of range, or two do not go together.
+        DatNetError: If a file cannot be read.
     """
-    if styles < 1:
-        raise DatNetError("no style is given; name at least one painting")
-    if not 0 <= alpha <= 1:
-        raise DatNetError(f"alpha is {alpha}; it must be between 0 and 1")
-    check_side("size", size)
-    check_side("style_size", style_size)
-    if keep_colors is not None and keep_colors not in KEEP_COLORS:
-        raise DatNetError(f'keep_colors is "{keep_colors}"; it can be {" or ".join(KEEP_COLORS)}')
-    if mask is not None and styles > 2:
-        raise DatNetError(f"a mask places one or two styles, not {styles}")
-    if regions is not None and styles > 1:
-        raise DatNetError(f"regions are painted like those of one style, not of {styles}")
-    if weights is None:
-        return
-    if len(weights) != styles:
-        raise DatNetError(f"there are {styles} styles and {len(weights)} weights; give each one")
-    for weight in weights:
-        if not (weight > 0 and math.isfinite(weight)):
-            raise DatNetError(
-                f"the weight of a style is {weight:g}; it must be a positive number (leave a style "
-                "out rather than give it 0)"
-            )
-    if mask is not None and styles == 2:
-        raise DatNetError("a mask places the two styles, so they cannot have weights as well")
+    mask = None if options.mask is None else open_mask(options.mask)
+    regions = options.regions and (
+        open_regions(options.regions[0]),
+        open_regions(options.regions[1]),
+    )
+    return replace(options, mask=mask, regions=regions)
+
+
+def visible_colors(pixels: Tensor, opacity: Image.Image | None) -> Tensor:
+    """Colors ``(3, N)`` of the pixels that can be seen; of all where none can."""
+    colors = pixels.cpu().flatten(1)
+    if opacity is None or opacity.getextrema() == (0, 0):
+        return colors
+    return colors[:, torch.from_numpy(np.array(opacity).ravel() > 0)]
 
 
 @contextmanager

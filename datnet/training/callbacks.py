@@ -14,7 +14,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torchvision.utils import make_grid
 
 from datnet.data.pairs import Batch
-from datnet.images.reading import save_image, to_image
+from datnet.images.saving import save_image
+from datnet.images.tensors import to_image
 from datnet.training.module import StyleTransferModule
 
 GRID_ROWS = 4

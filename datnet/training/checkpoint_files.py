@@ -8,11 +8,9 @@ from pathlib import Path
 
 from datnet.errors import DatNetError
 from datnet.training.processes import is_first_process
+from datnet.zoo.run_files import LAST, PREVIOUS
 
 log = logging.getLogger(__name__)
-
-LAST = "last.ckpt"
-PREVIOUS = "previous.ckpt"
 
 
 def damage(path: Path) -> str | None:

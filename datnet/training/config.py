@@ -1,55 +1,67 @@
 """The typed shape of a training configuration, and its checks before anything slow happens.
 
 Hydra puts :class:`TrainConfig` first in the defaults list, so a misspelt key or a value of the
-wrong type is refused wherever it stands: on the command line or in a YAML file.
+wrong type is refused wherever it stands: on the command line or in a YAML file. What Hydra's types
+cannot say, ranges and choices, stands in `Annotated` and is looked at by :func:`check`. The nodes
+of networks, objectives and data are held to the signatures of their classes.
 """
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, is_dataclass
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
+from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-import datnet
-from datnet.errors import DatNetError
-from datnet.zoo.instantiate import find_target
+from datnet.errors import DatNetError, require_extra
+from datnet.images.remote import is_remote
+from datnet.training.trainer_settings import check_not_ours, converted_trainer, devices_of
+from datnet.zoo.configs import flat_values, plain_values
+from datnet.zoo.instantiate import converted_settings
+from datnet.zoo.values import converted, one_of
 
-PACKAGED_CONFIGS = Path(datnet.__file__).parent / "conf"
-CONFIG_DIR = (
-    PACKAGED_CONFIGS if PACKAGED_CONFIGS.is_dir() else Path(datnet.__file__).parents[1] / "conf"
-)
-"""The Hydra tree: inside an installed wheel, or at the top of a checkout."""
+NotNegative = Annotated[float, Ge(0)]
+Count = Annotated[int, Gt(0)]
+Name = Annotated[str, MinLen(1)]
 
 
 @dataclass
 class RecipeConfig:
     """How the authors of a method trained it."""
 
-    learning_rate: float = MISSING
-    learning_rate_decay: float = MISSING
-    """Learning rate t steps after the warm-up: learning_rate / (1 + learning_rate_decay · t)."""
-    batch_size: int = MISSING
-    steps: int = MISSING
-    warmup_steps: int | None = None
+    learning_rate: Annotated[float, Gt(0)] = MISSING
+    learning_rate_decay: NotNegative = MISSING
+    """For schedule decay: learning rate t steps after the warm-up is
+    learning_rate / (1 + learning_rate_decay · t)."""
+    batch_size: Count = MISSING
+    steps: Count = MISSING
+    warmup_steps: Annotated[int, Ge(0)] | None = None
     """Before that, the learning rate rises linearly to learning_rate in so many steps."""
-    warmup_learning_rate: float | None = None
+    warmup_learning_rate: NotNegative | None = None
     """Where it rises from: the learning rate of step 0; null for 0."""
-    gradient_clip: float | None = None
+    gradient_clip: NotNegative | None = None
     """Gradients of a larger norm are scaled down to it; null scales none."""
+    schedule: Annotated[str, one_of("decay", "cosine")] = "decay"
+    """cosine: after the warm-up half a cosine from learning_rate to final_learning_rate over the
+    run's steps."""
+    final_learning_rate: NotNegative = 0.0
+    """For schedule cosine: where the learning rate ends."""
+    attention_gradient_clip: NotNegative | None = None
+    """Gradients of the attention modules, taken together, are scaled down to this norm where theirs
+    is larger, before gradient_clip; null scales none."""
 
 
 @dataclass
 class ModelConfig:
     """A network, its objective and its recipe."""
 
-    name: str = MISSING
+    name: Name = MISSING
     network: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
     recipe: RecipeConfig = field(default_factory=RecipeConfig)
@@ -69,16 +81,16 @@ class TrainerConfig:
     """Settings of :class:`lightning.Trainer`."""
 
     accelerator: str = "auto"
-    devices: Any = 1
-    num_nodes: int = 1
+    devices: Annotated[Any, devices_of] = 1
+    num_nodes: Count = 1
     strategy: str = "auto"
     precision: str = "32-true"
-    max_steps: int = MISSING
-    accumulate_grad_batches: int = 1
-    gradient_clip_val: float | None = None
-    gradient_clip_algorithm: str = "norm"
-    val_check_interval: int = 500
-    log_every_n_steps: int = 10
+    max_steps: Count = MISSING
+    accumulate_grad_batches: Count = 1
+    gradient_clip_val: NotNegative | None = None
+    gradient_clip_algorithm: Annotated[str, one_of("norm", "value")] = "norm"
+    val_check_interval: Count = 500
+    log_every_n_steps: Count = 10
     deterministic: bool = False
     enable_progress_bar: bool = True
 
@@ -87,9 +99,9 @@ class TrainerConfig:
 class WandbConfig:
     """Weights & Biases."""
 
-    project: str = "datnet"
-    entity: str | None = None
-    mode: str | None = None
+    project: Name = "datnet"
+    entity: Name | None = None
+    mode: Annotated[str, one_of("online", "offline", "disabled")] | None = None
     """online, offline or disabled; by default online when logged in, offline otherwise."""
 
 
@@ -106,22 +118,26 @@ class TrainConfig:
     """Everything that one training run depends on."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
+    objective: dict[str, Any] | None = None
+    """In place of model.objective, for the first of two stages; null for the model's own."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     data: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     experiment: Any = None
-    name: str = MISSING
+    name: Name = MISSING
     run_dir: str = MISSING
-    sweep: str = MISSING
+    sweep: Name = MISSING
     group: str | None = None
-    tags: list[str] = field(default_factory=list)
-    seed: int = 1
+    tags: list[Annotated[str, MinLen(1), MaxLen(64)]] = field(default_factory=list)
+    seed: Annotated[int, Ge(0), Lt(2**32)] = 1
     ckpt_path: str | None = None
-    checkpoint_every: int = 500
-    keep_every: int | None = None
+    init_from: str | None = None
+    """A network whose weights a fresh run begins with: anything that ``--checkpoint`` takes."""
+    checkpoint_every: Count = 500
+    keep_every: Annotated[int, Ge(0)] | None = None
     channels_last: bool = False
-    weight_average: float | None = None
+    weight_average: Annotated[float, Ge(0), Lt(1)] | None = None
     """Decay of the moving average of the weights that is validated and saved; null for none.
 
     It begins anew where ``data.late_from_step`` changes the crops.
@@ -136,86 +152,127 @@ class TrainConfig:
 ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="datnet")
 
 
-def plain_values(config: Any) -> dict[str, Any]:
-    """A composed configuration, or a part of one, as dictionaries, lists and plain values."""
-    values = OmegaConf.to_container(config, resolve=True)
-    if not isinstance(values, dict):
-        raise ValueError(f"a configuration is a mapping, not {type(values).__name__}")
-    return {str(key): value for key, value in values.items()}
+def objective_of(config: TrainConfig) -> dict[str, Any]:
+    """The node of the objective that a run minimizes."""
+    return config.objective or config.model.objective
 
 
-def flat_values(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with keys such as "model.recipe.learning_rate"."""
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {
-        key: value
-        for name, child in node.items()
-        for key, value in flat_values(child, f"{prefix}.{name}" if prefix else str(name)).items()
-    }
-
-
-def check_arguments(key: str, node: Mapping[str, Any]) -> None:
-    """Refuse settings that the class named by a node does not have, and name the nearest one.
-
-    Args:
-        key: Where the node stands in the configuration, for the message.
-        node: The node.
-
-    Raises:
-        DatNetError: If the class does not exist or lacks one of the settings.
-    """
-    accepted = [
-        name for name in inspect.signature(find_target(node)).parameters if name != "encoder"
-    ]
-    for name in node:
-        if name == "_target_" or name in accepted:
-            continue
-        near = difflib.get_close_matches(str(name), accepted, n=1)
-        hint = f"did you mean {key}.{near[0]}?" if near else f"it takes: {', '.join(accepted)}"
-        raise DatNetError(f"{key}.{name} is no setting of {node['_target_']}; {hint}")
+def is_path(key: str) -> bool:
+    """Whether a setting holds a path, by its name."""
+    name = key.rpartition(".")[2]
+    return name.endswith(("_dir", "_path")) or key in ("encoder.weights", "init_from")
 
 
 def check(config: TrainConfig) -> None:
-    """Check a composed configuration before anything slow happens.
+    """Check a composed configuration before anything slow happens, and convert its values.
 
     Raises:
         DatNetError: Naming the setting at fault and what it can be.
     """
-    from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK  # imports torch
+    check_own_settings(config)
+    check_classes(config)
 
+
+def check_own_settings(config: TrainConfig) -> None:
+    """The part of :func:`check` that needs neither torch nor Lightning.
+
+    Raises:
+        DatNetError: Naming the setting at fault and what it can be.
+    """
+    resolve(config)
     missing = sorted(OmegaConf.missing_keys(config))
+    if config.init_from == "":
+        missing.append("init_from")
     if missing:
         raise DatNetError(f"{', '.join(missing)} must be given: {missing[0]}=…")
-    check_arguments("model.network", config.model.network)
-    check_arguments("model.objective", config.model.objective)
-    check_arguments("data", config.data)
-    if config.encoder.arch not in CONVOLUTIONS_PER_BLOCK:
-        choices = " or ".join(CONVOLUTIONS_PER_BLOCK)
-        raise DatNetError(f"encoder.arch is {config.encoder.arch}; it can be {choices}")
-    positive = {
-        "model.recipe.learning_rate": config.model.recipe.learning_rate,
-        "trainer.max_steps": config.trainer.max_steps,
-        "trainer.accumulate_grad_batches": config.trainer.accumulate_grad_batches,
-        "trainer.val_check_interval": config.trainer.val_check_interval,
-        "trainer.log_every_n_steps": config.trainer.log_every_n_steps,
-        "checkpoint_every": config.checkpoint_every,
-    }
-    for key, value in positive.items():
-        if value <= 0:
-            raise DatNetError(f"{key} is {value}; it must be positive")
-    if config.weight_average is not None and not 0 <= config.weight_average < 1:
+    values = plain_values(config)
+    check_not_ours(values["trainer"])
+    if config.init_from is not None and config.ckpt_path not in (None, "last"):
         raise DatNetError(
-            f"weight_average is {config.weight_average}; it must be at least 0 and less than 1"
+            "init_from begins a fresh run and ckpt_path=FILE goes on with another one; give one of "
+            "them"
         )
-    for key, number in {
-        "model.recipe.learning_rate_decay": config.model.recipe.learning_rate_decay,
-        "model.recipe.warmup_steps": config.model.recipe.warmup_steps,
-        "model.recipe.warmup_learning_rate": config.model.recipe.warmup_learning_rate,
-        "model.recipe.gradient_clip": config.model.recipe.gradient_clip,
-        "trainer.gradient_clip_val": config.trainer.gradient_clip_val,
-        "seed": config.seed,
-        **{f"model.objective.{name}": value for name, value in config.model.objective.items()},
-    }.items():
-        if isinstance(number, int | float) and not 0 <= number < math.inf:
-            raise DatNetError(f"{key} is {number}; it must be finite and not negative")
+    for key, value in flat_values(values).items():
+        if is_path(key) and isinstance(value, str):
+            _put(config, key, expanded_path(key, value))
+    for key, value in _converted_fields("", TrainConfig, plain_values(config)).items():
+        _put(config, key, value)
+    if values["logger"]["tensorboard"]:
+        require_extra("tensorboard", "tensorboard", purpose="logger=tensorboard")
+
+
+def check_classes(config: TrainConfig) -> None:
+    """The part of :func:`check` that imports what the configuration names.
+
+    Raises:
+        DatNetError: Naming the setting at fault and what it can be.
+    """
+    values = plain_values(config)
+    encoder = {"_target_": "datnet.zoo.encoder.vgg_encoder"}
+    converted_settings("encoder", encoder, values["encoder"])
+    for key in ("model.network", "model.objective", "objective", "data"):
+        if OmegaConf.select(cast(Any, config), key) is None:
+            continue
+        node = plain_values(OmegaConf.select(cast(Any, config), key))
+        settings = {name: value for name, value in node.items() if name != "_target_"}
+        for name, value in converted_settings(key, node, settings).items():
+            is_number = isinstance(value, int | float)
+            if key.endswith("objective") and is_number and not 0 <= value < math.inf:
+                raise DatNetError(f"{key}.{name} is {value}; it must be finite and not negative")
+            _put(config, f"{key}.{name}", value)
+    for name, value in converted_trainer(values["trainer"]).items():
+        _put(config, f"trainer.{name}", value)
+
+
+def resolve(config: TrainConfig) -> None:
+    """Put values in the place of all ${…}.
+
+    Raises:
+        DatNetError: If one has no value, as that of an environment variable that is not set.
+    """
+    try:
+        plain_values(config)  # whose errors name the key
+        OmegaConf.resolve(cast(Any, config))
+    except OmegaConfBaseException as error:
+        words = str(error).splitlines()[0].split("raised while resolving interpolation: ")[-1]
+        raise DatNetError(f"{error.full_key}: {words.strip(chr(34))}") from error
+
+
+def expanded_path(key: str, value: str) -> str:
+    """A path with its ~ as the home folder; addresses of other machines stay as they are.
+
+    Raises:
+        DatNetError: If it is empty, as where a shell variable is not set.
+    """
+    if not value.strip():
+        raise DatNetError(f"{key} is empty; give a path, or leave the setting out")
+    return value if is_remote(value) else os.path.expanduser(value)  # noqa: PTH111
+
+
+def _converted_fields(prefix: str, kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that the annotations of a dataclass convert, by their keys.
+
+    Raises:
+        DatNetError: If one of all values does not fit its annotation.
+    """
+    changed: dict[str, Any] = {}
+    for name, annotation in get_type_hints(kind, include_extras=True).items():
+        key, before, node = f"{prefix}{name}", values[name], node_of(annotation)
+        if node is None:
+            after = converted(key, annotation, before)
+            changed |= {key: after} if after != before else {}
+        elif before is not None:
+            changed |= _converted_fields(f"{key}.", node, before)
+    return changed
+
+
+def _put(config: TrainConfig, key: str, value: Any) -> None:
+    OmegaConf.update(cast(Any, config), key, value)
+
+
+def node_of(annotation: Any) -> type | None:
+    """The dataclass of a node with settings of its own; None if a setting is none."""
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and is_dataclass(each):
+            return each
+    return None

@@ -9,7 +9,7 @@ import torch
 
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import Metrics
+from datnet.evaluation.measuring import Metrics
 from datnet.training.module import StyleTransferModule
 
 log = logging.getLogger(__name__)

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.optim import Optimizer
 
 from datnet.data.pairs import Batch
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.objectives.base import Objective
 
+log = logging.getLogger(__name__)
+
 FROZEN_PREFIXES = ("network.encoder.", "objective.")
 
 
 class StyleTransferModule(LightningModule):
-    """Trains a network with Adam, whose learning rate warms up and then decays.
+    """Trains a network with Adam, whose learning rate warms up and then falls.
 
     Args:
         network: The network; its encoder is frozen and stays out of checkpoints.
         objective: The loss terms and their weights.
         learning_rate: Learning rate of the first step after the warm-up, the largest.
         learning_rate_decay: Step t after the warm-up has
-            ``learning_rate / (1 + learning_rate_decay · t)``.
+            ``learning_rate / (1 + learning_rate_decay · t)``, with schedule "decay".
         warmup_steps: In so many steps the learning rate rises linearly to ``learning_rate``.
         warmup_learning_rate: Learning rate of step 0, if there is a warm-up.
-        seed: Random numbers drawn in step t depend on this, t and the process alone, so that a
-            resumed run draws what an uninterrupted one does.
+        schedule: "decay", or "cosine": step t after the warm-up, of n, has ``final_learning_rate +
+            (learning_rate - final_learning_rate) · (1 + cos(π t / n)) / 2``.
+        final_learning_rate: See schedule.
+        max_steps: Steps of the whole run, for schedule "cosine".
+        attention_gradient_clip: Gradients of the network's attention modules, taken together, are
+            scaled down to this norm where theirs is larger; None scales none.
+        seed: Random numbers drawn in step t depend on this, t, the process and the number of the
+            micro-batch in the step alone, so that a resumed run draws what an uninterrupted one
+            does.
         channels_last: Whether tensors lie in memory with channels last, which is faster in 16 bits.
+
+    Raises:
+        DatNetError: If gradients of attention modules are to be clipped and there are none.
     """
 
     def __init__(
@@ -43,6 +59,10 @@ class StyleTransferModule(LightningModule):
         learning_rate_decay: float,
         warmup_steps: int = 0,
         warmup_learning_rate: float = 0.0,
+        schedule: str = "decay",
+        final_learning_rate: float = 0.0,
+        max_steps: int = 0,
+        attention_gradient_clip: float | None = None,
         seed: int,
         channels_last: bool = False,
     ) -> None:
@@ -55,6 +75,15 @@ class StyleTransferModule(LightningModule):
         self.learning_rate_decay = learning_rate_decay
         self.warmup_steps = warmup_steps
         self.warmup_learning_rate = warmup_learning_rate
+        self.schedule = schedule
+        self.final_learning_rate = final_learning_rate
+        self.max_steps = max_steps
+        self.attention_gradient_clip = attention_gradient_clip
+        if attention_gradient_clip is not None and not network.attention_parts:
+            raise DatNetError(
+                f"model.recipe.attention_gradient_clip is {attention_gradient_clip}, and "
+                f"{type(network).__name__} has no attention modules; it must be null"
+            )
         self.seed = seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -64,6 +93,44 @@ class StyleTransferModule(LightningModule):
             for name, tensor in checkpoint["state_dict"].items()
             if not name.startswith(FROZEN_PREFIXES)
         }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse another network's checkpoint, and count batches as this run makes steps of them.
+
+        Raises:
+            DatNetError: If a trained tensor is missing or has another shape.
+        """
+        saved = checkpoint["state_dict"]
+        for name, tensor in self.state_dict().items():
+            if name.startswith(FROZEN_PREFIXES):
+                continue
+            if name not in saved or saved[name].shape != tensor.shape:
+                there = f"of shape {tuple(saved[name].shape)}" if name in saved else "missing"
+                raise DatNetError(
+                    f"the checkpoint is of another network: {name} is {there} there, and has shape "
+                    f"{tuple(tensor.shape)} in {type(self.network).__name__}. Set model=… to the "
+                    "checkpoint's network"
+                )
+        batches = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
+        for counts in checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"].values():
+            if isinstance(counts, dict):  # of the run and of the epoch, which are the same here
+                counts |= {"ready": batches, "started": batches, "processed": batches}
+                counts["completed"] = batches - 1  # saved before Lightning counts it as completed
+
+    def on_train_start(self) -> None:
+        """Let the optimizer have this run's settings; a checkpoint brings those it was saved with.
+
+        They are the same unless the checkpoint is of another run.
+        """
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        assert isinstance(optimizer, LightningOptimizer)
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+        rate = self.learning_rate * self.learning_rate_factor(self.global_step)
+        for group in optimizer.param_groups:
+            if group["lr"] != rate and self.trainer.is_global_zero:
+                log.info("learning rate %g from here on; the checkpoint had %g", rate, group["lr"])
+            group |= optimizer.defaults | {"lr": rate, "initial_lr": self.learning_rate}
+        schedule.base_lrs = [self.learning_rate] * len(optimizer.param_groups)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms on a batch, unweighted."""
@@ -84,7 +151,12 @@ class StyleTransferModule(LightningModule):
         Raises:
             DatNetError: If it is not finite, naming the batch's files.
         """
-        self.seed_random_numbers(self.global_step, self.global_rank)
+        micro_batch = batch_index % self.trainer.accumulate_grad_batches
+        self.seed_random_numbers(
+            # The first of a step draws what it drew before micro-batches had numbers.
+            *(self.global_step, self.global_rank),
+            *([micro_batch] if micro_batch else []),
+        )
         terms = self.terms(batch)
         loss = self.objective.total(terms)
         if not torch.isfinite(loss):
@@ -121,7 +193,21 @@ class StyleTransferModule(LightningModule):
         if step < self.warmup_steps:
             start = self.warmup_learning_rate / self.learning_rate
             return start + (1 - start) * step / self.warmup_steps
+        if self.schedule == "cosine":
+            end = self.final_learning_rate / self.learning_rate
+            done = min(1, (step - self.warmup_steps) / max(1, self.max_steps - self.warmup_steps))
+            return end + (1 - end) * (1 + math.cos(math.pi * done)) / 2
         return 1 / (1 + self.learning_rate_decay * (step - self.warmup_steps))
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip the gradients of the attention modules, before all gradients are clipped."""
+        if self.attention_gradient_clip is None:
+            return
+        parts = (getattr(self.network, name) for name in self.network.attention_parts)
+        torch.nn.utils.clip_grad_norm_(
+            [weight for part in parts if part is not None for weight in part.parameters()],
+            self.attention_gradient_clip,
+        )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam on the trainable parameters, its learning rate set anew before every step."""

@@ -1,22 +1,11 @@
-"""The folder of one training run: what it holds, and whether a new start may use it.
-
-config.yaml             the resolved settings
-checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_every` steps
-checkpoints/previous.ckpt  the one before it, in case the last is damaged
-description.json        what the network is and how it is trained, for its checkpoints
-metrics.csv             all logged numbers
-images/                 content | style | result at every validation
-network.safetensors     the trained network, written at the end
-model_card.md           what it is, for people
-finished.json           steps, seconds and last metrics, written last of all
-.lock                   held by the process that trains here
-"""
+"""The folder of one training run: what it holds, and whether a new start may use it."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +16,15 @@ from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
 from datnet.training.checkpoint_files import damage, newest_whole_checkpoint
-from datnet.training.config import TrainConfig, flat_values, plain_values
+from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
+from datnet.zoo.configs import flat_values, plain_values
+from datnet.zoo.run_files import RunFiles
 
 log = logging.getLogger(__name__)
 
-# What may differ between the parts of a run that was interrupted and resumed, or prolonged.
+# What may differ between the parts of a run that was interrupted and resumed, or prolonged: where
+# it runs, when it stops, how often it is looked at and what is shown. No weight depends on it.
 OPERATIONAL = (
     "run_dir",
     "ckpt_path",
@@ -51,10 +43,15 @@ OPERATIONAL = (
     "trainer.num_nodes",
     "trainer.strategy",
     "trainer.max_steps",
+    "trainer.max_time",
     "trainer.val_check_interval",
     "trainer.log_every_n_steps",
     "trainer.deterministic",
     "trainer.enable_progress_bar",
+    "trainer.inference_mode",
+    "trainer.benchmark",
+    "trainer.profiler",
+    "trainer.detect_anomaly",
     "data.num_workers",
     "data.content_dir",
     "data.style_dir",
@@ -65,21 +62,15 @@ OPERATIONAL = (
 )
 
 
-class RunFolder:
-    """The files of one run.
+class RunFolder(RunFiles):
+    """The files of one run, and what may be done with them.
 
     Args:
         path: The run's folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config = path / "config.yaml"
-        self.checkpoints = path / "checkpoints"
-        self.description = path / "description.json"
-        self.network = path / "network.safetensors"
-        self.model_card = path / "model_card.md"
-        self.finished = path / "finished.json"
+        super().__init__(path)
         self.lock = FileLock(path / ".lock")
 
     def holds_training(self) -> bool:
@@ -116,10 +107,12 @@ class RunFolder:
             return
         there = flat_values(plain_values(OmegaConf.load(self.config)))
         here = flat_values(plain_values(config))
+        # With a cosine all learning rates depend on the run's length.
+        fixed = ["trainer.max_steps"] if config.model.recipe.schedule == "cosine" else []
         different = [
             f"{key} was {there.get(key)} and is {here.get(key)}"
             for key in sorted(there.keys() | here.keys())
-            if there.get(key) != here.get(key) and not key.startswith(OPERATIONAL)
+            if there.get(key) != here.get(key) and (key in fixed or not is_operational(key))
         ]
         if different:
             raise DatNetError(
@@ -147,30 +140,43 @@ class RunFolder:
                     "folder; ckpt_path=FILE begins with a checkpoint of it"
                 )
 
+    def recorded(self, name: str) -> Any:
+        """What description.json says of the training here under a name; None if nothing."""
+        if not self.description.exists():
+            return None
+        return json.loads(self.description.read_text(encoding="utf-8"))["training"].get(name)
+
     @contextmanager
     def reserved(self) -> Iterator[None]:
         """Keep other processes from training in this folder; one that is killed frees it.
 
         Raises:
-            DatNetError: If another process trains here.
+            DatNetError: If another process trains here, or the folder cannot be written to.
         """
         if not is_first_process():  # the first of several processes holds it for all
             yield
             return
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_writable(self.path, "run_dir")
+        if self.checkpoints.exists():
+            make_writable(self.checkpoints, "run_dir")
         try:
-            with self.lock.acquire(blocking=False):
-                yield
+            self.lock.acquire(blocking=False)
         except Timeout as error:
             raise DatNetError(
                 f"another process trains in {self.path}. Wait for it or choose another run_dir=…"
             ) from error
+        except OSError as error:
+            raise not_writable(Path(self.lock.lock_file), error, "run_dir") from error
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def wait_until_free(self) -> None:
         """Wait for a process that trains in this folder to end, and say so."""
         if not is_first_process():
             return
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_writable(self.path, "sweep")
         try:
             self.lock.acquire(blocking=False)
         except Timeout:
@@ -210,3 +216,35 @@ class RunFolder:
                 "ckpt_path=last, choose another run_dir=…, or remove that folder"
             )
         return None
+
+
+def is_operational(key: str) -> bool:
+    """Whether a setting may differ between the parts of a run, as far as the weights go."""
+    return any(key == name or key.startswith(f"{name}.") for name in OPERATIONAL)
+
+
+def make_writable(folder: Path, setting: str) -> None:
+    """Make a folder unless it exists, and try whether a file can be written there.
+
+    Args:
+        folder: The folder.
+        setting: What it is set with, for the message.
+
+    Raises:
+        DatNetError: If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as trial:  # without a name where that is possible
+            trial.write(b"\0")
+    except OSError as error:
+        raise not_writable(folder, error, setting) from error
+
+
+def not_writable(path: Path, error: OSError, setting: str) -> DatNetError:
+    """The error in words, with what can be done."""
+    reason = "a file has this name" if isinstance(error, FileExistsError) else error.strerror
+    return DatNetError(
+        f"{path} cannot be written to: {reason}. Choose another folder with {setting}=…, or start "
+        "in a folder that you may write to"
+    )

@@ -32,7 +32,15 @@ from omegaconf import DictConfig
 from datnet.errors import DatNetError
 from datnet.images.files import write_text
 from datnet.training.config import TrainConfig
-from datnet.training.processes import STOP_SIGNALS, is_first_process
+from datnet.training.overrides import quoted
+from datnet.training.processes import (
+    TIME_IS_UP,
+    handle_stop_signals,
+    is_first_process,
+    restore_handlers,
+    shell_status,
+    was_asked_to_stop,
+)
 from datnet.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -62,22 +70,25 @@ def run_job(config: TrainConfig) -> float:
     sweep_dir = Path(hydra.sweep.dir)
     name = folder_name(overrides)
     folder = RunFolder(sweep_dir / name)
-    folder.wait_until_free()
     exit_code = 0 if _is_finished(folder, config) else _train(folder, overrides, sweep_dir.name)
-    if exit_code in {128 + number for number in STOP_SIGNALS}:
-        sys.exit(exit_code)  # the sweep was asked to stop, not this job alone
+    if was_asked_to_stop(exit_code):
+        sys.exit(shell_status(exit_code))  # the sweep was asked to stop, not this job alone
     if not is_first_process():  # Slurm starts one for each GPU of the job
         return worst
     write_text(sweep_dir / OUTCOMES / f"{name}.json", json.dumps({"exit_code": exit_code}))
     if exit_code:
-        log.error("job %s failed", name)
+        log.error("job %s %s", name, "failed" if exit_code != TIME_IS_UP else "is not finished")
         return worst
     return folder.finished_metric(config.search_metric, worst)
 
 
 def _is_finished(folder: RunFolder, config: TrainConfig) -> bool:
-    """Sooner known than by a process that finds nothing to do: that takes seconds to start."""
+    """Whether the job is done, once nobody trains in its folder any more.
+
+    Sooner known than by a process that finds nothing to do: that takes seconds to start.
+    """
     try:
+        folder.wait_until_free()
         finished = folder.is_finished(config)
     except DatNetError:
         return False  # the job's own process says what is wrong
@@ -118,12 +129,11 @@ def passing_signals_to(process: subprocess.Popen[Any]) -> Iterator[None]:
         if number != signal.SIGINT:
             process.send_signal(number)
 
-    before = {number: signal.signal(number, hand_on) for number in STOP_SIGNALS}
+    before = handle_stop_signals(hand_on)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore_handlers(before)
     requeue = before[signal.SIGUSR2]
     if time_is_over and callable(requeue):
         requeue(signal.SIGUSR2, None)
@@ -149,7 +159,8 @@ class SweepReport(Callback):
         failed = [name for name, code in exit_codes.items() if code]
         print(f"{len(exit_codes) - len(failed)} of {len(exit_codes)} jobs done")
         for name in failed:
-            print(f"failed: {name} (the same command goes on with it)", file=sys.stderr)
+            what = "not finished" if exit_codes[name] == TIME_IS_UP else "failed"
+            print(f"{what}: {name} (the same command goes on with it)", file=sys.stderr)
         if len(exit_codes) > len(failed):
             print(f"compare them: datnet summarize {config.hydra.sweep.dir}")
         SweepReport.failed = bool(failed)
@@ -186,9 +197,3 @@ def folder_name(overrides: Sequence[str]) -> str:
     if plain == name:
         return name
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def quoted(value: str) -> str:
-    """A value in Hydra's override syntax, whatever characters it has."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -23,9 +22,10 @@ from datnet import provenance
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.images.files import write_text
-from datnet.training.config import TrainConfig, plain_values
+from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
+from datnet.zoo.configs import plain_values
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +78,21 @@ def server_problem(url: str) -> str | None:
         return str(error)
 
 
-def close_wandb() -> None:
-    """End the run and wandb's helper process, which has been seen not to end by itself."""
+def close_wandb(seconds: float = SECONDS_TO_FINISH) -> None:
+    """End the run, and wait for wandb's helper process to end.
+
+    It has been seen not to end by itself. Then it is left alone: it ends with this process, which
+    it watches.
+
+    Args:
+        seconds: How long to wait.
+    """
     wandb.finish()
     ending = threading.Thread(target=wandb.teardown, daemon=True)
     ending.start()
-    ending.join(SECONDS_TO_FINISH)
+    ending.join(seconds)
     if ending.is_alive():
-        log.warning("wandb's helper process does not end; it is killed")
-        subprocess.run(["pkill", "-KILL", "-P", str(os.getpid()), "wandb-core"], check=False)
+        log.warning("wandb's helper process does not end; it is left to itself")
 
 
 def wandb_logger(

@@ -8,21 +8,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
-from datnet.evaluation.efficiency import ParameterCounts, parameters
-from datnet.evaluation.protocol import CONTROLS
-from datnet.evaluation.summary import Summary, summary_table
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import model_config
 from datnet.zoo.instantiate import find_target
 from datnet.zoo.network_file import NetworkDescription, build_network, read_description
+from datnet.zoo.parameters import ParameterCounts, parameters
 
 FEWEST_PUBLISHED_PAIRS = 400_000
 """Pairs of pictures of the shortest published training in conf/model: 50 000 steps of 8."""
@@ -67,9 +64,7 @@ def count_parameters(description: NetworkDescription) -> ParameterCounts | None:
     arch = description.encoder.get("arch", "vgg16")
     try:
         with torch.random.fork_rng(devices=[]):
-            return parameters(
-                build_network(description.network, lambda: VggEncoder(arch, weights=None))
-            )
+            return parameters(build_network(description.network, lambda: VggEncoder(arch)))
     except (DatNetError, AttributeError, ValueError):
         return None
 
@@ -110,10 +105,14 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     data = training.get("data")
     data = data if isinstance(data, dict) else {"pictures": data}
     counts = training.get("images", {})
+    fingerprints = training.get("image_fingerprints", {})
     for kind in ("content", "style"):
         folder = data.get(f"{kind}_dir")
         if "content_dir" in data:
             where = f"folder {Path(folder).name}" if folder else "embedded sample set"
+            if not folder and kind in fingerprints:  # before version 2, files' names were hashed
+                _, named, version = fingerprints[kind].rpartition("sample version ")
+                where += f", version {version if named else 1}"
             count = f"{counts[kind]:,} images, " if kind in counts else ""
             yield f"{kind} images", count + where
     yield "pictures", data.get("pictures")
@@ -135,16 +134,22 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     if steps is not None:
         pairs = f" of {batch} pairs, {steps * batch:,} pairs in all" if batch else ""
         yield "steps", f"{steps:,}{pairs}"
+    yield "initial weights", beginning(training)
     objective = dict(training.get("objective") or {})
     yield "objective", objective.pop("_target_", None)
     yield "weights of the loss", phrase(objective)
     decay = training.get("learning_rate_decay")
     rate = training.get("learning_rate")
-    yield "learning rate", f"{rate:g} / (1 + {decay:g} · step)" if rate and decay else rate
+    if training.get("schedule") == "cosine":
+        end = training.get("final_learning_rate") or 0
+        yield "learning rate", f"{rate:g} to {end:g}, half a cosine over the run"
+    else:
+        yield "learning rate", f"{rate:g} / (1 + {decay:g} · step)" if rate and decay else rate
     if training.get("warmup_steps"):
         start = training.get("warmup_learning_rate") or 0
         yield "warm-up", f"{training['warmup_steps']:,} steps before that, rising from {start:g}"
     yield "largest gradient", training.get("gradient_clip")
+    yield "largest gradient of attention", training.get("attention_gradient_clip")
     yield "precision", training.get("precision")
     yield "decay of the average of weights", training.get("weight_average")
     yield "seed", training.get("seed")
@@ -155,6 +160,17 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "source", training.get("source")
     yield "licence of the weights", training.get("licence")
     yield "note", training.get("description")
+
+
+def beginning(training: Mapping[str, Any]) -> str | None:
+    """The network whose weights a training began with, a part of its budget; None for none."""
+    origin = training.get("init_from")
+    if origin is None:
+        return None
+    seen = ""
+    if origin["steps"] is not None:
+        seen = f": {origin['steps']:,} steps, {origin['images']:,} images, counted in this budget"
+    return f"the weights of {origin['name']} (SHA-256 {origin['sha256']}){seen}"
 
 
 def late_crops(data: Mapping[str, Any]) -> str | None:
@@ -192,17 +208,15 @@ def introduction(description: NetworkDescription) -> str:
 
 def published_pairs(name: str) -> int | None:
     """Pairs of pictures that a method's authors trained with, by conf/model; None if not there."""
-    path = CONFIG_DIR / "model" / f"{name}.yaml"
-    if not path.is_file():
-        return None
-    recipe = OmegaConf.load(path).recipe
-    return int(recipe.steps * recipe.batch_size)
+    config = model_config(name)
+    return int(config["recipe"]["steps"] * config["recipe"]["batch_size"]) if config else None
 
 
 def limits(file: NetworkFile) -> list[str]:
     """What a user should know before relying on a network."""
     training = file.description.training
     seen = (training.get("steps") or 0) * (training.get("images_per_step") or 0)
+    seen += (training.get("init_from") or {}).get("images") or 0
     published = published_pairs(file.description.name)
     points = []
     if 0 < seen < (published or FEWEST_PUBLISHED_PAIRS) / 10:
@@ -230,14 +244,13 @@ def limits(file: NetworkFile) -> list[str]:
     ]
 
 
-def model_card(
-    file: NetworkFile, summaries: list[Summary] | None = None, called: str | None = None
-) -> str:
+def model_card(file: NetworkFile, measured: str | None = None, called: str | None = None) -> str:
     """Write the page, in Markdown.
 
     Args:
         file: The network.
-        summaries: An evaluation of it, and of controls on the same pictures.
+        measured: What an evaluation found, in Markdown, see
+            :func:`datnet.evaluation.of_network.measured`.
         called: What commands call it; by default its file's name.
     """
     description, called = file.description, called or file.path.name
@@ -249,13 +262,11 @@ def model_card(
     for title, rows in facts(file).items():
         sections += [f"## {title}", fact_table(rows)]
     sections.append("## Measured")
-    if summaries:
-        sections.append(summary_table(summaries))
-    else:
-        sections.append(
-            f"Nothing yet: `datnet evaluate {called}` measures it, and `datnet info {called} "
-            "--card` then shows the numbers."
-        )
+    sections.append(
+        measured
+        or f"Nothing yet: `datnet evaluate {called}` measures it, and `datnet info {called} "
+        "--card` then shows the numbers."
+    )
     sections += ["## Limits", "\n".join(f"- {point}" for point in limits(file))]
     sections += [
         "## Use",
@@ -271,33 +282,3 @@ def fact_table(rows: Iterable[Row]) -> str:
     """A Markdown table with two columns."""
     lines = [f"| {title} | {str(value).replace('|', chr(92) + '|')} |" for title, value in rows]
     return "\n".join(["| | |", "|---|---|", *lines])
-
-
-def find_summaries(file: NetworkFile, folder: Path) -> list[Summary]:
-    """An evaluation of a network and of the controls beside it.
-
-    Args:
-        file: The network.
-        folder: Results of `datnet evaluate`, with folders of evaluations or with folders of them.
-
-    Returns:
-        Of the newest evaluation of exactly this file: the controls, then the network under its own
-        name; empty if there is none.
-    """
-    # `datnet evaluate` names a network's folder by the first 8 digits of its file's SHA-256.
-    found = folder.rglob(f"*-{file.sha256[:8]}/summary.json")
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
-        return []
-    # Its title there may name folders, where that evaluation had several networks of one name.
-    own = replace(Summary.load(newest), description=file.description.name)
-    controls = (Summary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json")))
-    return [
-        *(
-            other
-            for other in controls
-            if other.description in CONTROLS
-            and (other.protocol, other.pictures) == (own.protocol, own.pictures)
-        ),
-        own,
-    ]

@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from datnet.images.files import write_bytes
-from datnet.images.reading import read_image, resized_crop, to_tensor
+from datnet.images.reading import read_image
+from datnet.images.resizing import resized_crop
+from datnet.images.tensors import to_tensor
 from datnet.networks.ops.convolution import Convolution
 from datnet.zoo import backbones as weight_files
 
@@ -31,7 +33,7 @@ SMALLEST_MEAN = 1e-4
 
 
 def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
-    """Mean activation of every channel behind every convolution of an encoder that is not rescaled.
+    """Mean activation of every channel after every convolution of an encoder that is not rescaled.
 
     Args:
         arch: Name of the architecture, a part of the files' names.
@@ -44,7 +46,7 @@ def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
     packaged = Path(__file__).parent / "channel_means" / file_name
     cached = weight_files.cache_dir() / "channel_means" / file_name
     if not packaged.exists() and not cached.exists():
-        from datnet.data.sample import sample_images  # imports the painter, for this alone
+        from datnet.images.embedded import sample_images
 
         photographs = sorted(sample_images().train_content.iterdir())
         save_means(measure_channel_means(layers, photographs), cached)

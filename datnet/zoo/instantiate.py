@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
 from datnet.errors import DatNetError
+from datnet.zoo.values import annotations_of, converted
 
 
 def build(node: Mapping[str, Any], **arguments: Any) -> Any:
@@ -18,13 +20,14 @@ def build(node: Mapping[str, Any], **arguments: Any) -> Any:
         **arguments: Further keyword arguments that are no part of the configuration.
 
     Raises:
-        DatNetError: If the class refuses the arguments' values.
+        DatNetError: If the class lacks a setting or refuses the arguments' values.
     """
-    settings = {key: value for key, value in node.items() if key != "_target_"}
+    settings = {name: value for name, value in node.items() if name != "_target_"}
+    key = str(node.get("_target_"))
     try:
-        return find_target(node)(**settings, **arguments)
+        return find_target(node)(**converted_settings(key, node, settings), **arguments)
     except (TypeError, ValueError) as error:
-        raise DatNetError(f"{node['_target_']} cannot be made: {error}") from error
+        raise DatNetError(f"{key} cannot be made: {error}") from error
 
 
 def build_with_encoder(node: Mapping[str, Any], make_encoder: Callable[[], Any]) -> Any:
@@ -36,11 +39,48 @@ def build_with_encoder(node: Mapping[str, Any], make_encoder: Callable[[], Any])
             its weights may have to be fetched.
 
     Raises:
-        DatNetError: If the class does not exist or refuses the arguments' values.
+        DatNetError: If the class does not exist, lacks a setting or refuses the arguments' values.
     """
     if "encoder" in inspect.signature(find_target(node)).parameters:
         return build(node, encoder=make_encoder())
     return build(node)
+
+
+def converted_settings(
+    key: str, node: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Settings as the class that a node names takes them, by its signature's annotations.
+
+    Args:
+        key: Where the node stands in a configuration, such as "model.network", for messages.
+        node: The node.
+        settings: Some of the class's keyword arguments.
+
+    Returns:
+        The settings, converted: "no" is False where a truth value is taken.
+
+    Raises:
+        DatNetError: If the class does not exist, lacks one of the settings, of which the nearest is
+            named, or takes other values, which are named.
+    """
+    target = find_target(node)
+    parameters = inspect.signature(target).parameters.values()
+    open_ended = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    annotations = annotations_of(target)
+    accepted = [each for each in annotations if each != "encoder"]
+    for name in settings:
+        if name in accepted or open_ended:
+            continue
+        near = difflib.get_close_matches(str(name), accepted, n=1)
+        if near:
+            hint = f"did you mean {key}.{near[0]}?"
+        else:
+            hint = f"it takes: {', '.join(accepted)}" if accepted else "it takes none"
+        raise DatNetError(f"{key}.{name} is no setting of {node['_target_']}; {hint}")
+    return {
+        name: converted(f"{key}.{name}", annotations.get(name, Any), value)
+        for name, value in settings.items()
+    }
 
 
 def find_target(node: Mapping[str, Any]) -> Callable[..., Any]:

@@ -21,12 +21,11 @@ from datnet.errors import DatNetError
 from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
-from datnet.training.run_folder import RunFolder
-from datnet.zoo.instantiate import build_with_encoder, find_target
+from datnet.zoo.encoder import vgg_encoder
+from datnet.zoo.instantiate import build_with_encoder, converted_settings, find_target
+from datnet.zoo.run_files import RunFiles
 
 ENCODER_PREFIX = "encoder."
-
-"""In a run's folder: what its network is, for the checkpoints of a training that goes on."""
 
 WEIGHT_AVERAGE = "weight_average"
 """Name of the average of the weights among a checkpoint's callbacks."""
@@ -39,7 +38,7 @@ class NetworkDescription:
     Args:
         name: Name of the variant, as in conf/model.
         network: ``_target_`` and settings of the network's class.
-        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder` that it was trained with.
+        encoder: Arguments of the :func:`~datnet.zoo.encoder.vgg_encoder` that it was trained with.
         training: Facts about the training for people and tables: steps, data, seed, commit, …
     """
 
@@ -79,13 +78,13 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
             a file executes no code.
 
     Returns:
-        ``NAME.safetensors`` beside it, written anew.
+        ``NAME.safetensors`` beside it, written again.
 
     Raises:
         DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
             folder cannot be written to.
     """
-    facts = RunFolder(checkpoint.absolute().parents[1]).description
+    facts = RunFiles(checkpoint.absolute().parents[1]).description
     try:
         description = NetworkDescription(**json.loads(facts.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -110,7 +109,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
-    """Optimisation steps behind a checkpoint, and its tensors, read when they are used.
+    """Optimizer steps of a checkpoint, and its tensors, which are read when they are used.
 
     Where the training keeps an average of the weights, that stands in their place.
 
@@ -154,11 +153,13 @@ def check_network_class(network: Mapping[str, Any]) -> None:
         network: ``_target_`` and settings of its class.
 
     Raises:
-        DatNetError: If the class does not exist or is no network.
+        DatNetError: If the class does not exist, is no network or takes other settings.
     """
     target = find_target(network)
     if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
         raise DatNetError(f"{network['_target_']} is no style transfer network")
+    settings = {name: value for name, value in network.items() if name != "_target_"}
+    converted_settings(network["_target_"], network, settings)
 
 
 def build_network(
@@ -178,6 +179,7 @@ def build_network(
     return built
 
 
+@torch.inference_mode(False)  # whose tensors can neither be trained nor optimized through later
 def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
     """Rebuild a trained network, on the CPU, in evaluation mode.
 
@@ -195,7 +197,7 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     except DatNetError as error:
         raise DatNetError(f"{path} cannot be used: {error}") from error
     network: StyleTransferNetwork = build_with_encoder(
-        description.network, lambda: encoder or VggEncoder(**description.encoder)
+        description.network, lambda: encoder or vgg_encoder(**description.encoder)
     )
     expected = {
         name: tensor

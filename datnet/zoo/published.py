@@ -15,20 +15,16 @@ from pathlib import Path
 from torch import Tensor
 
 from datnet.errors import DatNetError
-from datnet.training.checkpoint_files import LAST
-from datnet.training.run_folder import RunFolder
+from datnet.images.files import environment_path
 from datnet.zoo.backbones import WeightStatus, cache_dir
 from datnet.zoo.backbones.contents import read_safetensors, read_torch_file, sha256_of_values
 from datnet.zoo.backbones.sources import SourceError, download
 from datnet.zoo.instantiate import build
 from datnet.zoo.network_file import (
     NetworkDescription,
-    network_of_checkpoint,
     read_description,
     save_network,
 )
-from datnet.zoo.shipped import shipped_file, shipped_names
-from datnet.zoo.training_free import UNTRAINED, untrained_file
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,7 @@ class PublishedNetwork:
         megabytes: Size of all files.
         files: From a part of the network to its file at ``url``. A ``PART.safetensors`` with the
             same tensors is as good.
-        names: Beginnings of published tensor names, behind ``PART.``, and ours in their place.
-            The first that fits counts.
+        names: Key-prefix map, published (after ``PART.``) to ours; the first match wins.
         sha256_of_values: SHA-256 of all tensors under our names, whatever files hold them.
     """
 
@@ -105,49 +100,18 @@ PUBLISHED = {
 }
 
 
-def network_file(checkpoint: str | Path) -> Path:
-    """Return the network file that a user means.
-
-    Args:
-        checkpoint: A network or a checkpoint that `datnet train` wrote, or its run's folder, also
-            while it trains; or the name of a published network, of one that comes with DatNet, or
-            of a method that needs no training; or a folder with the files of a published one, as
-            its authors published them or as ``PART.safetensors``. An existing file, then a folder
-            that holds a network, goes before a name. What a network's file holds is not looked at.
-
-    Returns:
-        The file; for a published network a verified one in the cache.
+def find_published(name: str) -> Path | None:
+    """The network file that a folder with a published network's files, or its name, stands for.
 
     Raises:
-        DatNetError: If there is no such file or name, or a published network's files are missing,
-            changed or cannot be fetched.
+        DatNetError: If the files are incomplete, changed or cannot be fetched.
     """
-    path = Path(checkpoint)
-    if path.is_file():
-        return network_of_checkpoint(path) if path.suffix == ".ckpt" else path
-    if path.is_dir():
-        for name in PUBLISHED:
-            if any(_file_in(path, name, part) for part in PUBLISHED[name].files):
-                return _convert(name, _read_folder(path, name))
-        run = RunFolder(path)
-        if run.network.is_file():
-            return run.network
-        if (run.checkpoints / LAST).is_file():
-            return network_of_checkpoint(run.checkpoints / LAST)
-    if str(checkpoint) in PUBLISHED:
-        return published_file(str(checkpoint))
-    if str(checkpoint) in shipped_names():
-        return shipped_file(str(checkpoint))
-    if str(checkpoint) in UNTRAINED:
-        return untrained_file(str(checkpoint))
-    if not path.exists():
-        names = [*shipped_names(), *PUBLISHED]
-        raise DatNetError(
-            f"{path} does not exist, and no network has this name; `datnet train` writes "
-            f"RUN_DIR/network.safetensors, networks that are there already: {', '.join(names)}; "
-            f"methods without training: {', '.join(UNTRAINED)}"
-        )
-    return path
+    folder = Path(name)
+    if folder.is_dir():
+        for each, published in PUBLISHED.items():
+            if any(_file_in(folder, each, part) for part in published.files):
+                return _convert(each, _read_folder(folder, each))
+    return published_file(name) if name in PUBLISHED else None
 
 
 def published_file(name: str) -> Path:
@@ -190,8 +154,8 @@ def _converted_path(name: str) -> Path:
 
 
 def _given_folder(name: str) -> Path | None:
-    setting = os.environ.get("DATNET_WEIGHTS")
-    folder = Path(setting).expanduser() / name if setting else None
+    place = environment_path("DATNET_WEIGHTS")
+    folder = None if place is None else place / name
     return folder if folder is not None and folder.is_dir() else None
 
 

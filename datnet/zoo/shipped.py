@@ -21,6 +21,11 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in PRETRAINED.glob("*.safetensors"))
 
 
+def find_shipped(name: str) -> Path | None:
+    """The file of a network that comes with DatNet, checked; None if none has this name."""
+    return shipped_file(name) if name in shipped_names() else None
+
+
 def shipped_file(name: str) -> Path:
     """Return a network that comes with DatNet.
 

@@ -14,10 +14,11 @@ from typing import Any
 from torch import Tensor
 
 from datnet.errors import DatNetError
-from datnet.images.reading import read_image, to_tensor
-from datnet.networks.training_free import OptimisationMethod, UntrainedNetwork
-from datnet.networks.vgg import VggEncoder
+from datnet.images.reading import read_image
+from datnet.images.tensors import to_tensor
+from datnet.networks.training_free import OptimisationMethod, TrainingFreeNetwork
 from datnet.zoo.backbones import cache_dir
+from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, find_target
 from datnet.zoo.network_file import NetworkDescription, read_description, save_network
 
@@ -41,7 +42,7 @@ METHODS = {
     ),
 }
 
-UNTRAINED = {
+TRAINING_FREE = {
     **METHODS,
     **{
         f"{name}_vgg19": replace(
@@ -53,18 +54,18 @@ UNTRAINED = {
 """What their files say of themselves, by the name that a user gives. VGG-16 is quick to get."""
 
 
-def untrained_file(name: str) -> Path:
+def training_free_file(name: str) -> Path:
     """Return the network file of a method that needs no training, made if it is not there.
 
     Args:
-        name: A key of :data:`UNTRAINED`.
+        name: A key of :data:`TRAINING_FREE`.
 
     Raises:
         DatNetError: If the encoder's weights cannot be found or the cache cannot be written.
     """
     path = cache_dir() / "networks" / f"{name}.safetensors"
     try:
-        make_untrained(UNTRAINED[name], path)
+        make_training_free(TRAINING_FREE[name], path)
     except OSError as error:
         raise DatNetError(
             f"{path} cannot be written: {error}. Set DATNET_CACHE to use another folder."
@@ -72,11 +73,16 @@ def untrained_file(name: str) -> Path:
     return path
 
 
-def make_untrained(description: NetworkDescription, path: Path) -> None:
+def find_training_free(name: str) -> Path | None:
+    """The file of a method that needs no training; None if none has this name."""
+    return training_free_file(name) if name in TRAINING_FREE else None
+
+
+def make_training_free(description: NetworkDescription, path: Path) -> None:
     """Write the network file of a method that needs no training, unless it is there.
 
     Args:
-        description: One of :data:`UNTRAINED`, or the like with other settings.
+        description: One of :data:`TRAINING_FREE`, or the like with other settings.
         path: The file.
 
     Raises:
@@ -84,8 +90,8 @@ def make_untrained(description: NetworkDescription, path: Path) -> None:
     """
     if is_made(description, path):
         return
-    network: UntrainedNetwork = build_with_encoder(
-        description.network, lambda: VggEncoder(**description.encoder)
+    network: TrainingFreeNetwork = build_with_encoder(
+        description.network, lambda: vgg_encoder(**description.encoder)
     )
     network.prepare(sample_photographs(description.name))
     save_network(network, description, path)
@@ -105,11 +111,11 @@ def with_settings(
     """The description of a method with another encoder or settings of its own.
 
     Args:
-        name: A key of :data:`UNTRAINED`.
-        encoder: Arguments of the :class:`~datnet.networks.vgg.VggEncoder`.
+        name: A key of :data:`TRAINING_FREE`.
+        encoder: Arguments of the :func:`~datnet.zoo.encoder.vgg_encoder`.
         **settings: Arguments of the method's class.
     """
-    method = UNTRAINED[name]
+    method = TRAINING_FREE[name]
     return replace(
         method, encoder=encoder or method.encoder, network={**method.network, **settings}
     )
@@ -129,7 +135,7 @@ def sample_photographs(name: str) -> Iterator[Tensor]:
     Args:
         name: What is prepared with them, for a line that tells why it takes a minute.
     """
-    from datnet.data.sample import sample_images  # imports the painter, for this alone
+    from datnet.images.embedded import sample_images
 
     photographs = sorted(sample_images().train_content.iterdir())
     print(

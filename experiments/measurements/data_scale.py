@@ -27,8 +27,9 @@ from PIL import Image
 
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.pairs import PairDataset
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
 from datnet.data.sets import open_images
+from datnet.data.shard_writing import Settings
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.images.files import write_text
 

@@ -27,9 +27,11 @@ from tqdm import tqdm
 
 from datnet.data.conversion import prepare_image
 from datnet.data.workers import Begin, supervise
+from datnet.images.errors import UnreadableImageError
 from datnet.images.files import write_text
+from datnet.images.formats import FORMAT_NAMES
 from datnet.images.pictures import to_picture
-from datnet.images.reading import FORMAT_NAMES, UnreadableImageError, decode, read_image
+from datnet.images.reading import decode, read_image
 from experiments.measurements.hostile_images import damaged, originals
 
 INPUTS_PER_JOB = 250
@@ -89,7 +91,7 @@ def decode_in_every_way(content: bytes) -> str:
     except UnreadableImageError as error:
         reason = error.reason.partition(":")[0].partition(" (")[0]
     try:
-        picture, _ = decode(name, to_picture, content=content)
+        picture, _ = decode(name, to_picture, content=content, cut_short=True)
         assert picture.mode in ("RGB", "RGBA")
     except UnreadableImageError:
         pass

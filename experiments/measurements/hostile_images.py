@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -61,7 +62,22 @@ def originals(width: int = 96, height: int = 72) -> dict[str, bytes]:
         encoded = io.BytesIO()
         frames[0].save(encoded, image_format, save_all=True, append_images=frames[1:])
         files[f"{image_format} of three frames"] = encoded.getvalue()
+    for label, values, options in _for_tifffile(np.asarray(frames[0])):
+        encoded = io.BytesIO()
+        tifffile.imwrite(encoded, values, photometric="rgb", **options)
+        files[label] = encoded.getvalue()
     return files
+
+
+def _for_tifffile(pixels: np.ndarray) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
+    """TIFF files that Pillow does not know, or decodes wrongly."""
+    floats, words = (pixels / 255).astype(np.float32), pixels.astype(np.uint16) * 257
+    return [
+        ("TIFF float", floats, {}),
+        ("TIFF float deflate", floats, {"compression": "zlib", "rowsperstrip": 8}),
+        ("TIFF float tiled", floats, {"tile": (16, 16)}),
+        ("TIFF planes", words.transpose(2, 0, 1), {"planarconfig": "separate"}),
+    ]
 
 
 def damaged(generator: np.random.Generator, files: list[bytes]) -> bytes:

@@ -27,8 +27,8 @@ import torch
 from safetensors.torch import load_file
 from tqdm import tqdm
 
-from datnet.data.sample import sample_images
 from datnet.evaluation.markdown import aligned
+from datnet.images.embedded import sample_images
 from datnet.training import module, sweep
 from datnet.training.checkpoint_files import LAST
 

@@ -31,13 +31,16 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.pairs import PairDataset, plan_pair
-from datnet.data.prepare import Settings, prepare
+from datnet.data.pair_plan import plan_pair
+from datnet.data.pairs import PairDataset
+from datnet.data.prepare import prepare
 from datnet.data.sets import open_images
+from datnet.data.shard_writing import Settings
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.images.files import write_text
-from datnet.images.reading import find_images, to_tensor
+from datnet.images.finding import find_images
+from datnet.images.tensors import to_tensor
 
 SHORT_SIDE, CROP, SEED = 512, 256, 1
 Read = Callable[[int], tuple[Tensor, Tensor]]

@@ -21,15 +21,17 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datnet.data.sample import sample_images
+from datnet.commands.arguments import whole
 from datnet.errors import DatNetError
 from datnet.evaluation.markdown import aligned
-from datnet.images.reading import find_images, read_square
+from datnet.images.embedded import sample_images
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
+from datnet.zoo import vgg_encoder
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
-from experiments.comparison import positive_number
 
 LEVELS = (3, 4, 5)
 BRIGHTER = 1.2
@@ -44,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--content", type=Path, help="photographs (default: sample set)")
     parser.add_argument("--style", type=Path, help="paintings (default: sample set)")
-    parser.add_argument("--pairs", type=positive_number, default=8, help="default: 8")
+    parser.add_argument("--pairs", type=whole(1), default=8, help="default: 8")
     parser.add_argument("--size", type=int, default=224, help="side of the squares (default: 224)")
     parser.add_argument("--crop", type=int, default=128, help="of their middle (default: 128)")
     parser.add_argument("--networks", nargs="*", default=[], help="names or files")
@@ -64,7 +66,7 @@ def measure(arguments: argparse.Namespace) -> None:
     Raises:
         DatNetError: If pictures or weights are missing.
     """
-    encoder = VggEncoder("vgg16")
+    encoder = vgg_encoder("vgg16")
     content, style = (
         middle(folder, arguments.pairs, arguments.size, arguments.crop)
         for folder in (

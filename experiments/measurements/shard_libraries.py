@@ -23,7 +23,8 @@ import torch
 import webdataset
 from tqdm import tqdm
 
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
+from datnet.data.shard_writing import Settings
 from datnet.data.shards import Shards
 from datnet.evaluation.machine import describe_machine, sentence_of_machine
 

@@ -36,12 +36,12 @@ from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.peak_memory import peak_of
 from datnet.images.files import write_text
-from datnet.images.reading import read_square
+from datnet.images.tensors import read_square
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 from experiments.measurements.measuring import peak_in_new_process
 from experiments.measurements.plain import PlainDatNet
 
@@ -72,7 +72,7 @@ def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
     """The plain form and ours, with the same weights."""
     torch.manual_seed(0)
     if task.network is None:
-        network = DatNet(VggEncoder("vgg19", weights=None))
+        network = DatNet(VggEncoder("vgg19"))
         for parameter in network.decoder.parameters():
             if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
                 torch.nn.init.kaiming_normal_(parameter)

@@ -22,11 +22,12 @@ from tqdm import tqdm
 
 from datnet.errors import DatNetWarning
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.metrics import peak_signal_to_noise_ratio
-from datnet.images.reading import find_images, read_square
+from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.networks import attention
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 
 SHARES = (2, 4, 16, 64)
 """One of so many style positions is seen at relu3_1."""

@@ -14,13 +14,12 @@ import argparse
 
 import torch
 from hydra import compose, initialize_config_dir
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from datnet.evaluation.efficiency import counted_products
 from datnet.evaluation.markdown import aligned
-from datnet.networks.ops import winograd
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.instantiate import build_with_encoder
 
 TABLES = {
@@ -42,7 +41,7 @@ def operations_of_a_pair(name: str, encoder: VggEncoder) -> tuple[float, int]:
     torch.manual_seed(0)
     network = build_with_encoder(config.model.network, lambda: encoder)
     objective = build_with_encoder(config.model.objective, lambda: encoder)
-    with FlopCounterMode(display=False) as counter, winograd.switched_off():
+    with counted_products() as counter:
         terms = objective.terms(
             network, torch.rand(PAIRS, 3, CROP, CROP), torch.rand(PAIRS, 3, CROP, CROP)
         )
@@ -58,7 +57,7 @@ def main() -> None:
         "--teraflops", type=float, default=100, help="what the GPU sustains (default: 100)"
     )
     arguments = parser.parse_args()
-    encoder = VggEncoder("vgg19", weights=None)
+    encoder = VggEncoder("vgg19")
     names = dict.fromkeys(name for networks in TABLES.values() for name in networks)
     costs = {}
     rows = [["network", "Gmultiply-adds a pair", "pairs", "GPU-hours"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -12,15 +13,17 @@ import pytest
 import torch
 from PIL import Image
 
-from datnet.commands import diagnosis as doctor
-from datnet.commands.diagnosis import Finding
+from datnet.commands import diagnosis
+from datnet.commands.diagnosis import files, machine, packages, probe
+from datnet.commands.diagnosis.finding import Finding
 from datnet.commands.main import main
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
+from datnet.data.shard_writing import Settings
 from datnet.zoo import shipped
 from datnet.zoo.network_file import NetworkDescription, save_network
 
 HEALTHY = {
-    **{name: {"version": "1"} for name in doctor.requirements()},
+    **{name: {"version": "1"} for name in probe.requirements()},
     "devices": {"devices": ["cpu: 2 threads on 2 cores"]},
     "tracking": {"mode": "offline"},
 }
@@ -33,11 +36,12 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 @pytest.mark.slow
 def test_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is replaced but the list of packages, which is shortened."""
-    needed = doctor.requirements()
+    needed = probe.requirements()
     few = {name: needed[name] for name in ("torch", "torchvision", "pillow")}
-    monkeypatch.setattr(doctor, "requirements", lambda: few)
+    for module in (probe, packages):
+        monkeypatch.setattr(module, "requirements", lambda: few)
     monkeypatch.chdir(tmp_path)
-    findings = by_name(doctor.examine())
+    findings = by_name(diagnosis.examine())
     assert all(findings[name].state == "ok" for name in ("torch", "torchvision", "pillow", "cpu"))
     assert findings["torch"].text == torch.__version__
     assert {"vgg16", "vgg19", "alexnet", "microast", "cache"} <= findings.keys()
@@ -53,10 +57,10 @@ def test_packages_that_break_python_break_nothing_else(
     (tmp_path / "leaves.py").write_text("print('noise'); raise SystemExit(0)")
     (tmp_path / "works.py").write_text("__version__ = '1.2+cpu'")
     (tmp_path / "dies.py").write_text("import os; os._exit(139)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    packages = ("raises", "leaves", "works", "dies", "never_reached")
-    monkeypatch.setattr(doctor, "requirements", lambda: dict.fromkeys(packages, ""))
-    probed = doctor.run_probe()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    names = ("raises", "leaves", "works", "dies", "never_reached")
+    monkeypatch.setattr(probe, "requirements", lambda: dict.fromkeys(names, ""))
+    probed = probe.run_probe()
     assert probed["raises"] == {"error": "two lines"}
     assert "error" in probed["leaves"]
     assert probed["works"] == {"version": "1.2+cpu"}
@@ -66,8 +70,8 @@ def test_packages_that_break_python_break_nothing_else(
 
 def test_without_torch_the_rest_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
     probed = {**HEALTHY, "torch": {"error": "libcudart.so.12: cannot open"}}
-    monkeypatch.setattr(doctor, "run_probe", lambda: probed)
-    findings = by_name(doctor.examine())
+    monkeypatch.setattr(diagnosis, "run_probe", lambda: probed)
+    findings = by_name(diagnosis.examine())
     assert findings["torch"].state == "broken"
     assert "libcudart.so.12" in findings["torch"].text
     assert "pip install" in (findings["torch"].cure or "")
@@ -80,9 +84,9 @@ def test_a_check_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise AttributeError("a half-installed package")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "run_probe", lambda: HEALTHY)
-    monkeypatch.setattr(doctor, "check_weights", fail)
-    findings = by_name(doctor.examine())
+    monkeypatch.setattr(diagnosis, "run_probe", lambda: HEALTHY)
+    monkeypatch.setattr(diagnosis, "check_weights", fail)
+    findings = by_name(diagnosis.examine())
     assert findings["weights"] == Finding(
         "weights", "weights", "broken", "a half-installed package"
     )
@@ -91,16 +95,16 @@ def test_a_check_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_missing_and_old_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        doctor, "requirements", lambda: {"lightning": ">=99", "no-such-package": ">=1"}
+        packages, "requirements", lambda: {"lightning": ">=99", "no-such-package": ">=1"}
     )
-    findings = by_name(list(doctor.check_packages({"lightning": {"version": "2.6"}})))
+    findings = by_name(list(packages.check_packages({"lightning": {"version": "2.6"}})))
     assert findings["lightning"].state == "broken"
     assert ">=99 is needed" in findings["lightning"].text
     assert findings["no-such-package"].cure == "pip install 'no-such-package>=1'"
 
 
 def test_requirements_are_those_of_every_command() -> None:
-    needed = doctor.requirements()
+    needed = probe.requirements()
     assert needed["torch"].startswith(">=")
     assert "hydra-core" in needed
     assert not needed.keys() & {"pytest", "ruff", "onnx", "gradio", "datnet"}
@@ -129,10 +133,10 @@ def test_torch_and_torchvision(
     result: dict[str, str],
     words: list[str],
 ) -> None:
-    monkeypatch.setattr(doctor, "torchvision_version", lambda: torchvision)
+    monkeypatch.setattr(packages, "torchvision_version", lambda: torchvision)
     requires = ["numpy", "torch==2.8.0", "pillow>=5.3.0"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: requires)
-    finding = doctor.check_torchvision(torch, torchvision.partition("+")[0], result)
+    finding = packages.check_torchvision(torch, torchvision.partition("+")[0], result)
     assert finding.state == ("broken" if words else "ok")
     message = f"{finding.text} {finding.cure}"
     assert all(word in message for word in words), message
@@ -141,14 +145,14 @@ def test_torch_and_torchvision(
 
 
 def test_partners_of_torch() -> None:
-    assert doctor.partner("2.8.0+cu126") == "0.23"
-    assert doctor.partner("2.13.1") == "0.28"
-    assert doctor.partner("2.15.0") == "0.29 or newer"
+    assert packages.partner("2.8.0+cu126") == "0.23"
+    assert packages.partner("2.13.1") == "0.28"
+    assert packages.partner("2.15.0") == "0.29 or newer"
 
 
 def test_images(tmp_path: Path) -> None:
     def look(folder: Path) -> Finding:
-        (finding,) = doctor.check_images("content", str(folder))
+        (finding,) = files.check_images("content", str(folder))
         return finding
 
     for number in range(30):
@@ -171,7 +175,7 @@ def test_images(tmp_path: Path) -> None:
 def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
-    (none,) = doctor.check_networks()
+    (none,) = files.check_networks()
     assert none.state == "note"
     run = tmp_path / "runs" / "adain" / "seed_1"
     description = NetworkDescription("adain", {}, {}, {"steps": 7})
@@ -180,7 +184,7 @@ def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pretrained").mkdir()
     (tmp_path / "pretrained" / "cut.safetensors").write_bytes(b"nothing")
     (tmp_path / "pretrained" / "SHA256SUMS").write_text("00  cut.safetensors\n")
-    cut, good, bad = doctor.check_networks()
+    cut, good, bad = files.check_networks()
     assert (cut.state, cut.name) == ("broken", "cut")
     assert (good.state, good.text) == ("ok", "adain, 7 steps")
     assert (bad.state, bad.name) == ("note", "runs/network.safetensors")
@@ -190,8 +194,8 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATNET_CACHE", str(tmp_path / "not" / "yet"))
     usage = namedtuple("usage", "total used free")
     for free, state in ((10**6, "broken"), (10**9, "note"), (10**11, "ok")):
-        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path, free=free: usage(0, 0, free))
-        assert {finding.state for finding in doctor.check_disk()} == {state}
+        monkeypatch.setattr(machine.shutil, "disk_usage", lambda path, free=free: usage(0, 0, free))
+        assert {finding.state for finding in machine.check_disk()} == {state}
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
@@ -201,7 +205,7 @@ def test_the_exit_status_is_for_scripts(
     good = Finding("packages", "torch", "ok", "2.8")
     bad = Finding("data", "style", "broken", "no image", "give a folder of paintings")
     for findings, status in (([good], 0), ([good, bad], 1)):
-        monkeypatch.setattr(doctor, "examine", lambda content, style, found=findings: found)
+        monkeypatch.setattr(diagnosis, "examine", lambda content, style, found=findings: found)
         monkeypatch.setattr(sys, "argv", ["datnet", "doctor", *form])
         with pytest.raises(SystemExit) as stop:
             main()

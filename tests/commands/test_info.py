@@ -14,8 +14,9 @@ import pytest
 
 from datnet.commands.main import main
 from datnet.evaluation.evaluate import results_folder
-from datnet.evaluation.summary import Estimate, Summary
-from datnet.zoo.card import NetworkFile, find_summaries, model_card
+from datnet.evaluation.of_network import find_summaries
+from datnet.evaluation.summary import Estimate, EvaluationSummary
+from datnet.zoo.card import NetworkFile, model_card
 from datnet.zoo.network_file import NetworkDescription, save_network
 from tests.helpers.pixel_network import PixelNetwork
 
@@ -37,7 +38,7 @@ TRAINING = {
 }
 DESCRIPTION = NetworkDescription(
     "pixels",
-    {"_target_": "pixel_network.PixelNetwork"},
+    {"_target_": "tests.helpers.pixel_network.PixelNetwork"},
     {"arch": "vgg16", "weights": "/home/nobody/weights/vgg16.safetensors"},
     TRAINING,
 )
@@ -67,8 +68,10 @@ def info(
     return call
 
 
-def summary(description: str, ssim: float, pictures: str = "0123") -> Summary:
-    return Summary(description, "Two pairs at 32.", pictures, {"ssim": Estimate(ssim)}, {}, {})
+def summary(description: str, ssim: float, pictures: str = "0123") -> EvaluationSummary:
+    return EvaluationSummary(
+        description, "Two pairs at 32.", pictures, {"ssim": Estimate(ssim)}, {}, {}
+    )
 
 
 def test_the_facts_as_text(network: Path, info: Callable[..., tuple[int, str, str]]) -> None:
@@ -77,7 +80,7 @@ def test_the_facts_as_text(network: Path, info: Callable[..., tuple[int, str, st
     rows = dict(line.split("  ", 1) for line in out.splitlines())
     rows = {title: value.strip() for title, value in rows.items()}
     assert rows["name"] == "pixels"
-    assert rows["class"] == "pixel_network.PixelNetwork"
+    assert rows["class"] == "tests.helpers.pixel_network.PixelNetwork"
     assert rows["encoder"] == "none, it sees by itself"
     assert rows["parameters"].startswith("3:")
     assert rows["SHA-256"] == hashlib.sha256(network.read_bytes()).hexdigest()

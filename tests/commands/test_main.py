@@ -17,7 +17,7 @@ from datnet.commands.evaluate import name_networks
 from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.networks.adain import AdaIN
-from datnet.networks.vgg import VggEncoder
+from datnet.zoo import vgg_encoder
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from tests.helpers.pixel_network import write_pixel_network
 
@@ -57,7 +57,7 @@ def network_file(encoder_file: Path, tmp_path_factory: pytest.TempPathFactory) -
     encoder = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
     path = tmp_path_factory.mktemp("network") / "network.safetensors"
     save_network(
-        AdaIN(VggEncoder(**encoder)),
+        AdaIN(vgg_encoder(**encoder)),
         NetworkDescription("adain", {"_target_": "datnet.networks.adain.AdaIN"}, encoder),
         path,
     )
@@ -107,6 +107,7 @@ def test_stylize_one(network_file: Path, pictures: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_evaluate(
     network_file: Path,
     pictures: Path,
@@ -163,11 +164,9 @@ def test_benchmark(
     ("arguments", "message"),
     [
         (["sanett"], "sanett is neither a network of conf/model nor a file; did you mean sanet?"),
-        (["--sizes", "256", "16"], "size 16 is not possible; sizes go from 32 to 4096"),
-        (["--runs", "0"], "runs is 0; it must be at least 1"),
         (["--device", "cuda:99"], "device cuda:99 cannot be used here"),
         (["--plot", "cost.jpg"], "--plot cost.jpg must end with .png or .pdf"),
-        (["--json", "."], ". is a folder; name a file"),
+        (["--json", "."], ".: this is a folder; name a file"),
     ],
 )
 def test_mistakes_in_a_benchmark_are_told_in_one_line(
@@ -180,6 +179,41 @@ def test_mistakes_in_a_benchmark_are_told_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "begins"),
+    [
+        ("evaluate NETWORK -o file", "datnet.evaluation.evaluate.evaluate_networks"),
+        ("export NETWORK -o file/network.onnx", "datnet.zoo.network_file.load_network"),
+        ("export NETWORK -o network.txt", "datnet.zoo.network_file.load_network"),
+        ("data prepare pictures -o file", "datnet.data.prepare.prepare"),
+        ("data prepare pictures -o file/shards", "datnet.data.prepare.prepare"),
+        ("data fetch coco -o file", "datnet.data.public.fetch"),
+        ("benchmark NETWORK --json file/cost.json", "datnet.evaluation.benchmark.Benchmark"),
+        ("benchmark NETWORK --csv /dev/null", "datnet.evaluation.benchmark.Benchmark"),
+        ("summarize runs -o file", "datnet.evaluation.sweep_summary.read_runs"),
+    ],
+)
+def test_outputs_are_tried_before_the_work_begins(
+    line: str,
+    begins: str,
+    network_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("precious")
+    monkeypatch.setattr(begins, lambda *_, **__: pytest.fail("the work has begun"))
+    arguments = [str(network_file) if word == "NETWORK" else word for word in line.split()]
+    assert call(monkeypatch, *arguments) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {arguments[-1]}")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert Path("file").read_text() == "precious"
 
 
 def test_names_in_tables_are_distinct() -> None:
@@ -206,7 +240,7 @@ def test_saved_network(network_file: Path, tmp_path: Path, encoder_file: Path) -
     network = load_network(network_file)
     assert not network.training
     content = torch.rand(1, 3, 32, 32)
-    encoder = VggEncoder("vgg16", encoder_file, normalized=False)
+    encoder = vgg_encoder("vgg16", encoder_file, normalized=False)
     torch.testing.assert_close(
         network(content, content), load_network(network_file, encoder)(content, content)
     )
@@ -225,9 +259,9 @@ def test_saved_network(network_file: Path, tmp_path: Path, encoder_file: Path) -
 
 
 def test_half_precision_files_load(network_file: Path, tmp_path: Path, encoder_file: Path) -> None:
-    encoder = VggEncoder("vgg16", encoder_file, normalized=False)
+    encoder = vgg_encoder("vgg16", encoder_file, normalized=False)
     network = load_network(network_file, encoder)
     description = NetworkDescription("adain", {"_target_": "datnet.networks.adain.AdaIN"}, {})
     save_network(network.half(), description, tmp_path / "half")
-    half = load_network(tmp_path / "half", VggEncoder("vgg16", encoder_file, normalized=False))
+    half = load_network(tmp_path / "half", vgg_encoder("vgg16", encoder_file, normalized=False))
     assert all(p.dtype == torch.float32 for p in half.parameters())

@@ -14,7 +14,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
 
 from datnet.data.datamodule import ContentStyleDataModule
-from datnet.data.pairs import Batch, plan_pair
+from datnet.data.pair_plan import plan_pair
+from datnet.data.pairs import Batch
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
 
@@ -88,19 +89,19 @@ def trainer(folder: Path, steps: int, callbacks: tuple[Any, ...] = (), **options
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"crop_size": 31}, "crop_size must be at least 32, not 31"),
+        ({"crop_size": 31}, "data.crop_size is 31; it must be at least 32"),
         ({"short_side": 31}, r"short_side \(31\) must be at least crop_size \(32\)"),
-        ({"late_crop_size": 31}, "late_crop_size must be at least 32, not 31"),
-        ({"late_from_step": -1}, "late_from_step must be at least 0"),
+        ({"late_crop_size": 31}, "data.late_crop_size is 31; it must be at least 32"),
+        ({"late_from_step": -1}, "data.late_from_step is -1; it must be at least 0"),
         ({"late_from_step": 3}, "late_from_step and late_crop_size need each other"),
         (
             {"late_from_step": 3, "late_crop_size": 40, "late_short_side": 39},
             r"late_short_side \(39\) must be at least late_crop_size \(40\)",
         ),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"num_workers": -1}, "num_workers must be at least 0"),
-        ({"validation_pairs": 0}, "validation_pairs must be at least 1"),
-        ({"seed": -1}, "seed must be at least 0"),
+        ({"batch_size": 0}, "data.batch_size is 0; it must be at least 1"),
+        ({"num_workers": -1}, "data.num_workers is -1; it must be at least 0"),
+        ({"validation_pairs": 0}, "data.validation_pairs is 0; it must be at least 1"),
+        ({"seed": -1}, "data.seed is -1; it must be at least 0"),
         ({"content_dir": "nowhere"}, "nowhere: there is no such folder"),
         ({"style_dir": "nowhere"}, "nowhere: there is no such folder"),
         ({"validation_style_dir": "nowhere"}, "nowhere: there is no such folder"),

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
+from datnet.data.shard_writing import Settings
 
 STEPS, CHECKPOINT = 6, 4  # as in distributed_run.py
 Step = tuple[int, list[list[str]]]

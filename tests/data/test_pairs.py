@@ -11,18 +11,15 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from datnet.data.pair_plan import CONTENT_ORDER, STYLE_ORDER, image_in_turn, plan_pair
 from datnet.data.pairs import (
-    CONTENT_ORDER,
     MOST_ATTEMPTS,
-    STYLE_ORDER,
     Batch,
     FixedPairs,
     Pair,
     PairDataset,
     PairSampler,
     collate,
-    image_in_turn,
-    plan_pair,
 )
 from datnet.data.sets import ImageFiles
 from datnet.errors import DatNetError

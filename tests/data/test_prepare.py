@@ -18,11 +18,13 @@ import pytest
 from PIL import ExifTags, Image
 
 from datnet.data.conversion import prepare_image
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
 from datnet.data.sets import ImageFiles, open_images
+from datnet.data.shard_writing import Settings
 from datnet.data.shards import Shards
 from datnet.errors import DatNetError
-from datnet.images.reading import UnreadableImageError, resized_crop
+from datnet.images.errors import UnreadableImageError
+from datnet.images.resizing import resized_crop
 
 SMALL = Settings(short_side=64, images_per_shard=3)
 NAMES = ["a/0.jpg", "a/1.png", "a/é.webp", "b/2.JPG", "b/cmyk.jpg", "gray.png", "large.jpg"]
@@ -103,6 +105,31 @@ def test_every_file_is_accounted_for(photos: Path, tmp_path: Path) -> None:
     assert summary.counts == {"taken": 0, "converted": 7, "skipped": 4}
     assert sum(summary.reasons.values()) == 4
     assert len(Shards(tmp_path / "out")) == summary.images == 7
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_other_pictures_are_named_and_folders_of_the_system_are_skipped(
+    photos: Path, tmp_path: Path, kind: str
+) -> None:
+    jpeg = (photos / "a" / "0.jpg").read_bytes()
+    for name in ("b/phone.HEIC", "b/camera.dng", "@eaDir/0.jpg", "b/__MACOSX/1.jpg"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        (photos / name).write_bytes(jpeg)
+    source = {
+        "folder": lambda: photos,
+        "zip": lambda: zipped(photos),
+        "tar": lambda: tarred(photos),
+    }
+    summary = prepare([source[kind]()], tmp_path / "out", SMALL, processes=1)
+    assert summary.images == len(NAMES)
+    outcomes = report(tmp_path / "out")
+    assert "save it as JPEG" in outcomes["b/phone.HEIC"][1]
+    assert "raw files of cameras" in outcomes["b/camera.dng"][1]
+    skipped = [
+        reason for name, (_, reason) in outcomes.items() if "@eaDir" in name or "__MAC" in name
+    ]
+    assert len(skipped) == 2
+    assert {reason.partition(",")[0] for reason in skipped} == {"a folder of the system's"}
 
 
 @pytest.mark.parametrize("kind", ["stored", "deflated", "tar", "gz", "bz2", "xz"])

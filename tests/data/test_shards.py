@@ -19,12 +19,13 @@ from torch.utils.data import DataLoader
 
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.pairs import PairDataset, PairSampler, collate
-from datnet.data.prepare import Settings, prepare
+from datnet.data.prepare import prepare
 from datnet.data.sets import open_images
+from datnet.data.shard_writing import Settings
 from datnet.data.shards import ENTRY, Shards
 from datnet.errors import DatNetError
 from datnet.images import remote
-from datnet.images.reading import UnreadableImageError
+from datnet.images.errors import UnreadableImageError
 
 IMAGES = 7
 

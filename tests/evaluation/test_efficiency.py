@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from datnet.evaluation.efficiency import multiply_adds, parameters
+from datnet.evaluation.efficiency import counted_products, multiply_adds
 from datnet.networks import attention
 from datnet.networks.adain import AdaIN
 from datnet.networks.base import StyleTransferNetwork
@@ -11,11 +11,12 @@ from datnet.networks.datnet import DatNet
 from datnet.networks.ops import tiled_attention
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.parameters import parameters
 
 
 @pytest.fixture(scope="module")
 def vgg19() -> VggEncoder:
-    return VggEncoder("vgg19", weights=None)
+    return VggEncoder("vgg19")
 
 
 # Counted on the reference implementations: ../shared/reference/networks.md, section 12.1.
@@ -67,6 +68,22 @@ def test_attention_is_counted_however_it_is_cut_into_blocks(
     monkeypatch.setattr(tiled_attention, "QUERIES_PER_TILE", 16)
     monkeypatch.setattr(tiled_attention, "CPU_WEIGHTS_PER_TILE", 2**10)
     assert multiply_adds(network, 32, 64) == whole
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_fused_attention_is_counted_whatever_kernel_torch_would_take(gradients: bool) -> None:
+    """2 · Nc · Ns · C forward, and in training twice that backward, also where a mask is given."""
+    query = torch.rand(2, 8, 40, 16, requires_grad=gradients)
+    key, value = torch.rand(2, 2, 8, 24, 16).unbind()
+    if gradients:
+        key.requires_grad_(), value.requires_grad_()
+    products = 2 * 2 * 40 * 24 * 8 * 16
+    for mask in (None, torch.ones(40, 24, dtype=torch.bool)):
+        with torch.set_grad_enabled(gradients), counted_products() as counter:
+            mean = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask)
+            if gradients:
+                mean.sum().backward()
+        assert counter.get_total_flops() == 2 * products * (3 if gradients else 1)
 
 
 def test_counting_leaves_mode_and_random_numbers_as_they_are(encoder: VggEncoder) -> None:

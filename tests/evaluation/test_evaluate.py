@@ -6,15 +6,15 @@ import pytest
 from torch import nn
 
 from datnet.evaluation import evaluate as module
+from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
-from datnet.evaluation.metrics import Metrics
-from datnet.evaluation.protocol import CONTROLS, every_pair
-from datnet.images.reading import find_images
+from datnet.evaluation.pairs import every_pair
+from datnet.images.finding import find_images
 from datnet.networks.adain import AdaIN
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
-from tests.helpers.mean_difference import MeanDifference
+from tests.helpers.mean_difference import metrics_with
 
 
 def test_controls_come_first_and_networks_share_their_encoder(
@@ -24,11 +24,6 @@ def test_controls_come_first_and_networks_share_their_encoder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        Metrics,
-        "pretrained",
-        lambda: Metrics(lpips_alex=MeanDifference(), lpips_vgg=MeanDifference(), encoder=encoder),
-    )
     loaded = []
 
     def load_and_note(path: Path, shared: VggEncoder | None) -> nn.Module:
@@ -50,7 +45,9 @@ def test_controls_come_first_and_networks_share_their_encoder(
 
     contents, styles = (find_images(pictures / kind) for kind in ("content", "style"))
     pairs = every_pair(contents[:1], styles[:1])
-    summaries = evaluate_networks(files, pairs, tmp_path / "out", size=32)
+    summaries = evaluate_networks(
+        files, pairs, tmp_path / "out", size=32, metrics=metrics_with(encoder)
+    )
     assert [summary.description for summary in summaries] == [*CONTROLS, *files]
     assert list(CONTROLS) == ["identity", "style copy", "histogram match"]
     adain, sanet, normalized = loaded

@@ -10,7 +10,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.summary import (
     Estimate,
-    Summary,
+    EvaluationSummary,
     format_estimate,
     format_number,
     markdown_table,
@@ -20,7 +20,7 @@ from datnet.evaluation.summary import (
 CONTENTS, STYLES = ["a", "a", "b", "b"], ["x", "y", "x", "y"]
 
 
-def summary(description: str = "DatNet", **changes: object) -> Summary:
+def summary(description: str = "DatNet", **changes: object) -> EvaluationSummary:
     values = {column.key: [0.1, 0.2, 0.3, 0.4] for column in METRICS}
     values["psnr"] = [math.inf] * 4
     values["lpips_vgg"] = [math.nan, 0.5, 0.5, 0.5]
@@ -34,7 +34,7 @@ def summary(description: str = "DatNet", **changes: object) -> Summary:
         "set_metrics": {"frechet_vgg": 12.375, "art_fid_vgg": None},
         "versions": {"torch": "2.15"},
     }
-    return Summary(**(fields | changes))
+    return EvaluationSummary(**(fields | changes))
 
 
 def refuse(constant: str) -> None:
@@ -58,7 +58,7 @@ def test_json_is_strict_and_comes_back_the_same() -> None:
     assert fields["metrics"]["lpips_vgg"]["mean"] is None
     assert fields["metrics"]["lpips_vgg"]["undefined"] == 1
     assert fields["metrics"]["ssim"]["mean"] == pytest.approx(0.25)
-    restored = Summary.from_json(text)
+    restored = EvaluationSummary.from_json(text)
     assert restored.metrics["psnr"] == original.metrics["psnr"]
     assert restored.metrics["ssim"] == original.metrics["ssim"]
     assert restored.set_metrics == original.set_metrics
@@ -70,14 +70,14 @@ def test_an_interval_with_one_infinite_end_comes_back_the_same() -> None:
     psnr = Estimate.of_pairs([math.inf, 1.0, 1.0, 1.0], CONTENTS, STYLES)
     assert psnr.ci95 == (1.0, math.inf)
     original = summary(metrics={"psnr": psnr, "ssim": Estimate(0.5)})
-    assert Summary.from_json(original.to_json()) == original
+    assert EvaluationSummary.from_json(original.to_json()) == original
 
 
 def test_save_and_load(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     summary().save(path)
     summary("MicroAST").save(path)
-    assert Summary.load(path).description == "MicroAST"
+    assert EvaluationSummary.load(path).description == "MicroAST"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -88,9 +88,9 @@ def test_a_file_that_is_no_summary_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "summary.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(DatNetError, match=r"summary\.json.*is not a summary"):
-        Summary.load(path)
+        EvaluationSummary.load(path)
     with pytest.raises(DatNetError, match=r"missing\.json does not exist"):
-        Summary.load(tmp_path / "missing.json")
+        EvaluationSummary.load(tmp_path / "missing.json")
 
 
 def test_a_summary_of_an_older_version_says_so(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_summary_of_an_older_version_says_so(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     path.write_text(json.dumps(entries))
     with pytest.raises(DatNetError, match="another version of DatNet wrote it, without set_met"):
-        Summary.load(path)
+        EvaluationSummary.load(path)
 
 
 def test_markdown_table() -> None:

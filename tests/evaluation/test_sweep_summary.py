@@ -57,6 +57,15 @@ def ablation(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_only_runs_are_listed(ablation: Path) -> None:
+    """Hydra writes a config.yaml of its own into every run, and one for every job of a sweep."""
+    names = {run.folder.name for run in read_runs(ablation)}
+    for folder in (*ablation.iterdir(), ablation, ablation / ".hydra_jobs"):
+        (folder / ".hydra").mkdir(parents=True)
+        (folder / ".hydra" / "config.yaml").write_text("seed: 1\n")
+    assert {run.folder.name for run in read_runs(ablation)} == names
+
+
 def test_sweeps_side_by_side_are_read_as_one(tmp_path: Path) -> None:
     """As where every GPU has a sweep of its own; what wandb leaves in a run is none."""
     for seed in (1, 2):

@@ -3,15 +3,10 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-
-from experiments import comparison
-
-SIZE = 64
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +26,10 @@ def experiment(
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., str]:
     """Run a module of experiments/ on one small pair, with results in tmp_path/out; its output."""
-    for name, scale in comparison.SCALES.items():
-        monkeypatch.setitem(comparison.SCALES, name, replace(scale, size=SIZE))
 
     def run(module: str, *arguments: str) -> str:
         command = [
-            *(module, "--output", str(tmp_path / "out")),
+            *(module, "--output", str(tmp_path / "out"), "--size", "64"),
             *("--eval-content", str(one_picture), "--eval-style", str(one_picture)),
             *arguments,
         ]
@@ -44,9 +37,12 @@ def experiment(
         try:
             runpy.run_module(f"experiments.{module}", run_name="__main__")
         except SystemExit as stop:
-            if "could not be fetched" in str(stop.code):
-                pytest.skip(f"weights of the metrics cannot be had: {stop.code}")
-            raise
-        return capsys.readouterr().out
+            output = capsys.readouterr()
+            if "could not be fetched" in output.err:
+                pytest.skip(f"weights of the metrics cannot be had: {output.err}")
+            if stop.code:
+                pytest.fail(output.err)
+            return output.out
+        raise AssertionError("a module that is run as a program ends with a status")
 
     return run

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import Metrics
+from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.summary import Estimate
 from datnet.zoo.network_file import NetworkDescription
 from experiments import ladder
@@ -20,7 +20,7 @@ def training(tmp_path: Path) -> Path:
     """What a training leaves that adds less and less light to its pictures."""
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
-    network = {"_target_": "pixel_network.PixelNetwork"}
+    network = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}
     description = NetworkDescription("pixel", network, {}, {"images_per_step": 10})
     (run / "description.json").write_text(json.dumps(asdict(description)))
     for step, light in ((100, 0.4), (200, 0.3), (300, 0.25), (400, 0.2), (500, 0.1)):
@@ -56,6 +56,7 @@ def test_the_slope_is_that_before_the_crops_changed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_ladder(
     training: Path, one_picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +12,14 @@ from PIL import Image
 from datnet.errors import DatNetError
 from datnet.evaluation.metrics import METRICS
 from datnet.networks.vgg import VggEncoder
-from datnet.training.config import CONFIG_DIR, plain_values
 from datnet.zoo import shipped
+from datnet.zoo.configs import CONFIG_DIR, plain_values
 from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, save_network
-from datnet.zoo.training_free import UNTRAINED, with_settings
-from experiments.comparison import (
-    SCALES,
-    argument_parser,
-    chosen_models,
-    compare,
-    default_scale,
-    facts_of_training,
-)
+from datnet.zoo.training_free import TRAINING_FREE, with_settings
+from experiments.networks import facts_of_training
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
+from experiments.plan import SCALES, argument_parser, chosen_models, default_scale, plan_of
 from experiments.tables import rank_correlation, ranks, sentence_of_training
 
 
@@ -51,8 +44,7 @@ def test_the_papers_tables_agree_with_each_other() -> None:
 
 def test_chosen_models() -> None:
     def chosen(scale: str, *models: str) -> list[str]:
-        arguments = argparse.Namespace(models=list(models) or None)
-        return chosen_models(arguments, SCALES[scale], list(ALL_TITLES))
+        return chosen_models(list(models) or None, SCALES[scale], list(ALL_TITLES))
 
     assert chosen("sample") == chosen("paper") == list(ALL_TITLES)
     assert chosen("pretrained") == [model for model in ALL_TITLES if model != "gatys"]
@@ -77,13 +69,13 @@ def test_settings_of_trainings_are_not_ignored(given: list[str]) -> None:
         ["--scale", "pretrained", *given]
     )
     with pytest.raises(DatNetError, match=f"{' '.join(given)}: scale pretrained trains nothing"):
-        compare(arguments, ["datnet_full"])
+        plan_of(arguments, ["datnet_full"])
 
 
 def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
     training = {"steps": 7, "images_per_step": 2, "seed": 3, "data": "pictures"}
     trained = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
-    files = {"adain": trained, "gatys": UNTRAINED["gatys_vgg19"]}
+    files = {"adain": trained, "gatys": TRAINING_FREE["gatys_vgg19"]}
     for name, description in files.items():
         save_network(torch.nn.Linear(1, 1), description, tmp_path / name)
     facts = facts_of_training({name: [tmp_path / name] for name in files})
@@ -110,7 +102,7 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
     encoder_settings = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
     for model in ALL_TITLES:
         folder = tmp_path / "out" / model
-        if model in UNTRAINED:
+        if model in TRAINING_FREE:
             steps = {"steps": 10} if model == "gatys" else {}
             description = with_settings(model, encoder_settings, **steps)
             torch.manual_seed(0)
@@ -176,7 +168,7 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
         assert points[-1]["ssim"]["mean"] == report["networks"][model]["ssim"]["mean"]
     for figure in ("figure5", "figure6"):
         picture = Image.open(tmp_path / "out" / f"{figure}.png")
-        assert picture.width > (2 + len(ALL_TITLES)) * SCALES["sample"].size
+        assert picture.width > (2 + len(ALL_TITLES)) * 64
         assert (tmp_path / "out" / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "out" / "tradeoff.png").exists()
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from datnet.evaluation import benchmark as benchmark_module
-from datnet.evaluation.benchmark import Benchmark, Measurement, Settings
+from datnet.evaluation.benchmark import Benchmark, BenchmarkSettings, RunningCost
 from datnet.evaluation.candidates import Candidate, all_names, find_candidates
 from datnet.evaluation.peak_memory import Peak
 from experiments import table2
 from experiments.paper import TABLE_2, TITLES
 
-PIXELS = {"_target_": "pixel_network.PixelNetwork"}
+PIXELS = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Benchmark:
     monkeypatch.setattr(benchmark_module, "peak_in_new_process", lambda *_: Peak(2**20, "VmHWM"))
     monkeypatch.setattr(benchmark_module, "multiply_adds", lambda *_: 10**9)
     candidates = [Candidate(title, PIXELS) for title in ("datnet_full", "adain", "new")]
-    return Benchmark(candidates, Settings([32, 48], warmup=0, runs=1))
+    return Benchmark(candidates, BenchmarkSettings([32, 48], warmup=0, runs=1))
 
 
 def cells(table: str, first: str) -> list[str]:
@@ -59,12 +59,12 @@ def test_rows_beside_the_papers(benchmark: Benchmark) -> None:
     report = {
         **benchmark.report(
             [
-                Measurement("datnet_full", 256, [2.0], [1.5], 2**21, "VmHWM"),
-                Measurement("adain", 256, [1.0], [0.5], 2**20, "VmHWM"),
-                Measurement("new", 256, [3.0], [2.5], 2**20, "VmHWM"),
-                Measurement("datnet_full", 512, [9.0], [8.0], 2**23, "VmHWM"),
-                Measurement("adain", 512, [4.0], [2.0], 2**22, "VmHWM"),
-                Measurement("new", 512, problem="out of memory"),
+                RunningCost("datnet_full", 256, [2.0], [1.5], 2**21, "VmHWM"),
+                RunningCost("adain", 256, [1.0], [0.5], 2**20, "VmHWM"),
+                RunningCost("new", 256, [3.0], [2.5], 2**20, "VmHWM"),
+                RunningCost("datnet_full", 512, [9.0], [8.0], 2**23, "VmHWM"),
+                RunningCost("adain", 512, [4.0], [2.0], 2**22, "VmHWM"),
+                RunningCost("new", 512, problem="out of memory"),
             ]
         ),
         "same_network": {"datnet_dual": "datnet_full"},
@@ -104,11 +104,11 @@ def test_interrupted_it_goes_on_with_what_is_missing(
     sizes: list[int] = []
     broken_off = False
 
-    def measure(self: Benchmark, size: int) -> list[Measurement]:
+    def measure(self: Benchmark, size: int) -> list[RunningCost]:
         if size == 48 and not broken_off:
             raise KeyboardInterrupt
         sizes.append(size)
-        return [Measurement(each.title, size, [1.0], [1.0]) for each in self.candidates]
+        return [RunningCost(each.title, size, [1.0], [1.0]) for each in self.candidates]
 
     monkeypatch.setattr(Benchmark, "measure", measure)
     with pytest.raises(KeyboardInterrupt):
@@ -121,7 +121,7 @@ def test_interrupted_it_goes_on_with_what_is_missing(
 
     # Other settings: nothing is taken over.
     sizes.clear()
-    other = Benchmark(benchmark.candidates, Settings([32, 48], warmup=0, runs=2))
+    other = Benchmark(benchmark.candidates, BenchmarkSettings([32, 48], warmup=0, runs=2))
     table2.measure_missing(other, tmp_path / "unfinished.json")
     assert sizes == [32, 48]
 

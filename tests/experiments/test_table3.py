@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +12,16 @@ from PIL import Image
 from datnet.evaluation.differences import differences, estimates_of, mean_pair_values, verdict
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.metrics import METRICS
-from datnet.evaluation.protocol import COLUMNS
+from datnet.evaluation.result_folder import header
 from datnet.zoo.network_file import (
     NetworkDescription,
     load_network,
     read_description,
     save_network,
 )
-from experiments.comparison import SCALES
-from experiments.table3 import VARIANTS, unequal_settings
+from experiments.plan import argument_parser, plan_of, run
+from experiments.table3 import VARIANTS, make_table, unequal_settings
 from experiments.tables import order
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def test_order_follows_the_direction_of_the_metric() -> None:
@@ -43,7 +39,7 @@ def write_results(folder: Path, values: dict[tuple[str, str], float]) -> Path:
         ",".join([content, style, *[str(value)] * len(METRICS)])
         for (content, style), value in values.items()
     ]
-    (folder / "results.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
+    (folder / "results.csv").write_text("\n".join([",".join(header()), *rows]) + "\n")
     return folder
 
 
@@ -140,7 +136,7 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
         changes = [change[row]["mean"] for change in report["changes"].values()]
         assert changes == pytest.approx([means[1] - means[0], means[2] - means[1]])
     figure = Image.open(tmp_path / "out" / "figure7.png")
-    assert figure.width > 5 * SCALES["sample"].size
+    assert figure.width > 5 * 64
 
     # Again: nothing is trained or measured a second time.
     networks = sorted((tmp_path / "out").glob("*/seed_1/network.safetensors"))
@@ -158,15 +154,29 @@ def test_table3(tmp_path: Path, experiment: Callable[..., str], small_overrides:
     assert "the trainings of the variants differ in description" in experiment("table3", *tiny)
 
 
-def test_paper_scale_says_what_it_needs(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "experiments.table3", "--scale", "paper"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert result.returncode == 1
-    assert "--eval-content" in result.stderr
-    assert "Traceback" not in result.stderr
+def test_paper_scale_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refusal(*arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", ["table3", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            run(argument_parser("experiments.table3", ""), make_table)
+        assert stop.value.code == 1
+        return capsys.readouterr().err
+
+    scale = ("--scale", "paper")
+    folders = ("--content", tmp_path, "--style", tmp_path, "--eval-style", tmp_path)
+    every = "--content and --style and --eval-content and --eval-style"
+    assert refusal(*scale).startswith(f"error: scale paper needs {every}: ")
+    assert refusal(*scale, *folders).startswith("error: scale paper needs --eval-content: ")
+
+
+def test_a_plan_leaves_the_options_as_they_are(one_picture: Path) -> None:
+    options = ["--eval-content", str(one_picture), "--eval-style", str(one_picture)]
+    arguments = argument_parser("experiments.table3", "").parse_args(options)
+    before = dict(vars(arguments))
+    plan = plan_of(arguments, VARIANTS)
+    assert vars(arguments) == before
+    assert plan.models == VARIANTS
+    assert plan.evaluation_folder == Path("runs/pretrained/evaluation_1x1")
+    assert replace(plan, size=96).evaluation_folder.name == "evaluation_1x1_96_pixels"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from datnet.evaluation.candidates import Candidate
 from datnet.networks.base import StyleTransferNetwork
 
 
@@ -51,3 +52,9 @@ class HungryNetwork(StyleTransferNetwork):
                 torch.empty(2**60)
             raise ArithmeticError("not for large pictures")
         return content * self.scale
+
+
+def hungry(title: str = "hungry", megabytes: int = 0, **settings: object) -> Candidate:
+    """A network that takes memory, as it is measured."""
+    target = "tests.helpers.costly_networks.HungryNetwork"
+    return Candidate(title, {"_target_": target, "megabytes": megabytes, **settings})

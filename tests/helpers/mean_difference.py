@@ -1,8 +1,10 @@
-"""In LPIPS' place: needs no weights, and is easy to predict."""
+"""Metrics without weights: LPIPS is replaced by what is easy to predict."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
+
+from datnet.evaluation.measuring import Metrics
 
 
 class MeanDifference(nn.Module):
@@ -13,3 +15,9 @@ class MeanDifference(nn.Module):
 
     def between(self, features: list[Tensor], references: list[Tensor]) -> Tensor:
         return (features[0] - references[0]).abs().mean((1, 2, 3))
+
+
+def metrics_with(encoder: nn.Module, **options: int) -> Metrics:
+    """All metrics, with features of the given encoder."""
+    networks = {"encoder": encoder, "lpips_alex": MeanDifference(), "lpips_vgg": MeanDifference()}
+    return Metrics(networks, **options)

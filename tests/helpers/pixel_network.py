@@ -41,6 +41,7 @@ class PixelNetwork(StyleTransferNetwork):
 
 def write_pixel_network(path: Path) -> Path:
     """As `datnet train` writes networks."""
-    description = NetworkDescription("pixel", {"_target_": "pixel_network.PixelNetwork"}, {})
+    network = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}
+    description = NetworkDescription("pixel", network, {})
     save_network(PixelNetwork(), description, path)
     return path

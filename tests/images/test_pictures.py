@@ -12,8 +12,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.pictures import Origin, read_mask, read_picture, save_picture
-from datnet.images.reading import UnreadableImageError, read_image
+from datnet.images.reading import read_image
 
 # Columns: red, green, blue; rows: X, Y, Z under D50.
 ADOBE_RGB = ((0.60974, 0.20528, 0.14919), (0.31111, 0.62567, 0.06322), (0.01947, 0.06087, 0.74457))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -13,7 +15,10 @@ from datnet.networks.attention import (
     attention_mean,
     attention_moments,
 )
+from datnet.networks.datnet import DatNet
 from datnet.networks.ops import tiled_attention
+from datnet.networks.vgg import CHANNELS, VggEncoder
+from tests.helpers import naive
 
 
 def inputs(dtype: torch.dtype = torch.float32, offset: float = 0.0) -> list[torch.Tensor]:
@@ -224,3 +229,78 @@ def test_key_refuses_unknown_levels_and_resizing() -> None:
 def test_bilinear_key_differs_from_nearest() -> None:
     features = [torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]
     assert not torch.allclose(attention_key(features, 2), attention_key(features, 2, "nearest"))
+
+
+@torch.no_grad()
+def test_gates_that_begin_open_hardly_change_features() -> None:
+    """At a mean of 1 they are 1 / (1 + exp(-4)); the outermost channels lack a neighbor."""
+    for channels in CHANNELS:
+        attend = EfficientChannelAttention(channels)
+        attend.start_open()
+        gates = attend.gates(torch.ones(1, channels, 2, 3)).flatten()
+        assert gates[3:-3].numpy() == pytest.approx(1 / (1 + math.exp(-4)), abs=1e-6)
+        assert gates.min() > 0.9
+
+
+def test_gates_begin_open_only_where_that_is_asked_for(encoder: VggEncoder) -> None:
+    features = [torch.ones(1, channels, 2, 2) for channels in CHANNELS]
+    for open_gates in (True, False):
+        gates = DatNet(encoder, open_gates=open_gates).channel_attention
+        means = [gate.gates(maps).mean() for gate, maps in zip(gates, features, strict=True)]
+        assert (min(means) > 0.97) == open_gates
+    assert DatNet(encoder, channel_attention=False, open_gates=True).channel_attention is None
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("channels", [64, 512])
+def test_channel_attention_against_its_formula(channels: int) -> None:
+    torch.manual_seed(0)
+    module = EfficientChannelAttention(channels)
+    features = torch.randn(2, channels, 3, 4)
+    output = module(features)
+    kernel = module.conv.weight.flatten().tolist()
+    for image, maps in enumerate(features):
+        means = [0.0] * (len(kernel) // 2) + [float(each.mean()) for each in maps]
+        means += [0.0] * (len(kernel) // 2)
+        for channel in range(channels):
+            total = sum(w * means[channel + tap] for tap, w in enumerate(kernel))
+            gate = 1 / (1 + math.exp(-total))
+            torch.testing.assert_close(output[image, channel], maps[channel] * gate)
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "nearest"])
+def test_attention_key_against_its_formula(resize: str) -> None:
+    """Also where a side is odd, and levels are no exact halves of each other."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((2, 17, 12), (3, 9, 6), (4, 5, 3))
+    features = [torch.randn(2, *size, generator=generator) * 3 + 1 for size in sizes]
+    for level in (1, 2, 3):
+        key = attention_key(features, level, resize)
+        for image in range(2):
+            expected = naive.attention_key(naive.maps(features, image), level, resize)
+            torch.testing.assert_close(
+                key[image].double(), torch.from_numpy(expected), rtol=1e-4, atol=1e-4
+            )
+
+
+@torch.no_grad()
+def test_adaptive_attention_norm_against_its_formula() -> None:
+    torch.manual_seed(0)
+    module = AdaptiveAttentionNorm(4, 3).eval()
+    content, content_key = torch.randn(2, 4, 3, 5) * 3 + 1, torch.randn(2, 3, 3, 5)
+    style, style_key = torch.randn(2, 4, 6, 2) - 1, torch.randn(2, 3, 6, 2)
+    output = module(content, style, content_key, style_key)
+    for image in range(2):
+        ours, theirs, query, key = naive.maps([content, style, content_key, style_key], image)
+        projected = [
+            naive.conv1x1(features, layer.weight, layer.bias)
+            for features, layer in (
+                (query, module.query),
+                (key, module.key),
+                (theirs, module.value),
+            )
+        ]
+        expected = naive.adaattn(ours, *projected)
+        torch.testing.assert_close(
+            output[image].double(), torch.from_numpy(expected), rtol=1e-3, atol=1e-4
+        )

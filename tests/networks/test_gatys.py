@@ -28,7 +28,7 @@ def test_gram_matrix() -> None:
 @pytest.mark.parametrize("arch", ["vgg16", "vgg19"])
 def test_features_are_those_of_the_encoder(arch: str) -> None:
     torch.manual_seed(0)
-    encoder = VggEncoder(arch, weights=None)
+    encoder = VggEncoder(arch)
     picture = smooth(40, 50, seed=1)
     relu4_2, grams = Gatys(encoder).encode(picture)
     maps = encoder(picture)

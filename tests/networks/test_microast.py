@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from datnet.networks.microast import MicroAST
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
-from datnet.zoo.published import network_file
 from tests.helpers.golden_weights import fill, picture
 
 

@@ -40,6 +40,24 @@ def test_any_size_and_aspect(network: StyleTransferNetwork, size: tuple[int, int
     assert output.max() <= 1
 
 
+def test_networks_made_in_inference_mode_paint_the_same(method: str) -> None:
+    """Twice, since what is kept of weights is used the second time."""
+    content, style = images(1, 64, 64), images(1, 64, 64, seed=1)
+
+    def fresh() -> StyleTransferNetwork:
+        torch.manual_seed(0)
+        return make(method, VggEncoder("vgg16"))[0].eval()
+
+    with torch.no_grad():
+        expected = fresh()(content, style)
+    with torch.inference_mode():
+        network = fresh()
+        assert torch.equal(network(content, style), expected)
+        assert torch.equal(network(content, style), expected)
+    with torch.no_grad():
+        assert torch.equal(network(content, style), expected)
+
+
 @torch.no_grad()
 def test_batch_equals_singles(network: StyleTransferNetwork) -> None:
     content, style = images(3, 48, 64), images(3, 64, 48, seed=1)
@@ -145,10 +163,10 @@ def test_parameter_counts() -> None:
     as much (SANet 1.0 %, AdaIN 1.4 %). One more 1 × 1 convolution in the skip of relu3_1 gives
     26 706 214, which prints as 26.71 M: the option `relu3_fusion`.
     """
-    vgg19 = VggEncoder("vgg19", weights=None)
+    vgg19 = VggEncoder("vgg19")
     assert count(vgg19) == 12_944_960  # 12 less than published: conv0 is folded into conv1_1
     assert count(vgg19.stages[:4]) == 3_505_728
-    assert count(VggEncoder("vgg16", weights=None)) == 9_995_072
+    assert count(VggEncoder("vgg16")) == 9_995_072
 
     full = DatNet(vgg19)
     assert count(full.attention3) == 468_096

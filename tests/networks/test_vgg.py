@@ -8,6 +8,8 @@ from datnet.errors import DatNetError
 from datnet.networks import vgg
 from datnet.networks.statistics import channel_mean_std, normalize_channels
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo import vgg_encoder
+from datnet.zoo.backbones import find_weights, load_weights
 from datnet.zoo.channel_means import channel_means, measure_channel_means
 
 
@@ -15,7 +17,7 @@ from datnet.zoo.channel_means import channel_means, measure_channel_means
 def pretrained() -> tuple[VggEncoder, VggEncoder]:
     """VGG-16 with ImageNet weights, as it is and rescaled."""
     try:
-        return VggEncoder("vgg16", normalized=False), VggEncoder("vgg16")
+        return vgg_encoder("vgg16", normalized=False), vgg_encoder("vgg16")
     except DatNetError as error:
         pytest.skip(f"VGG-16 weights cannot be had: {error}")
 
@@ -35,14 +37,14 @@ def test_frozen_also_in_training(encoder: VggEncoder) -> None:
 
 
 def test_public_weights_are_recorded_as_such_wherever_they_lie(pretrained) -> None:
-    file = vgg.weight_files.find_weights("vgg16")
-    assert VggEncoder("vgg16", file, normalized=False).weights == "imagenet"
+    file = find_weights("vgg16")
+    assert vgg_encoder("vgg16", file, normalized=False).weights == "imagenet"
 
 
 @torch.no_grad()
 def test_input_normalisation_is_folded_into_the_first_convolution(pretrained) -> None:
     plain, _ = pretrained
-    weights = vgg.weight_files.load_weights("vgg16")
+    weights = load_weights("vgg16")
     images = torch.rand(1, 3, 40, 40)
     mean, std = (torch.tensor(t)[:, None, None] for t in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
     padded = functional.pad((images - mean) / std, (1, 1, 1, 1), mode="reflect")
@@ -65,7 +67,7 @@ def test_rescaling_divides_features_by_their_means(pretrained) -> None:
 
 @torch.no_grad()
 def test_rescaled_channels_have_mean_one_on_photographs(pretrained) -> None:
-    from datnet.data.sample import sample_images
+    from datnet.images.embedded import sample_images
 
     photographs = sorted(sample_images().eval_content.iterdir())
     means = measure_channel_means(pretrained[1].layers(), photographs)
@@ -76,7 +78,7 @@ def test_rescaled_channels_have_mean_one_on_photographs(pretrained) -> None:
 
 def test_unknown_architecture_is_refused() -> None:
     with pytest.raises(ValueError, match="vgg19"):
-        VggEncoder("resnet50", weights=None)  # type: ignore[arg-type]
+        VggEncoder("resnet50")  # type: ignore[arg-type]
 
 
 def test_statistics_by_hand() -> None:

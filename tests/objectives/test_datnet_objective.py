@@ -20,7 +20,7 @@ def images() -> tuple[Tensor, Tensor]:
 def paint(network: DatNet, content: Tensor, style: Tensor) -> Tensor:
     """As in training, where results may leave [0, 1]."""
     inputs = (
-        network.attention_inputs(network.encode(image), image.shape[2:])
+        network.transfer_inputs(network.encode(image), image.shape[2:])
         for image in (content, style)
     )
     return network.generate(*inputs, content.shape[2:])

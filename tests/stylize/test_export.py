@@ -82,7 +82,9 @@ class DividedBySize(SmallNetwork):
         return images * 0.5 if fused[0].shape[2] > 20 else images
 
 
-DESCRIPTION = NetworkDescription("small", {"_target_": "test_export.SmallNetwork"}, {})
+DESCRIPTION = NetworkDescription(
+    "small", {"_target_": "tests.stylize.test_export.SmallNetwork"}, {}
+)
 
 
 def make(network: type[StyleTransferNetwork] = SmallNetwork) -> StyleTransferNetwork:

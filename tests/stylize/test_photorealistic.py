@@ -15,7 +15,7 @@ from datnet import Stylizer
 from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.images.opening import open_regions, region_labels
-from datnet.images.reading import to_image
+from datnet.images.tensors import to_image
 from datnet.networks.cap_vstnet import CAPVSTNetArtistic, CAPVSTNetPhotorealistic
 from datnet.stylize.photorealistic import NAME, photorealistic_file
 from datnet.zoo import shipped

@@ -15,8 +15,9 @@ from PIL import ExifTags, Image
 from datnet import Stylizer
 from datnet.errors import DatNetError
 from datnet.images.colors import keep_chroma, luma
-from datnet.images.opening import open_mask
-from datnet.images.reading import UnreadableImageError, to_image, to_tensor
+from datnet.images.errors import UnreadableImageError
+from datnet.images.opening import open_mask, open_picture
+from datnet.images.tensors import to_image, to_tensor
 from tests.helpers.pixel_network import write_pixel_network
 
 
@@ -439,6 +440,28 @@ def test_16_bits_paint_nearly_the_same(shared: Path, dtype: str, decibels: float
     assert 0 < error < 255**2 / 10 ** (decibels / 10)
 
 
-def test_an_unknown_dtype_is_refused(shared: Path) -> None:
+def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match=r"dtype is int8.*float16"):
-        Stylizer(shared / "golden" / "microast", "cpu", "int8")
+        Stylizer(write_pixel_network(tmp_path / "n"), "cpu", "int8")
+
+
+def test_empty_names_are_told_by_their_argument() -> None:
+    with pytest.raises(DatNetError, match="checkpoint is an empty name"):
+        Stylizer("")
+    for role in ("content", "style"):
+        for name in ("", Path()):
+            with pytest.raises(DatNetError, match=f"the {role} is an empty name"):
+                open_picture(name, role)
+    with pytest.raises(DatNetError, match="the mask is an empty name"):
+        open_mask("")
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "a.png")
+    assert open_picture("~/a.png", "content")[0].getpixel((0, 0)) == (255, 0, 0)
+    assert open_mask(Path("~/a.png")).size == (40, 40)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").rename("~a.png")  # is no user's
+    assert open_picture("~a.png", "content")[0].size == (40, 40)

@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from datnet.errors import DatNetError
 from datnet.training import run
 from datnet.training.checkpoint_files import LAST, PREVIOUS, damage, newest_whole_checkpoint
-from datnet.training.checkpoints import CheckpointFiles, Stopped
+from datnet.training.checkpoints import CheckpointFiles
+from datnet.training.exits import exits_of_training
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
+from datnet.training.stopping import Stopped
 from datnet.zoo.network_file import read_checkpoint
 from tests.helpers.full_disk import files_end_at
 
@@ -57,7 +59,7 @@ def test_a_full_disk_ends_a_training_with_words(
     with (
         files_end_at(500),
         pytest.raises(SystemExit) as ended,
-        run.exits_of_training(config.run_dir),
+        exits_of_training(config.run_dir),
     ):
         run.train(config)
     assert ended.value.code == 1
@@ -149,7 +151,7 @@ def signal_in(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_saves_and_stops_behind_the_step(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
@@ -163,7 +165,7 @@ def test_a_signal_saves_and_stops_behind_the_step(
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     with monkeypatch.context() as patch:
         signal_in(1, number, patch)
-        with pytest.raises(Stopped, match="stopped at step 2; go on with") as stopped:
+        with pytest.raises(Stopped, match="stopped at step 2 of 3; go on with") as stopped:
             run.train(settings(*overrides))
     assert stopped.value.exit_code == 128 + number
     assert signal.getsignal(number) == handler
@@ -188,7 +190,7 @@ def test_a_second_interrupt_ends_at_once(
         raise AssertionError("the second one is not heard")
 
     monkeypatch.setattr(StyleTransferModule, "training_step", twice)
-    with pytest.raises(SystemExit):
+    with pytest.raises(Stopped, match="interrupted"):
         run.train(settings("model=adain", "trainer.max_steps=3"))
     assert not (tmp_path / "run" / "checkpoints" / LAST).exists()
 

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
+from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
+from torch import nn
 
 from datnet.errors import DatNetError
-from datnet.training.config import CONFIG_DIR, check
+from datnet.objectives.reconstruction import ReconstructionObjective
+from datnet.training import trainer
+from datnet.training.config import check, objective_of
+from datnet.training.trainer_settings import OURS
+from datnet.zoo.configs import CONFIG_DIR
 from datnet.zoo.instantiate import build, build_with_encoder, find_target
 
 FOLDERS = ["data.content_dir=here", "data.style_dir=here"]
@@ -59,13 +67,42 @@ PAIRS_OF_GROUPS = [
 @pytest.mark.parametrize(("one", "other"), PAIRS_OF_GROUPS)
 def test_every_choice_composes_with_every_other(one: str, other: str) -> None:
     for first, second in itertools.product(choices(one), choices(other)):
-        if one != "model" or first.startswith("datnet_") or second != "small_machine_datnet":
-            check(load(f"{one}={first}", f"{other}={second}", *FOLDERS))
+        if one != "model" or first.startswith("datnet_") or not second.endswith("_datnet"):
+            check(load(f"{one}={first}", f"{other}={second}", *FOLDERS, "init_from=a_network"))
 
 
 def test_an_experiment_of_datnet_is_for_datnet() -> None:
     with pytest.raises(DatNetError, match=r"identity_start is no setting of .*AdaIN"):
         check(load("model=adain", "experiment=small_machine_datnet", *FOLDERS))
+
+
+def test_the_two_stages_fit_each_other() -> None:
+    """Stage one is reconstruction alone; stage two is small_machine from its weights."""
+    one = load("experiment=reconstruction_datnet", *FOLDERS)
+    check(one)
+    reconstruction = build_with_encoder(objective_of(one), nn.Module)
+    assert isinstance(reconstruction, ReconstructionObjective)
+    assert not one.model.network.channel_attention
+    with pytest.raises(DatNetError, match="init_from must be given"):
+        check(load("experiment=small_machine_two_stages", *FOLDERS))
+    two = load("experiment=small_machine_two_stages", "init_from=runs/one", *FOLDERS)
+    check(two)
+    plain = load("experiment=small_machine", *FOLDERS)
+    check(plain)
+    assert "counted in this network's budget" in two.description
+    for config in (two, plain):
+        config.init_from, config.description = None, ""
+    assert two == plain
+    of_datnet = load("experiment=small_machine_two_stages_datnet", "init_from=runs/one", *FOLDERS)
+    check(of_datnet)
+    assert of_datnet.model.network.open_gates
+    assert of_datnet.objective is None
+
+
+def test_a_beginning_and_a_checkpoint_exclude_each_other() -> None:
+    check(load("init_from=adain", "ckpt_path=last"))
+    with pytest.raises(DatNetError, match=r"init_from begins a fresh run.*ckpt_path=FILE goes on"):
+        check(load("init_from=adain", "ckpt_path=some.ckpt"))
 
 
 def test_ablation_variants() -> None:
@@ -86,6 +123,7 @@ def test_ablation_variants() -> None:
         **{"learning_rate": 1e-4, "learning_rate_decay": 1e-5},
         **{"batch_size": 8, "steps": 50_000, "gradient_clip": None},
         **{"warmup_steps": None, "warmup_learning_rate": None},
+        **{"schedule": "decay", "final_learning_rate": 0.0, "attention_gradient_clip": None},
     }
 
 
@@ -120,8 +158,72 @@ def test_folders_are_mandatory_for_own_data() -> None:
         check(load("data=coco_wikiart"))
 
 
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("model.network.channel_attention=no", False),
+        ("data.horizontal_flip=yes", True),
+        ("data.batch_size=8.0", 8),
+        ("model.objective.global_style='3'", 3.0),
+        ("+trainer.detect_anomaly=no", False),
+        ("trainer.precision=16", "16"),
+        ("trainer.devices='0,1'", "0,1"),
+    ],
+)
+def test_values_are_converted_as_classes_take_them(override: str, value: object) -> None:
+    config = load(override)
+    check(config)
+    converted = OmegaConf.select(config, override.partition("=")[0].lstrip("+"))
+    assert converted == value
+    assert type(converted) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.network.channel_attention=maybe", "maybe; it must be true or false"),
+        ("data.batch_size=abc", "data.batch_size is abc; it must be a whole number"),
+        ("data.batch_size=true", "data.batch_size is true; it must be a number"),
+        ("data.short_side=[1]", "it must be a whole number or null"),
+        ("data.crop_size=31", "data.crop_size is 31; it must be at least 32"),
+        ("model.objective.global_style=abc", "global_style is abc; it must be a number"),
+        ("model.objective.global_style=-1", "it must be finite and not negative"),
+        ("+model.objective.local_feature_levels=[9]", "it must be at most 5"),
+        ("+model.network.resize=bicubic", "it can be bilinear or nearest"),
+        ("+model.network.chanel_attention=true", "did you mean model.network.channel_attention"),
+        ("encoder.arch=resnet", "encoder.arch is resnet; it can be vgg19 or vgg16"),
+        ("trainer.precision=16-mixd", "16-mixd; it can be 64, 32, 16, "),
+        ("trainer.strategy=dpp", "trainer.strategy is dpp; did you mean ddp"),
+        ("trainer.accelerator=gpuu", "did you mean gpu"),
+        ("+trainer.detect_anomly=true", "did you mean trainer.detect_anomaly"),
+        ("+trainer.detect_anomaly=perhaps", "it must be true or false"),
+        ("+trainer.max_epochs=3", "use trainer.max_steps"),
+    ],
+)
+def test_values_that_a_class_does_not_take_are_refused(override: str, message: str) -> None:
+    with pytest.raises(DatNetError, match=message):
+        check(load(override))
+
+
+def test_all_that_a_training_sets_itself_is_refused() -> None:
+    """What trainer.py hands the Trainer beside the configuration, a configuration may not have."""
+    source = Path(trainer.__file__).read_text()
+    given = set(re.findall(r"^\s+(\w+)=", source.partition("return Trainer(")[2], re.MULTILINE))
+    assert {"max_epochs", "callbacks", "plugins"} <= given & OURS.keys()
+    for name in given & inspect.signature(Trainer).parameters.keys():
+        with pytest.raises(DatNetError, match=f"trainer.{name}=1 cannot be set here"):
+            check(load(f"+trainer.{name}=1"))
+
+
+def test_a_node_is_built_with_converted_values(encoder) -> None:
+    node = {"_target_": "datnet.networks.datnet.DatNet", "channel_attention": "no"}
+    assert build_with_encoder(node, lambda: encoder).channel_attention is None
+    with pytest.raises(DatNetError, match=r"DatNet\.channel_attention is 7; it must be true or"):
+        build(node | {"channel_attention": 7}, encoder=encoder)
+
+
 def test_errors_of_constructors_name_the_class() -> None:
-    node = {"_target_": "datnet.networks.vgg.VggEncoder", "arch": "vgg11", "weights": None}
+    node = {"_target_": "datnet.networks.vgg.VggEncoder", "arch": "vgg11"}
     with pytest.raises(DatNetError, match=r"datnet\.networks\.vgg\.VggEncoder.*vgg19"):
         build(node)
 

@@ -61,5 +61,22 @@ def test_stytr2_has_the_published_schedule(settings, encoder, step: int) -> None
 
 @pytest.mark.parametrize("key", ["warmup_steps", "warmup_learning_rate"])
 def test_a_negative_warm_up_is_refused(settings, key: str) -> None:
-    with pytest.raises(DatNetError, match=f"model.recipe.{key} is -1.*finite and not negative"):
+    with pytest.raises(DatNetError, match=f"model.recipe.{key} is -1.*(not negative|at least 0)"):
         check(settings(f"model.recipe.{key}=-1"))
+
+
+def test_cosine_falls_to_the_final_rate_after_the_warm_up(encoder) -> None:
+    """1e-5 + 9.9e-4 · (1 + cos(π t / 4)) / 2 after two steps of warm-up; the last one stays."""
+    got = rates(
+        encoder,
+        8,
+        **{"learning_rate": 1e-3, "learning_rate_decay": 0.5, "final_learning_rate": 1e-5},
+        **{"warmup_steps": 2, "warmup_learning_rate": 0.5e-3, "schedule": "cosine", "max_steps": 6},
+    )
+    expected = [0.5e-3, 0.75e-3, 1e-3, 8.5501786e-4, 5.05e-4, 1.5498214e-4, 1e-5, 1e-5]
+    assert got == pytest.approx(expected)
+
+
+def test_an_unknown_schedule_is_refused(settings) -> None:
+    with pytest.raises(DatNetError, match=r"schedule is linear.*it can be decay, cosine"):
+        check(settings("model.recipe.schedule=linear"))

@@ -1,27 +1,20 @@
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import Checkpoint
-from PIL import Image
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.objectives.adain import AdaINObjective
-from datnet.training import run
+from datnet.training import building, run
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.module import StyleTransferModule
-from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import network_file
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+from datnet.zoo.lookup import network_file
+from tests.helpers.small_run import rows
 
 
 def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,91 +79,6 @@ def test_resumed_run_equals_uninterrupted_run(
 
 
 @pytest.mark.slow
-def test_finished_run(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a run leaves behind, and what a second start in its folder does."""
-    overrides = ["model=adain", "trainer.max_steps=2", "checkpoint_every=1", "keep_every=2"]
-    loss = run.train(
-        settings(*overrides, "trainer.val_check_interval=2", "logger=tensorboard", "seed=3")
-    )
-    folder = tmp_path / "run"
-
-    # metrics.csv: every step, terms raw and weighted, the learning rate's decay
-    logged = rows(folder)
-    assert [row["step"] for row in logged] == ["1", "2"]
-    for row in logged:
-        weighted = sum(float(row[f"train/{n}_weighted"]) for n in ("content", "global_style"))
-        assert float(row["train/loss"]) == pytest.approx(weighted, rel=1e-4)
-        raw = float(row["train/global_style"])
-        assert float(row["train/global_style_weighted"]) == pytest.approx(10 * raw, rel=1e-4)
-        assert float(row["train/images_per_second"]) > 0
-    rates = [float(row["train/learning_rate"]) for row in logged]
-    assert rates == pytest.approx([1e-4, 1e-4 / (1 + 5e-5)], rel=1e-6)
-    assert float(logged[1]["validation/loss"]) == pytest.approx(loss)
-
-    # checkpoints: without the encoder, loadable without executing code
-    names = {path.name for path in (folder / "checkpoints").iterdir()}
-    assert names == {"last.ckpt", "previous.ckpt", "step_000002.ckpt"}
-    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    assert state
-    assert not any("encoder" in name for name in state)
-
-    # pictures: one row, three columns
-    panel = Image.open(folder / "images" / "step_000002.png")
-    assert panel.size == (3 * 32 + 4 * 4, 32 + 2 * 4)
-    assert list((folder / "tensorboard").glob("events.*"))
-
-    # the network's file says how it came about
-    description = read_description(folder / "network.safetensors")
-    modes = {(folder / name).stat().st_mode for name in ("network.safetensors", "config.yaml")}
-    assert len(modes) == 1  # whoever may read the one may read the other
-    assert description.name == "adain"
-    assert description.training["steps"] == 2
-    assert description.training["images_per_step"] == 2
-    assert description.training["seed"] == 3
-    assert description.training["data"]["content_dir"] == "content"
-    assert json.loads((folder / "finished.json").read_text())["steps"] == 2
-    network = load_network(folder / "network.safetensors")
-    assert network(torch.rand(1, 3, 40, 33), torch.rand(1, 3, 32, 32)).shape == (1, 3, 40, 33)
-
-    # a checkpoint is as good as the network of that step
-    early = network_file(folder / "checkpoints" / "previous.ckpt")
-    late = network_file(folder / "checkpoints" / "last.ckpt")
-    assert network_file(folder) == folder / "network.safetensors"
-    facts = dict(description.training)
-    del facts["validation_loss"]
-    assert read_description(early).training == {**facts, "steps": 1}
-    assert read_description(late).training == {**facts, "steps": 2}
-    expected, got = load_file(folder / "network.safetensors"), load_file(late)
-    assert expected.keys() == got.keys()
-    assert all(torch.equal(expected[name], got[name]) for name in expected)
-    assert any(not torch.equal(expected[name], tensor) for name, tensor in load_file(early).items())
-    load_network(early)
-
-    # killed between the last checkpoint and the end
-    finished = json.loads((folder / "finished.json").read_text())["metrics"]
-    weights = (folder / "network.safetensors").read_bytes()
-    for name in ("finished.json", "network.safetensors"):
-        (folder / name).unlink()
-    assert network_file(folder) == late  # of a run that goes on, what it saved last
-    run.train(settings(*overrides, "trainer.val_check_interval=2", "seed=3", "ckpt_path=last"))
-    assert (folder / "network.safetensors").read_bytes() == weights
-    assert json.loads((folder / "finished.json").read_text())["metrics"] == finished
-    assert [row["step"] for row in rows(folder)] == ["1", "2"]
-
-    # a second start
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "VggEncoder", None)  # nothing is built
-        again = settings(*overrides, "seed=3", "ckpt_path=last")
-        assert run.train(again) == pytest.approx(loss)
-    with pytest.raises(DatNetError, match=r"other settings \(.*seed was 3 and is 4"):
-        run.train(settings(*overrides, "seed=4", "ckpt_path=last"))
-    with pytest.raises(DatNetError, match="ckpt_path=last"):
-        run.train(settings(*overrides, "seed=3", "trainer.max_steps=3"))
-    run.train(settings(*overrides, "seed=3", "trainer.max_steps=3", "ckpt_path=last"))
-    assert [row["step"] for row in rows(folder)] == ["1", "2", "3"]
-
-
-@pytest.mark.slow
 def test_a_finished_run_is_prolonged_from_its_last_step(
     settings, tmp_path: Path, pictures: Path
 ) -> None:
@@ -216,9 +124,9 @@ def test_a_start_that_left_nothing_may_be_repeated_with_other_settings(
 def test_a_search_is_for_what_is_measured(settings) -> None:
     objective = AdaINObjective()
     final = "search_metric=final/ssim"
-    run.check_search_metric(settings(final, "final_metrics=true"), objective)
+    building.check_search_metric(settings(final, "final_metrics=true"), objective)
     with pytest.raises(DatNetError, match=r"final/… with final_metrics=true"):
-        run.check_search_metric(settings(final, "final_metrics=false"), objective)
+        building.check_search_metric(settings(final, "final_metrics=false"), objective)
 
 
 def test_numbers_are_written_now_and_then_and_with_every_checkpoint(tmp_path: Path) -> None:
@@ -262,10 +170,10 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
         (["seed=-1"], "seed is -1"),
         (["model=adain", "model.objective.global_style=-1"], "global_style is -1"),
         (["model=adain", "model.objective.global_style=nan"], "global_style is nan"),
-        (["data.crop_size=0"], "crop_size must be at least 32, not 0"),
-        (["data.batch_size=0"], "batch_size must be at least 1, not 0"),
+        (["data.crop_size=0"], "crop_size is 0; it must be at least 32"),
+        (["data.batch_size=0"], "batch_size is 0; it must be at least 1"),
         (["encoder.arch=resnet"], "vgg19 or vgg16"),
-        (["trainer.precision=17"], "trainer settings cannot work here"),
+        (["trainer.precision=17"], "trainer.precision is 17; it can be 64"),
         (["logger=wandb", "logger.wandb.mode=on"], "online, offline, disabled"),
         (["model.network._target_=datnet.networks.nothing.Net"], "cannot be imported"),
         (["ckpt_path=nowhere.ckpt"], "nowhere.ckpt does not exist"),
@@ -274,7 +182,7 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_files(
 def test_wrong_settings_are_refused_before_anything_slow(
     settings, monkeypatch: pytest.MonkeyPatch, overrides: list[str], message: str
 ) -> None:
-    monkeypatch.setattr(run, "VggEncoder", None)
+    monkeypatch.setattr(building, "vgg_encoder", None)
     with pytest.raises(DatNetError, match=message):
         run.train(settings(*overrides))
 

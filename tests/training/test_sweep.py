@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,17 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
+from datnet.images.files import write_text
 from datnet.training import run
-from datnet.training.processes import is_first_process
+from datnet.training.processes import TIME_IS_UP, is_first_process
 from datnet.training.run_folder import RunFolder
-from datnet.training.sweep import folder_name, passing_signals_to, run_job
+from datnet.training.sweep import (
+    OUTCOMES,
+    SweepReport,
+    folder_name,
+    passing_signals_to,
+    run_job,
+)
 from datnet.zoo.network_file import read_checkpoint, read_description
 from tests.helpers.wandb_file import WandbRun
 
@@ -38,30 +46,30 @@ def test_sweep(small_overrides: list[str], tmp_path: Path, monkeypatch: pytest.M
     sweep = [
         "-m",
         *small_overrides,
-        *("model=adain", "data.crop_size=16,32,48", "logger=wandb"),
+        *("model=adain", "data.short_side=30,40,48", "logger=wandb"),
         *("trainer.max_steps=1", "sweep=mine"),
     ]
     result = train(sweep, tmp_path)
     assert result.returncode == 1
     assert "2 of 3 jobs done" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
-    assert result.stderr.count("crop_size must be at least 32, not 16") == 1
+    assert result.stderr.count("short_side (30) must be at least crop_size (32)") == 1
     networks = sorted((tmp_path / "sweeps" / "mine").glob("*/network.safetensors"))
     assert len(networks) == 2
     configs = [OmegaConf.load(path.parent / "config.yaml") for path in networks]
-    assert {config.data.crop_size for config in configs} == {32, 48}
+    assert {config.data.short_side for config in configs} == {40, 48}
     runs = [sorted(path.parent.glob("wandb/offline-run-*/run-*.wandb")) for path in networks]
     assert [len(files) for files in runs] == [1, 1]
     assert runs[0][0].name != runs[1][0].name
     assert {WandbRun(files[0]).run.run_group for files in runs} == {"mine"}
 
     written = [path.stat().st_mtime_ns for path in networks]
-    again = ["data.crop_size=32,48" if "=16," in each else each for each in sweep]
+    again = ["data.short_side=40,48" if "=30," in each else each for each in sweep]
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     result = train(again, tmp_path)
     assert result.returncode == 0
     assert "2 of 2 jobs done" in result.stdout
-    assert "lightning.pytorch" not in result.stderr  # no job's process was started
+    assert "datnet.training.module" not in result.stderr  # no job's process was started
     assert [path.stat().st_mtime_ns for path in networks] == written
 
 
@@ -72,13 +80,14 @@ def test_jobs_side_by_side_in_two_processes_each(
     """A launcher with processes of its own, and DDP inside: ports, folders, outcomes."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     command = [
-        *("-m", *small_overrides, "model=adain", "hydra/launcher=submitit_local", "seed=1,2,-1"),
+        *("-m", *small_overrides, "model=adain", "hydra/launcher=submitit_local"),
+        "data.short_side=30,40,48",
         *("trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=1", "sweep=mine"),
     ]
     result = train(command, tmp_path)
     assert result.returncode == 1, result.stdout + result.stderr
     assert "2 of 3 jobs done" in result.stdout
-    assert "seed=-1" in result.stderr
+    assert "short_side=30" in result.stderr
     networks = sorted((tmp_path / "sweeps" / "mine").glob("*/network.safetensors"))
     assert len(networks) == 2
     first, second = (load_file(path) for path in networks)
@@ -191,6 +200,40 @@ def test_the_first_of_several_processes_is_known_without_lightning(
     for rank in (0, 2):
         monkeypatch.setenv(variable, str(rank))
         assert is_first_process() == (rank == 0)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "status"),
+    [(128 + signal.SIGTERM, 143), (-signal.SIGINT, 130), (-signal.SIGTERM, 143)],
+)
+def test_a_stopped_job_stops_the_sweep(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, status: int
+) -> None:
+    """Also one that is stopped before it handles signals itself, which has a negative code."""
+    hydra = OmegaConf.create({"overrides": {"task": []}, "sweep": {"dir": str(tmp_path)}})
+    hydra.sweeper = {}
+    monkeypatch.setattr("datnet.training.sweep.HydraConfig.get", lambda: hydra)
+    monkeypatch.setattr("datnet.training.sweep._train", lambda *_: exit_code)
+    with pytest.raises(SystemExit) as ended:
+        run_job(settings())
+    assert ended.value.code == status
+    assert not (tmp_path / OUTCOMES).exists()
+
+
+def test_a_job_whose_time_is_up_is_not_finished_rather_than_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, code in (("a", TIME_IS_UP), ("b", 1), ("c", 0)):
+        write_text(tmp_path / OUTCOMES / f"{name}.json", json.dumps({"exit_code": code}))
+    SweepReport().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
+    assert SweepReport.failed
+    SweepReport.failed = False
+    printed = capsys.readouterr()
+    assert "1 of 3 jobs done" in printed.out
+    assert [line.split(" (")[0] for line in printed.err.splitlines()] == [
+        "not finished: a",
+        "failed: b",
+    ]
 
 
 @pytest.mark.parametrize(("direction", "worst"), [("minimize", "inf"), ("maximize", "-inf")])

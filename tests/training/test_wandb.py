@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -139,15 +141,20 @@ def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_helper_process_that_hangs_does_not_hold_the_training(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(wandb_logger, "SECONDS_TO_FINISH", 0.1)
+    """Nothing is killed by its name: the child here only has the helper's."""
+    namesake = shutil.copy(str(shutil.which("sleep")), tmp_path / "wandb-core")
     release = threading.Event()
-    with monkeypatch.context() as patch:
-        patch.setattr(wandb, "teardown", release.wait)
-        wandb_logger.close_wandb()
-    release.set()
-    assert "does not end" in caplog.text
+    with subprocess.Popen([namesake, "60"]) as child:
+        with monkeypatch.context() as patch:
+            patch.setattr(wandb, "teardown", release.wait)
+            wandb_logger.close_wandb(seconds=0.1)
+        release.set()
+        assert "does not end" in caplog.text
+        time.sleep(0.1)
+        assert child.poll() is None
+        child.kill()
 
 
 def test_the_dashboard_shows_what_runs_record() -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import run
-from datnet.zoo.published import network_file
+from datnet.zoo.lookup import network_file
 
 STEPS = ("model=adain", "trainer.max_steps=3", "checkpoint_every=1", "trainer.val_check_interval=2")
 

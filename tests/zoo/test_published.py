@@ -19,8 +19,9 @@ from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.backbones import sources
 from datnet.zoo.backbones.contents import sha256_of_values
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import PUBLISHED, network_file
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_names
 from tests.helpers.hostile_server import Evil, Server
 
@@ -339,7 +340,8 @@ def test_mistakes_on_the_command_line(
         assert call(monkeypatch, *arguments) == 1
         message = capsys.readouterr().err
         assert message.startswith("error: micorast does not exist")
-        assert f"already: {', '.join([*shipped_names(), 'microast'])};" in message
+        assert "did you mean microast?" in message
+        assert f"published: microast; shipped with DatNet: {', '.join(shipped_names())};" in message
         assert len(message.splitlines()) == 1
     assert call(monkeypatch, "stylize", photo, painting, "--checkpoint", "microast") == 1
     message = capsys.readouterr().err

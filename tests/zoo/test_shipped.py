@@ -13,15 +13,15 @@ from safetensors.torch import load_file
 from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
 from datnet import Stylizer
-from datnet.data.sample import sample_images
 from datnet.errors import DatNetError
-from datnet.images.reading import find_images, read_square
-from datnet.networks.vgg import VggEncoder
+from datnet.images.embedded import sample_images
+from datnet.images.finding import find_images
+from datnet.images.tensors import read_square
 from datnet.objectives.terms import global_style
 from datnet.stylize import stylizer
-from datnet.zoo import shipped
+from datnet.zoo import shipped, vgg_encoder
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
-from datnet.zoo.published import network_file
 from experiments import ship
 from tests.helpers.pixel_network import PixelNetwork
 
@@ -33,7 +33,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     network = PixelNetwork()
     torch.nn.init.constant_(network.tint, 0.1)
-    description = NetworkDescription("pixel", {"_target_": "pixel_network.PixelNetwork"}, {})
+    description = NetworkDescription(
+        "pixel", {"_target_": "tests.helpers.pixel_network.PixelNetwork"}, {}
+    )
     save_network(network, description, folder / "network.safetensors")
     (folder / "finished.json").write_text(json.dumps({"steps": 3}))
     return folder
@@ -57,7 +59,7 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
         for checkpoint in (None, run / "network.safetensors")
     )
     assert painted == pytest.approx(expected, abs=1)
-    with pytest.raises(DatNetError, match=r"already: pixel, microast"):
+    with pytest.raises(DatNetError, match=r"did you mean pixel\?.* DatNet: pixel; methods"):
         network_file("pixels")
 
 
@@ -96,6 +98,7 @@ def test_cards_need_an_evaluation(
         call_ship(monkeypatch, "--evaluations", tmp_path)
 
 
+@pytest.mark.network
 @torch.no_grad()
 @pytest.mark.parametrize("name", shipped.shipped_names())
 def test_what_ships_is_trained(name: str) -> None:
@@ -103,7 +106,7 @@ def test_what_ships_is_trained(name: str) -> None:
     path = shipped.shipped_file(name)
     assert path.with_suffix(".md").is_file()
     try:
-        encoder, network = VggEncoder("vgg16"), load_network(path).eval()
+        encoder, network = vgg_encoder("vgg16"), load_network(path).eval()
     except DatNetError as error:
         pytest.skip(f"the weights cannot be obtained: {error}")
     sample = sample_images()

@@ -13,14 +13,15 @@ from datnet.networks.gatys import Gatys
 from datnet.networks.training_free import OptimisationMethod
 from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK
 from datnet.networks.wct import WCT
-from datnet.zoo import training_free as untrained
+from datnet.zoo import training_free
+from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
-from datnet.zoo.published import PUBLISHED, network_file
+from datnet.zoo.published import PUBLISHED
 from datnet.zoo.training_free import (
     METHODS,
-    UNTRAINED,
-    make_untrained,
-    untrained_file,
+    TRAINING_FREE,
+    make_training_free,
+    training_free_file,
     with_settings,
 )
 
@@ -40,17 +41,17 @@ def photographs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         prepared.append(name)
         yield from torch.rand(4, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
-    monkeypatch.setattr(untrained, "sample_photographs", small)
+    monkeypatch.setattr(training_free, "sample_photographs", small)
     return prepared
 
 
 def test_names() -> None:
-    assert not UNTRAINED.keys() & PUBLISHED.keys()
-    for name, description in UNTRAINED.items():
+    assert not TRAINING_FREE.keys() & PUBLISHED.keys()
+    for name, description in TRAINING_FREE.items():
         assert description.name == name
         assert description.encoder["arch"] in CONVOLUTIONS_PER_BLOCK
-    assert {UNTRAINED[f"{name}_vgg19"].encoder["arch"] for name in METHODS} == {"vgg19"}
-    assert UNTRAINED["gatys_vgg19"].network == UNTRAINED["gatys"].network
+    assert {TRAINING_FREE[f"{name}_vgg19"].encoder["arch"] for name in METHODS} == {"vgg19"}
+    assert TRAINING_FREE["gatys_vgg19"].network == TRAINING_FREE["gatys"].network
 
 
 def test_wct_is_fitted_once_and_loaded_as_it_was(
@@ -58,7 +59,7 @@ def test_wct_is_fitted_once_and_loaded_as_it_was(
 ) -> None:
     path = tmp_path / "wct.safetensors"
     description = with_settings("wct", settings, deepest=2)
-    make_untrained(description, path)
+    make_training_free(description, path)
     assert photographs == ["wct"]
     network = load_network(path)
     assert isinstance(network, WCT)
@@ -68,9 +69,9 @@ def test_wct_is_fitted_once_and_loaded_as_it_was(
     for name, tensor in fitted.decoders.state_dict().items():
         torch.testing.assert_close(network.decoders.state_dict()[name], tensor, rtol=0, atol=1e-3)
 
-    make_untrained(description, path)
+    make_training_free(description, path)
     assert photographs == ["wct"]
-    make_untrained(with_settings("wct", settings, deepest=1), path)
+    make_training_free(with_settings("wct", settings, deepest=1), path)
     assert photographs == ["wct", "wct"]
     assert read_description(path).network["deepest"] == 1
 
@@ -79,7 +80,7 @@ def test_gatys_is_a_file_without_numbers(
     tmp_path: Path, settings: dict, photographs: list[str]
 ) -> None:
     path = tmp_path / "gatys.safetensors"
-    make_untrained(with_settings("gatys", settings, steps=3), path)
+    make_training_free(with_settings("gatys", settings, steps=3), path)
     assert photographs == []  # nothing to prepare, so nothing is read and no one waits
     assert path.stat().st_size < 1000
     network = load_network(path)
@@ -89,7 +90,9 @@ def test_gatys_is_a_file_without_numbers(
 
 def test_settings_that_a_method_does_not_have(tmp_path: Path, settings: dict) -> None:
     with pytest.raises(DatNetError, match="Gatys cannot be made"):
-        make_untrained(with_settings("gatys", settings, stepps=3), tmp_path / "gatys.safetensors")
+        make_training_free(
+            with_settings("gatys", settings, stepps=3), tmp_path / "gatys.safetensors"
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -99,9 +102,11 @@ def test_names_are_checkpoints(
     """Where no file has the name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATNET_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(UNTRAINED, "gatys", with_settings("gatys", settings, steps=2))
+    monkeypatch.setitem(TRAINING_FREE, "gatys", with_settings("gatys", settings, steps=2))
     path = network_file("gatys")
-    assert path == untrained_file("gatys") == tmp_path / "cache" / "networks" / "gatys.safetensors"
+    assert (
+        path == training_free_file("gatys") == tmp_path / "cache" / "networks" / "gatys.safetensors"
+    )
     assert isinstance(Stylizer("gatys", "cpu").network, OptimisationMethod)
     Path("gatys").write_text("a file goes before a name")
     assert network_file("gatys") == Path("gatys")
@@ -114,9 +119,9 @@ def test_a_cache_that_cannot_be_written(
 ) -> None:
     (tmp_path / "cache").write_text("no folder")
     monkeypatch.setenv("DATNET_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(UNTRAINED, "gatys", with_settings("gatys", settings))
+    monkeypatch.setitem(TRAINING_FREE, "gatys", with_settings("gatys", settings))
     with pytest.raises(DatNetError, match="Set DATNET_CACHE"):
-        untrained_file("gatys")
+        training_free_file("gatys")
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -124,7 +129,7 @@ def test_stylizer_sets_the_steps(
     tmp_path: Path, settings: dict, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     path = tmp_path / "gatys.safetensors"
-    make_untrained(with_settings("gatys", settings), path)
+    make_training_free(with_settings("gatys", settings), path)
     stylizer = Stylizer(path, "cpu", steps=steps)
     assert isinstance(stylizer.network, Gatys)
     assert stylizer.network.steps == steps
@@ -136,6 +141,16 @@ def test_steps_are_for_methods_that_optimise(
     tmp_path: Path, settings: dict, photographs: Callable
 ) -> None:
     path = tmp_path / "wct.safetensors"
-    make_untrained(with_settings("wct", settings, deepest=1), path)
+    make_training_free(with_settings("wct", settings, deepest=1), path)
     with pytest.raises(DatNetError, match="wct paints in one go, without steps; leave them out"):
         Stylizer(path, "cpu", steps=5)
+
+
+def test_gatys_loaded_in_inference_mode_optimizes(tmp_path: Path, settings: dict) -> None:
+    """Whose tensors could not be saved for the backward pass."""
+    make_training_free(with_settings("gatys", settings, steps=1), tmp_path / "gatys.safetensors")
+    with torch.inference_mode():
+        stylizer = Stylizer(tmp_path / "gatys.safetensors", device="cpu")
+        assert not any(each.is_inference() for each in stylizer.network.parameters())
+        photograph, painting = torch.rand(2, 3, 32, 32)
+        assert stylizer(photograph, painting).size == (32, 32)

@@ -30,12 +30,6 @@ from av.video.stream import VideoStream
 
 from datnet.errors import DatNetError
 
-SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
-    | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
-)
-"""Names that end so are taken for clips."""
-
 EXACT_CONVERSION = (
     Interpolation.BILINEAR
     | Interpolation.ACCURATE_RND

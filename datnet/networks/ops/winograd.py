@@ -121,7 +121,8 @@ def _transformed(weight: Tensor) -> Tensor:
     Training needs that of a frozen weight over and over, and keeps it for as long as the weight
     lives. Painting does without: it takes four times the weight's memory.
     """
-    if weight.requires_grad:
+    # Whether a tensor of torch.inference_mode has changed is not counted.
+    if weight.requires_grad or weight.is_inference():
         return _transform(weight)
     state = weight.data_ptr(), weight._version
     kept_state, kept = _frozen.get(weight, (None, None))

@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
-from datnet.images.clips.reading import SUFFIXES
-from datnet.stylize.clips.stylize import VideoReport, stylize_video
+from datnet.errors import require_extra
 
-__all__ = ["SUFFIXES", "VideoReport", "stylize_video"]
+require_extra("video", "av", purpose="painting clips")
+
+from datnet.stylize.clips.stylize import VideoReport, stylize_video  # noqa: E402
+
+__all__ = ["VideoReport", "stylize_video"]

@@ -6,21 +6,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from datnet.errors import DatNetError
+from datnet.images.clips.formats import video_format
 from datnet.images.clips.reading import ClipReader, Frame
-from datnet.images.clips.writing import ClipWriter, video_format
+from datnet.images.clips.writing import ClipWriter
+from datnet.images.errors import UnwritableFileError
 from datnet.images.files import complete_or_absent
-from datnet.images.opening import Picture, open_mask
-from datnet.images.reading import UnwritableFileError
+from datnet.images.opening import Picture
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.clips.flicker import FlickerMeter
 from datnet.stylize.clips.smoothing import TemporalSmoothing
-from datnet.stylize.stylizer import EncodedStyle, Stylizer, as_list, check_settings
+from datnet.stylize.options import StylizeOptions
+from datnet.stylize.stylizer import EncodedStyle, Stylizer, as_list, with_open_pictures
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,12 @@ def stylize_video(
     clip: str | Path,
     style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
     output: str | Path,
+    options: StylizeOptions | None = None,
     *,
-    alpha: float = 1.0,
-    size: int | None = None,
-    weights: Sequence[float] | None = None,
-    style_size: int | None = None,
-    keep_colors: str | None = None,
-    mask: Picture | None = None,
     smoothing: float = 0.0,
     crf: int | None = None,
     progress: bool = False,
+    **settings: Any,
 ) -> VideoReport:
     """Paint a clip in the manner of a painting.
 
@@ -98,18 +97,14 @@ def stylize_video(
         clip: A video that FFmpeg can read. One that is cut short is painted as far as it goes.
         style: As for :class:`datnet.Stylizer`. Every painting is encoded once.
         output: The video's file: .mp4, .mov, .mkv or .webm.
-        alpha: As for :class:`datnet.Stylizer`, and likewise all up to ``mask``.
-        size: Shorter side of the video.
-        weights: One for every painting.
-        style_size: Shorter side of the paintings.
-        keep_colors: None, "luminance" or "histogram"; with the latter the paintings take the
-            colours of every frame anew, and are encoded as often.
-        mask: One for all frames.
+        options: The settings; with a histogram, the paintings take the colors of each frame and
+            are encoded as often.
         smoothing: In [0, 1): how much of the frames before is blended in where the clip does not
             change, see :class:`datnet.stylize.clips.smoothing.TemporalSmoothing`.
         crf: Constant rate factor of the encoder, smaller is better and larger in bytes: 0 to 51,
             by default 18; for .webm 0 to 63, by default 24.
         progress: Whether to show a progress bar, if there is a terminal.
+        **settings: Fields of :class:`~datnet.stylize.options.StylizeOptions`, instead of options.
 
     Returns:
         What was made, with a measure of its flicker.
@@ -125,16 +120,10 @@ def stylize_video(
     if output.exists() and clip.exists() and output.samefile(clip):
         raise DatNetError(f"{output}: this is the clip itself; name another file for the result")
     styles = as_list(style)
-    check_settings(
-        len(styles),
-        alpha=alpha,
-        size=size,
-        weights=weights,
-        style_size=style_size,
-        keep_colors=keep_colors,
-        mask=mask,
-    )
-    mask_image = None if mask is None else open_mask(mask)
+    options = with_open_pictures(options or StylizeOptions(**settings))
+    options.check_styles(len(styles))
+    if options.regions is not None:
+        raise DatNetError("regions are those of one photograph; a clip has none")
     # Apple's GPUs lack bicubic sampling.
     blending_device = stylizer.device if stylizer.device.type == "cuda" else torch.device("cpu")
     blend = TemporalSmoothing(smoothing, blending_device) if smoothing else None
@@ -160,19 +149,12 @@ def stylize_video(
                 encoded = [
                     each
                     if isinstance(each, EncodedStyle)
-                    else stylizer.encode_style(each, style_size, content_side=size or short_side)
+                    else stylizer.encode_style(
+                        each, options.style_size, content_side=options.size or short_side
+                    )
                     for each in styles
                 ]
-            result = stylizer(
-                item.pixels,
-                encoded,
-                alpha,
-                size,
-                weights=weights,
-                style_size=style_size,
-                keep_colors=keep_colors,
-                mask=mask_image,
-            )
+            result = stylizer.stylize(item.pixels, encoded, options)
             painted = np.asarray(result)
             if blend is not None:
                 painted = blend(item.pixels, painted)

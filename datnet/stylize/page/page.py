@@ -11,10 +11,11 @@ import gradio as gr
 from gradio.blocks import BlockFunction
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
-from datnet.images.reading import find_images
+from datnet.images.embedded import SampleImages
+from datnet.images.finding import find_images
 from datnet.networks.base import SMALLEST_SIDE
+from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.painting import Wish, paint, read_upload
 from datnet.stylize.stylizer import Stylizer
@@ -37,8 +38,8 @@ COLORS = {
 """Names on the page and values of ``keep_colors``."""
 
 CREDITS = """\
-Example photos: Chelsea by Stefan van der Walt (CC0), coffee by Rachel Michetti (CC0), china by \
-danielbuechele (CC BY 2.0), flower by vultilion (CC BY 2.0). Example paintings: made by DatNet's \
+Example photos: camera by Lav Varshney (CC0), Chelsea by Stefan van der Walt (CC0), coffee by \
+Rachel Michetti (CC0), rocket by SpaceX (public domain). Example paintings: made by DatNet's \
 painting program. Your pictures stay on the computer that runs this page, which removes them after \
 half an hour."""
 
@@ -252,10 +253,12 @@ def make_wish(
     return Wish(
         photo=Path(photo["path"]),
         paintings=[path for path, _ in taking_part],
-        weights=[share for _, share in taking_part],
-        alpha=alpha,
-        size=SIZES[size],
-        keep_colors=COLORS[colors],
+        options=StylizeOptions(
+            alpha=alpha,
+            size=SIZES[size],
+            weights=[share for _, share in taking_part],
+            keep_colors=COLORS[colors],
+        ),
     )
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 from datnet.errors import DatNetError
+from datnet.images.errors import UnreadableImageError
 from datnet.images.pictures import Origin, save_picture, to_picture
-from datnet.images.reading import UnreadableImageError, decode
+from datnet.images.reading import decode
 from datnet.networks.base import SMALLEST_SIDE
+from datnet.stylize.options import StylizeOptions
 from datnet.stylize.stylizer import Stylizer
 
 MOST_DECODED_PIXELS = 60_000_000
@@ -25,18 +27,12 @@ class Wish:
     Attributes:
         photo: The uploaded photograph.
         paintings: One or two uploaded paintings.
-        weights: A positive number for every painting.
-        alpha: Strength of the style in [0, 1].
-        size: Shorter side of the result in pixels; None for that of the photograph.
-        keep_colors: As for :class:`~datnet.stylize.stylizer.Stylizer`.
+        options: The settings.
     """
 
     photo: Path
     paintings: Sequence[Path]
-    weights: Sequence[float]
-    alpha: float = 1.0
-    size: int | None = None
-    keep_colors: str | None = None
+    options: StylizeOptions
 
 
 @dataclass(frozen=True)
@@ -65,22 +61,15 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> P
         DatNetError: If an upload cannot be used, the result would be too large or a value is out of
             range. The message is for the page's users: it names no path of the server.
     """
-    photo, origin = read_upload(wish.photo, "photo", wish.size)
-    short_side = wish.size or min(photo.size)
+    photo, origin = read_upload(wish.photo, "photo", wish.options.size)
+    short_side = wish.options.size or min(photo.size)
     check_pixels(photo, "photo", short_side, most_pixels)
     paintings = []
     for path in wish.paintings:
         painting, _ = read_upload(path, "painting", short_side)
         check_pixels(painting, "painting", min(short_side, *painting.size), most_pixels)
         paintings.append(painting)
-    result = stylizer(
-        photo,
-        paintings,
-        wish.alpha,
-        wish.size,
-        weights=wish.weights,
-        keep_colors=wish.keep_colors,
-    )
+    result = stylizer.stylize(photo, paintings, wish.options)
     # Names of files have at most 255 bytes.
     photo_name, painting_name = (
         path.stem.encode(errors="ignore")[:60].decode(errors="ignore")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -15,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
+from datnet.images.embedded import SampleImages
 from datnet.stylize.page.folder import tidied
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.stylizer import Stylizer
@@ -34,7 +33,7 @@ def serve(
     port: int,
     open_browser: bool = False,
 ) -> None:
-    """Serve the page until Ctrl-C or SIGTERM.
+    """Serve the page until a KeyboardInterrupt, as which SIGTERM and SIGHUP come as well.
 
     Args:
         stylizers: What can paint, by the name that users choose from.
@@ -54,7 +53,6 @@ def serve(
             "it has no password",
             file=sys.stderr,
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl-C
     try:
         with served(stylizers, limits, examples, host, port) as address:
             print(f"The page is at {address} (Ctrl-C stops it)", flush=True)

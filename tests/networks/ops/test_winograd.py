@@ -95,6 +95,16 @@ def test_padding_that_is_deterministic_on_gpus_is_the_same(width: int) -> None:
     same_with_deterministic_algorithms(partial(reflect_border, width=width), maps)
 
 
+def test_weights_of_inference_mode_may_change() -> None:
+    with torch.inference_mode():
+        convolution = layer(frozen=True)
+    convolution(MAPS)
+    with torch.inference_mode():
+        convolution.weight.mul_(2)
+    with torch.no_grad():
+        assert relative_difference(convolution(MAPS), by_pytorch(convolution, MAPS)) < 2e-5
+
+
 def test_what_lies_behind_may_overwrite_its_output() -> None:
     """Layers are followed by a ReLU in place, here for sizes that are and are no multiples of 4."""
     for maps in (MAPS, MAPS[:, :, :32, :32]):

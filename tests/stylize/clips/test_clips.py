@@ -17,12 +17,13 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from PIL import Image
 
 from datnet.errors import DatNetError
-from datnet.images.clips.writing import FORMATS
-from datnet.images.reading import UnwritableFileError
+from datnet.images.clips.formats import FORMATS
+from datnet.images.errors import UnwritableFileError
 from datnet.stylize.clips import VideoReport, stylize_video
 from datnet.stylize.clips.flicker import MOST_PAIRS, FlickerMeter
 from datnet.stylize.clips.motion import optical_flow
 from datnet.stylize.clips.smoothing import TemporalSmoothing
+from datnet.stylize.options import StylizeOptions
 from datnet.stylize.stylizer import EncodedStyle, Stylizer
 from tests.helpers.full_disk import files_end_at
 from tests.helpers.pixel_network import write_pixel_network
@@ -138,15 +139,15 @@ class PassingThrough:
     def __init__(self, change: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels) -> None:
         self.change = change
         self.encoded: list[tuple[Any, int | None, int]] = []
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[StylizeOptions] = []
 
     def encode_style(self, painting: Any, size: int | None, *, content_side: int) -> EncodedStyle:
         self.encoded.append((painting, size, content_side))
         return EncodedStyle(Image.new("RGB", (32, 32)), (), None)  # type: ignore[arg-type]
 
-    def __call__(self, content: np.ndarray, style: Any, *args: Any, **kwargs: Any) -> Image.Image:
+    def stylize(self, content: np.ndarray, style: Any, options: StylizeOptions) -> Image.Image:
         assert all(isinstance(each, EncodedStyle) for each in style)
-        self.calls.append(kwargs)
+        self.calls.append(options)
         return Image.fromarray(self.change(content))
 
 
@@ -427,8 +428,8 @@ def test_styles_are_encoded_once_and_settings_passed_on(tmp_path: Path) -> None:
     )
     assert stylizer.encoded == [("a.png", None, 48), ("b.png", None, 48)]
     assert len(stylizer.calls) == 5
-    assert stylizer.calls[0]["keep_colors"] == "luminance"
-    assert isinstance(stylizer.calls[0]["mask"], Image.Image)  # read from its file once
+    assert stylizer.calls[0].keep_colors == "luminance"
+    assert isinstance(stylizer.calls[0].mask, Image.Image)  # read from its file once
 
 
 def test_frames_are_painted_as_photographs_are(tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ import torch
 from PIL import Image
 
 from datnet import Stylizer
-from datnet.commands import serve as command
 from datnet.commands.main import main
-from datnet.data.sample import SampleImages
 from datnet.errors import DatNetError
+from datnet.images.embedded import SampleImages
 from datnet.networks.microast import MicroAST
+from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page import folder as page_folder
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.painting import Wish, paint, read_upload
@@ -91,7 +91,7 @@ def free_port() -> int:
 
 def test_paint_writes_two_files_of_the_asked_size(stylizer, pictures, tmp_path):
     photo = pictures / "content" / "0.png"  # 64 × 48
-    wish = Wish(photo, [pictures / "style" / "0.png"], [1.0], size=96)
+    wish = Wish(photo, [pictures / "style" / "0.png"], StylizeOptions(size=96))
     painted = paint(stylizer, wish, 1e6, tmp_path)
     before, after = Image.open(painted.before), Image.open(painted.after)
     assert before.size == after.size == (128, 96)
@@ -106,7 +106,7 @@ def test_weights_of_the_paintings_count(stylizer, pictures, tmp_path):
         folder = tmp_path / str(weights)
         folder.mkdir()
         paintings = [pictures / "style" / f"{number}.png" for number in (0, 1)]
-        wish = Wish(pictures / "content" / "0.png", paintings, weights)
+        wish = Wish(pictures / "content" / "0.png", paintings, StylizeOptions(weights=weights))
         return np.asarray(Image.open(paint(stylizer, wish, 1e6, folder).after), float)
 
     assert np.abs(result([0.9, 0.1]) - result([0.1, 0.9])).mean() > 0.1
@@ -140,10 +140,10 @@ def test_too_many_pixels_are_refused_before_they_are_painted(stylizer, pictures,
     Image.new("RGB", (3200, 32)).save(long)
     painting = pictures / "style" / "0.png"
     with pytest.raises(DatNetError, match=r"photo would have 6\.6 million pixels.*at most 1 "):
-        paint(stylizer, Wish(long, [painting], [1.0], size=256), 1e6, tmp_path)
+        paint(stylizer, Wish(long, [painting], StylizeOptions(size=256)), 1e6, tmp_path)
     photo = pictures / "content" / "0.png"
     with pytest.raises(DatNetError, match=r"painting would have 0\.1 million pixels"):
-        paint(stylizer, Wish(photo, [long], [1.0], size=96), 9e4, tmp_path)
+        paint(stylizer, Wish(photo, [long], StylizeOptions(size=96)), 9e4, tmp_path)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -156,21 +156,18 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--queue", 0), "--queue must be more than 0"),
-        (("--max-upload", -1), "--max-upload must be more than 0"),
-        (("--port", 70000), "--port is 70000"),
         (("--host", "nowhere.invalid"), "cannot listen on --host nowhere.invalid"),
         (("--checkpoint", "nothing.safetensors"), "nothing.safetensors does not exist"),
     ],
 )
 def test_bad_options_get_one_line(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: object())
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: object())
     assert call(monkeypatch, "--port", free_port(), *arguments) == 1
     assert message in capsys.readouterr().err
 
 
 def test_missing_gradio_is_named_with_the_cure(monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: None)
     assert call(monkeypatch) == 1
     assert "pip install 'datnet[serve]'" in capsys.readouterr().err
 
@@ -490,10 +487,10 @@ class Patient:
         self.may_go_on = threading.Event()
         self.running = threading.Semaphore(0)
 
-    def __call__(self, *arguments: Any, **settings: Any) -> Image.Image:
+    def stylize(self, *arguments: Any, **settings: Any) -> Image.Image:
         self.running.release()
         assert self.may_go_on.wait(60)
-        return self.stylizer(*arguments, **settings)
+        return self.stylizer.stylize(*arguments, **settings)
 
 
 @GRADIO
@@ -554,7 +551,7 @@ class EndlessNetwork(PixelNetwork):
 
 @GRADIO
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopping_while_a_picture_is_painted_is_as_clean(stop, tmp_path):
     (tmp_path / "endless_network.py").write_text(ENDLESS_NETWORK)
     target = {"_target_": "endless_network.EndlessNetwork"}
@@ -600,7 +597,7 @@ def browser() -> Iterator[Any]:
     pytest.importorskip("selenium")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        pytest.skip("Chromium or its driver is not installed")
+        pytest.skip("no browser here; Debian: apt-get install chromium chromium-driver")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

@@ -1,0 +1,31 @@
+"""What results are measured by: one file for each metric, listed here in the order of columns."""
+
+from datnet.evaluation.metrics.art_fid import ArtFid
+from datnet.evaluation.metrics.content_distance import ContentDistance
+from datnet.evaluation.metrics.edges import EdgeAgreement, NewEdges
+from datnet.evaluation.metrics.frechet import FrechetDistance
+from datnet.evaluation.metrics.lightness import LightnessDifference
+from datnet.evaluation.metrics.lpips import Lpips
+from datnet.evaluation.metrics.metric import Column, Metric, Picture, SetMetric
+from datnet.evaluation.metrics.psnr import Psnr
+from datnet.evaluation.metrics.ssim import Ssim
+from datnet.evaluation.metrics.style_distance import StyleDistance
+
+METRICS: list[Metric] = [
+    Ssim(),
+    Psnr(),
+    Lpips("alex"),
+    Lpips("vgg"),
+    ContentDistance(),
+    StyleDistance(),
+    EdgeAgreement(),
+    NewEdges(),
+    LightnessDifference(),
+]
+"""What every pair is measured by: the columns of results.csv. Evaluations that were saved before a
+metric was added here are completed with it when `datnet evaluate` is called again."""
+
+SET_METRICS: list[SetMetric] = [FrechetDistance(), ArtFid()]
+"""What an evaluation as a whole is measured by."""
+
+__all__ = ["METRICS", "SET_METRICS", "Column", "Metric", "Picture", "SetMetric"]

@@ -1,0 +1,84 @@
+"""Distance between two sets of images, each seen as a normal distribution of feature vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from datnet.evaluation.metrics.features import ENCODER
+from datnet.evaluation.metrics.metric import SetMetric
+
+
+def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Squared Fréchet (2-Wasserstein) distance of two normal distributions fitted to two sets.
+
+    ``|m1 - m2|² + tr(S1 + S2 - 2 (S1^½ S2 S1^½)^½)`` with the means and the unbiased covariances of
+    the sets (Dowson and Landau 1982; as the FID of Heusel et al., NeurIPS 2017). With
+    ``S1 = AᵀA`` and ``S2 = BᵀB`` the trace of the root is the sum of the singular values of
+    ``A Bᵀ``. No covariance is formed and no root of a rounding error is taken, so sets with fewer
+    vectors than dimensions, whose covariances are singular, are no special case.
+
+    It grows as the sets become smaller: compare it between sets of the same sizes only.
+
+    Args:
+        first: ``(N, D)``, one vector per image.
+        second: ``(M, D)``.
+
+    Returns:
+        At least 0; NaN if a set has fewer than two vectors or a number is not finite.
+
+    Raises:
+        ValueError: If the shapes are others.
+    """
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"the sets must have shapes (N, D) and (M, D), got {first.shape} and {second.shape}"
+        )
+    if min(len(first), len(second)) < 2 or not (
+        np.isfinite(first).all() and np.isfinite(second).all()
+    ):
+        return math.nan
+    (mean, factor), (other_mean, other_factor) = map(_mean_and_factor, (first, second))
+    root = np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum()
+    distance = np.square(mean - other_mean).sum()
+    distance += np.square(factor).sum() + np.square(other_factor).sum() - 2 * root
+    return max(0.0, float(distance))
+
+
+def _mean_and_factor(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean, and a matrix ``F`` for which ``FᵀF`` is the unbiased covariance."""
+    vectors = vectors.astype(np.float64)
+    mean = vectors.mean(axis=0)
+    deviations = (vectors - mean) / math.sqrt(len(vectors) - 1)
+    return mean, np.linalg.qr(deviations).R
+
+
+class FrechetDistance(SetMetric):
+    """Fréchet distance between the results and the styles, each pair's style once.
+
+    As in the protocol of StyleID (Chung et al., CVPR 2024), but this is NOT the published FID,
+    whose features come from an Inception-v3; here they are VGG-16's, so the number is on another
+    scale. Nor has it an interval: it is larger the fewer different images the sets have, and a
+    resampled set has fewer, so a bootstrap would be biased. For the same reason it compares
+    evaluations of the same pairs only.
+    """
+
+    key = "frechet_vgg"
+    label = "FD (VGG)"
+    better = "low"
+    decimals = 1
+    networks = ENCODER
+    words = (
+        "FD (VGG) is the Fréchet distance between all results and the styles of their pairs, "
+        "in features of relu5_1 of the same encoder averaged over positions: not comparable "
+        "with published FID, which uses an Inception network, and without an interval, because "
+        "resampling inflates a Fréchet distance."
+    )
+
+    def measure(
+        self, results: np.ndarray, styles: np.ndarray, pairs: Mapping[str, Sequence[float]]
+    ) -> float | None:
+        distance = frechet_distance(results, styles)
+        return None if math.isnan(distance) else distance

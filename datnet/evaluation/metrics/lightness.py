@@ -1,0 +1,36 @@
+"""How much lighter or darker a result is than the painting."""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage.color import rgb2lab
+
+from datnet.evaluation.metrics.metric import Metric, Picture
+
+
+def mean_lightness(picture: Picture) -> float:
+    """Mean over the pixels of L* of CIE 1976 L*a*b* (sRGB, D65): 0 for black, 100 for white."""
+    pixels = picture.pixels[0].permute(1, 2, 0).cpu().numpy().astype(np.float64)
+    return float(rgb2lab(pixels)[..., 0].mean())
+
+
+class LightnessDifference(Metric):
+    """Mean lightness of the result minus that of the style: negative where it is darker.
+
+    Signed, so that its mean over pairs tells whether results are too dark or too light as a whole.
+    """
+
+    key = "lightness_difference"
+    label = "lightness"
+    better = "zero"
+    decimals = 1
+    words = (
+        "lightness (mean L* of CIE Lab, 0 to 100, of the result minus that of the style image: "
+        "negative where the result is darker)"
+    )
+
+    def prepare_style(self, style: Picture) -> float:
+        return mean_lightness(style)
+
+    def measure(self, result: Picture, content: None, style: float) -> float:
+        return mean_lightness(result) - style

@@ -1,0 +1,221 @@
+"""The folder of one evaluation: what is measured is on disk before the next pair is begun.
+
+::
+
+    pairs.csv       the pairs, by file name
+    protocol.json   the settings and the SHA-256 of every image: what must not change on resuming
+    results.csv     one row per pair, written as soon as the pair is measured
+    embeddings.npy  (pairs, 2, C): the encoder's mean features at relu5_1 of each pair's result and
+                    style, for the metrics of all results together; NaN until the pair is measured
+    summary.json    means and intervals, written at the end
+    images/         CONTENT__STYLE.png, if asked for
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datnet.errors import DatNetError
+from datnet.evaluation.metrics import METRICS
+from datnet.images.files import complete_or_absent, errors_name, write_text
+
+Names = tuple[str, str]
+"""Names of a pair's content and style."""
+
+
+class ResultFolder:
+    """An evaluation on disk.
+
+    Args:
+        path: The folder; created if need be.
+        settings: What must be the same for an evaluation to go on: JSON values by name.
+        pairs: Names of the pairs.
+        embedding_size: Numbers in an embedding.
+
+    Attributes:
+        path: The folder.
+        pairs: Names of the pairs.
+        values: By pair: what is measured of it so far, by the key of a metric.
+        embeddings: ``(pairs, 2, C)``, float32, of result and style: the file itself.
+
+    Raises:
+        DatNetError: If the folder holds an evaluation with other settings, or a damaged one.
+    """
+
+    def __init__(
+        self, path: Path, settings: Mapping[str, Any], pairs: Sequence[Names], embedding_size: int
+    ) -> None:
+        self.path = path
+        self.pairs = list(pairs)
+        _start_or_continue(path, settings, self.pairs)
+        self.values = read_results(self._results_file)
+        self.embeddings = _open_embeddings(
+            path / "embeddings.npy", (len(self.pairs), 2, embedding_size)
+        )
+        for names, row in zip(self.pairs, self.embeddings, strict=True):
+            if np.isnan(row[1]).any():  # the half of the style, which is NaN only if never written
+                self.values.pop(names, None)
+        # Without a torn last row, so that the next row starts on a line of its own.
+        self.write_all()
+
+    @property
+    def _results_file(self) -> Path:
+        return self.path / "results.csv"
+
+    def add(
+        self,
+        number: int,
+        values: Mapping[str, float],
+        embeddings: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """Write down what was measured of a pair, beside what is known of it.
+
+        Args:
+            number: Of the pair in the list.
+            values: By the key of a metric.
+            embeddings: Of result and style; None leaves what is there.
+
+        Raises:
+            OSError: If the disk is full; it names the file.
+        """
+        if embeddings is not None:
+            # On disk before the pair's line in results.csv: a pair is done if both are there.
+            self.embeddings[number] = embeddings
+            self.embeddings.flush()
+        names = self.pairs[number]
+        self.values[names] = {**self.values.get(names, {}), **values}
+        with (
+            errors_name(self._results_file),
+            self._results_file.open("a", encoding="utf-8", newline="") as file,
+        ):
+            file.write(as_csv([_as_row(names, self.values[names])]))
+
+    def write_all(self) -> None:
+        """Write results.csv with one row for each pair that is there."""
+        rows = [_as_row(names, self.values[names]) for names in self.pairs if names in self.values]
+        write_text(self._results_file, as_csv([header(), *rows]))
+
+    def columns(self) -> dict[str, list[float]]:
+        """Values of all pairs, in their order, by the key of a metric; when all are measured."""
+        return {
+            metric.key: [self.values[names][metric.key] for names in self.pairs]
+            for metric in METRICS
+        }
+
+
+def _start_or_continue(path: Path, settings: Mapping[str, Any], pairs: Sequence[Names]) -> None:
+    """Start an evaluation in a folder, or make sure that the one that is there is this one."""
+    settings_file, pairs_file = path / "protocol.json", path / "pairs.csv"
+    pairs_text = as_csv([("content", "style"), *pairs])
+    if not settings_file.exists():
+        if (path / "results.csv").exists():
+            raise DatNetError(
+                f"{path} holds a results.csv without the protocol.json that belongs to it: "
+                "delete or rename this folder, or choose another"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        write_text(pairs_file, pairs_text)
+        write_text(settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+        return
+    try:
+        found = json.loads(settings_file.read_text(encoding="utf-8"))
+        found_pairs = pairs_file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DatNetError(
+            f"the evaluation in {path} cannot be continued ({error}): "
+            "delete or rename this folder, or choose another"
+        ) from error
+    differences = []
+    for name, value in settings.items():
+        if found.get(name) == value:
+            continue
+        if name in ("contents", "styles"):
+            differences.append(f"other {name}")
+        else:
+            differences.append(f"{name} is {found.get(name)!r} there and {value!r} now")
+    if found_pairs != pairs_text:
+        differences.append("other pairs")
+    if differences:
+        raise DatNetError(
+            f"{path} holds another evaluation ({'; '.join(differences)}): "
+            "delete or rename this folder, or choose another"
+        )
+
+
+def read_results(results_file: Path) -> dict[Names, dict[str, float]]:
+    """Values of every pair by names of content and style, as far as they are measured.
+
+    A metric that was not there when the file was written is absent from a pair's values. The last
+    row of an interrupted evaluation is dropped if it was not finished; of two rows of a pair the
+    later one counts.
+
+    Raises:
+        DatNetError: If the file is damaged or of a newer version of DatNet.
+    """
+    if not results_file.exists():
+        return {}
+    finished, _, _ = results_file.read_bytes().rpartition(b"\n")
+    first, *rows = finished.decode().split("\n")
+    columns = first.split(",")
+    if columns[:2] != ["content", "style"] or not set(columns) <= set(header()):
+        raise DatNetError(
+            f"{results_file} has other columns than this version of DatNet knows "
+            f"({', '.join(header())}): delete or rename its folder, or choose another"
+        )
+    results = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            content, style, *values = next(csv.reader([row], strict=True))
+            results[content, style] = {
+                key: float(value)
+                for key, value in zip(columns[2:], values, strict=True)
+                if value  # empty where a metric is new and this pair's turn has not come
+            }
+        except (csv.Error, ValueError, StopIteration) as error:
+            raise DatNetError(
+                f"{results_file}, line {number} is damaged ({error}): delete that line, and its "
+                "pair is measured again"
+            ) from error
+    return results
+
+
+def _open_embeddings(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Map embeddings.npy into memory to read and write it; make it first if it is not there."""
+    if not path.exists():
+        with complete_or_absent(path) as unfinished, unfinished.open("wb") as file:
+            np.save(file, np.full(shape, np.nan, np.float32))
+    try:
+        embeddings = np.lib.format.open_memmap(path, mode="r")  # r+ would mend a file cut short
+        if (embeddings.shape, embeddings.dtype) != (shape, np.float32):
+            raise ValueError(f"it holds {embeddings.dtype} of shape {embeddings.shape}")
+    except (OSError, ValueError) as error:
+        raise DatNetError(
+            f"{path} is damaged ({error}): delete it, and its pairs are measured again"
+        ) from error
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def header() -> list[str]:
+    """The columns of results.csv."""
+    return ["content", "style", *(metric.key for metric in METRICS)]
+
+
+def _as_row(names: Names, values: Mapping[str, float]) -> list[str]:
+    return [
+        *names,
+        *(repr(values[metric.key]) if metric.key in values else "" for metric in METRICS),
+    ]
+
+
+def as_csv(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV with Unix line ends."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,80 @@
+"""The image formats that are read and written, and the names of their files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import features
+
+FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".gif": "GIF",
+}
+"""Suffix of a file name (lower case) to the name of the image format in Pillow."""
+if "avif" in features.get_supported():
+    FORMATS[".avif"] = "AVIF"
+FORMAT_NAMES = sorted(set(FORMATS.values()))
+
+JPEG_FORMATS = ("JPEG", "MPO")
+
+# GIF has 256 colors only, too few for a painting.
+SAVING_FORMATS = {suffix: name for suffix, name in FORMATS.items() if name != "GIF"}
+SAVING_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}
+
+RAW_SUFFIXES = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".kdc"}
+    | {".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"}
+    | {".sr2", ".srf", ".srw", ".x3f"}
+)
+"""Raw files of cameras. Many are TIFF files whose first page is a thumbnail."""
+
+CLIP_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
+)
+"""Names that end so are taken for clips."""
+
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+
+DRAWING_SUFFIXES = frozenset(
+    {".afphoto", ".ai", ".cdr", ".clip", ".eps", ".kra", ".ora", ".psb", ".psd", ".svg", ".svgz"}
+    | {".xcf"}
+)
+
+OTHER_SUFFIXES = frozenset(
+    {".apng", ".avif", ".avifs", ".dds", ".dib", ".exr", ".hdr", ".icns", ".ico", ".j2c", ".j2k"}
+    | {".jif", ".jp2", ".jpe", ".jpf", ".jpx", ".jxl", ".jxr", ".pam", ".pbm", ".pcx", ".pfm"}
+    | {".pgm", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".wdp"}
+)
+
+WHY_UNREADABLE = (
+    (HEIC_SUFFIXES, "HEIC pictures cannot be read; save it as JPEG"),
+    (RAW_SUFFIXES, "raw files of cameras cannot be read; develop it and save it as JPEG or TIFF"),
+    (DRAWING_SUFFIXES, "files of drawing programs cannot be read; export it as PNG"),
+    (OTHER_SUFFIXES, "pictures of this kind cannot be read; save it as JPEG or PNG"),
+    (CLIP_SUFFIXES, "this is a clip; name a picture, such as a frame of it"),
+)
+"""Suffixes of pictures that cannot be read, with the reason and what helps."""
+
+UNREADABLE_SUFFIXES = frozenset(suffix for suffixes, _ in WHY_UNREADABLE for suffix in suffixes)
+
+
+def suffix_of(name: str) -> str:
+    """The end of a name from its last dot on, lower case: ``.jpg``."""
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot >= 0 else ""
+
+
+def why_unreadable(name: str) -> str:
+    """Why a file with this name cannot be read although it looks like a picture; else nothing."""
+    suffix = suffix_of(name)
+    if suffix in FORMATS:  # such as .avif, where Pillow has it
+        return ""
+    return next((reason for suffixes, reason in WHY_UNREADABLE if suffix in suffixes), "")

@@ -1,0 +1,85 @@
+"""The weights of another network as the beginning of a fresh run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from datnet.errors import DatNetError
+from datnet.networks.base import StyleTransferNetwork
+from datnet.training.config import EncoderConfig
+from datnet.zoo.lookup import network_file
+from datnet.zoo.network_file import ENCODER_PREFIX, read_description
+
+log = logging.getLogger(__name__)
+
+
+def begin_with(
+    network: StyleTransferNetwork, checkpoint: str, encoder: EncoderConfig
+) -> dict[str, Any]:
+    """Give a network the tensors of a trained one whose names and shapes fit.
+
+    The others keep their values and are named in the log.
+
+    Args:
+        network: The network that is going to be trained.
+        checkpoint: The trained one, see :func:`~datnet.zoo.lookup.network_file`.
+        encoder: The encoder of the network that is going to be trained.
+
+    Returns:
+        Facts about the trained network for descriptions: "name", "sha256" of its file, its "steps"
+        and the "images" that it saw, both with those of the network that it began with itself;
+        None for both if they are not known.
+
+    Raises:
+        DatNetError: If there is no such network, nothing of it fits, or it sees through another
+            encoder.
+    """
+    path = network_file(checkpoint)
+    description = read_description(path)
+    own = network.state_dict()
+    arch = description.encoder.get("arch")
+    if any(name.startswith(ENCODER_PREFIX) for name in own) and arch != encoder.arch:
+        raise DatNetError(
+            f"init_from={checkpoint} was trained with encoder={arch} and this run has "
+            f"encoder={encoder.arch}; they must be the same"
+        )
+    wanted = {name: own[name] for name in own if not name.startswith(ENCODER_PREFIX)}
+    with safe_open(path, framework="pt") as file:
+        there = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    fitting = {
+        name for name in wanted.keys() & there.keys() if wanted[name].shape == there[name].shape
+    }
+    if not fitting:
+        raise DatNetError(
+            f"init_from={checkpoint}: no tensor of {path} fits {type(network).__name__}"
+        )
+    with torch.no_grad():
+        for name in fitting:
+            wanted[name].copy_(there[name])
+    log.info(
+        "init_from=%s: %d tensors taken; keep their own start: %s; not used: %s",
+        checkpoint,
+        len(fitting),
+        ", ".join(sorted(wanted.keys() - fitting)) or "none",
+        ", ".join(sorted(there.keys() - fitting)) or "none",
+    )
+    with path.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {"name": description.name, "sha256": sha256, **budget(description.training)}
+
+
+def budget(training: dict[str, Any]) -> dict[str, int | None]:
+    """Steps and images (pairs of them) of a training, with those of the network it began with."""
+    steps, per_step = training.get("steps"), training.get("images_per_step")
+    if steps is None or per_step is None:
+        return {"steps": None, "images": None}
+    before = training.get("init_from") or {}
+    return {
+        "steps": steps + (before.get("steps") or 0),
+        "images": steps * per_step + (before.get("images") or 0),
+    }

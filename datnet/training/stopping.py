@@ -1,0 +1,149 @@
+"""How a training ends before its last step: signals, time limits, and with which exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from datnet.errors import DatNetError
+from datnet.training.checkpoint_files import LAST
+from datnet.training.processes import TIME_IS_UP, handle_stop_signals, restore_handlers
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):  # noqa: N818  (nothing went wrong)
+    """The training ended before its last step, because it was asked to or by a time limit.
+
+    Attributes:
+        exit_code: 128 + the signal's number, as shells and schedulers understand it; `TIME_IS_UP`
+            after a time limit; 0 in the helper processes of a training on several devices.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class TimeLimit(Timer):
+    """Asks the training to stop after a time, counted from this start of the process.
+
+    Lightning's own timer counts over resumptions, so a run that it ended could not be continued
+    with the same command, and it stops in the middle of an accumulation.
+
+    Args:
+        duration: "DD:HH:MM:SS", or a mapping such as ``{"hours": 12}``.
+
+    Raises:
+        DatNetError: If it is neither.
+    """
+
+    def __init__(self, duration: Any) -> None:
+        try:
+            super().__init__(duration, verbose=False)
+        except (AttributeError, MisconfigurationException, TypeError, ValueError) as error:
+            raise DatNetError(
+                f"trainer.max_time is {duration}; write DD:HH:MM:SS, such as 00:12:00:00 for 12 "
+                "hours"
+            ) from error
+
+    def on_fit_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """Do at least one step."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Look at the time if a step is complete."""
+        if (batch_index + 1) % trainer.accumulate_grad_batches == 0:
+            super().on_train_batch_end(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: a resumed run has all of its time again."""
+        return {}
+
+
+class StopWhenAsked(Callback):
+    """Saves a checkpoint and ends the training after the step in which it was asked to stop.
+
+    A signal asks, and so does a time limit or anything else that sets ``trainer.should_stop``
+    after a step. All processes of a training stop after the same step. A second Ctrl-C ends at
+    once. Slurm's own preemption puts a job back into its queue; where it sends SIGUSR1 instead
+    (``--signal=SIGUSR1@120``: the time is nearly over) the job is put back by ``scontrol requeue``.
+
+    Args:
+        folder: The run's checkpoints.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: signal.Signals | None = None
+        self.before: dict[signal.Signals, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Take the signals over from Lightning, which would stop between any two batches."""
+
+        def remember(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGINT and self.asked:
+                raise KeyboardInterrupt
+            self.asked = signal.Signals(number)
+            launcher = trainer.strategy.launcher
+            if launcher is not None and number != signal.SIGINT:
+                launcher.kill(number)  # Ctrl-C reaches the other processes by itself
+            if trainer.is_global_zero:
+                log.info("%s: stopping after this step", self.asked.name)
+
+        self.before = handle_stop_signals(remember)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Stop if a step is complete and any process was asked to.
+
+        Raises:
+            Stopped: Then.
+        """
+        if (batch_index + 1) % trainer.accumulate_grad_batches:
+            return
+        signaled = trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False)
+        cut_short = trainer.should_stop and trainer.global_step < trainer.max_steps
+        if not (signaled or cut_short):
+            return
+        trainer.save_checkpoint(self.folder / LAST, weights_only=False)
+        if not trainer.is_global_zero:
+            raise Stopped("", 0)
+        job = os.environ.get("SLURM_JOB_ID")
+        if self.asked == signal.SIGUSR1 and job is not None:
+            requeue(job)
+        raise Stopped(
+            f"stopped at step {trainer.global_step} of {trainer.max_steps}; go on with the same "
+            "command and ckpt_path=last",
+            128 + (self.asked or signal.SIGTERM) if signaled else TIME_IS_UP,
+        )
+
+    def on_exception(
+        self, trainer: Trainer, module: LightningModule, exception: BaseException
+    ) -> None:
+        """Give the signals back where Lightning does not tear down."""
+        self.teardown(trainer, module, "fit")
+
+    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        restore_handlers(self.before)
+        self.before = {}
+
+
+def requeue(job: str) -> None:
+    """Put a Slurm job back into its queue."""
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.error("the job could not be put back into Slurm's queue: %s", error)

@@ -1,0 +1,107 @@
+"""Where a network is looked for: a list of sources, asked in turn."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from datnet.errors import DatNetError
+from datnet.zoo.network_file import network_of_checkpoint
+from datnet.zoo.published import PUBLISHED, find_published
+from datnet.zoo.run_files import LAST, RunFiles, trained_networks
+from datnet.zoo.shipped import find_shipped, shipped_names
+from datnet.zoo.training_free import TRAINING_FREE, find_training_free
+
+RUNS = Path("runs")
+"""Where `datnet train` puts runs, in the working folder."""
+
+
+LISTED = 12
+"""Names of one source in a message."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of place where networks come from.
+
+    Attributes:
+        kind: What its networks are, for a message.
+        names: Those that a user may name.
+        find: From what a user names to a network file; None if the source has no such network.
+            Raises DatNetError if it has it and it cannot be used.
+    """
+
+    kind: str
+    names: Callable[[], list[str]]
+    find: Callable[[str], Path | None]
+
+
+def network_file(checkpoint: str | Path) -> Path:
+    """Return the network file that a user means.
+
+    Args:
+        checkpoint: A network or a checkpoint that `datnet train` wrote, or its run's folder, also
+            while it trains; or the name of a published network, of one that comes with DatNet, or
+            of a method that needs no training; or a folder with the files of a published one, as
+            its authors published them or as ``PART.safetensors``. An existing file, then a folder
+            that holds a network, goes before a name. What a network's file holds is not looked at.
+
+    Returns:
+        The file; for a published network a verified one in the cache.
+
+    Raises:
+        DatNetError: If there is no such file or name, or a published network's files are missing,
+            changed or cannot be fetched.
+    """
+    name = str(checkpoint)
+    for source in SOURCES:
+        path = source.find(name)
+        if path is not None:
+            return path
+    if Path(name).exists():  # a folder without a network: whoever reads it says so
+        return Path(name)
+    offers = {source.kind: source.names() for source in SOURCES}
+    near = difflib.get_close_matches(name, [each for names in offers.values() for each in names], 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    there = "; ".join(f"{kind}: {_some(names)}" for kind, names in offers.items() if names)
+    raise DatNetError(
+        f"{name} does not exist, and no network has this name; {hint}`datnet train` writes "
+        f"RUN_DIR/network.safetensors. Networks that there are: {there}"
+    )
+
+
+def _some(names: list[str]) -> str:
+    """The first of them, in case there are hundreds of runs."""
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _find_file(name: str) -> Path | None:
+    path = Path(name)
+    if not path.is_file():
+        return None
+    return network_of_checkpoint(path) if path.suffix == ".ckpt" else path
+
+
+def _find_in_run(name: str) -> Path | None:
+    run = RunFiles(Path(name))
+    if run.network.is_file():
+        return run.network
+    last = run.checkpoints / LAST
+    return network_of_checkpoint(last) if last.is_file() else None
+
+
+def _finished_runs() -> list[str]:
+    return [str(network.parent) for network in trained_networks(RUNS)]
+
+
+# Folders go before names: a published network's folder too.
+SOURCES = (
+    Source("files", list, _find_file),
+    Source("trained here", _finished_runs, _find_in_run),
+    Source("published", lambda: list(PUBLISHED), find_published),
+    Source("shipped with DatNet", shipped_names, find_shipped),
+    Source("methods without training", lambda: list(TRAINING_FREE), find_training_free),
+)

@@ -1,0 +1,43 @@
+"""The files of a training's folder, by name; without torch, which is slow to import.
+
+config.yaml             the resolved settings
+checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_every` steps
+checkpoints/previous.ckpt  the one before it, in case the last is damaged
+description.json        what the network is and how it is trained, for its checkpoints
+metrics.csv             all logged numbers
+images/                 content | style | result at every validation
+network.safetensors     the trained network, written at the end
+model_card.md           what it is, for people
+finished.json           steps, seconds and last metrics, written last of all
+.lock                   held by the process that trains here
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+NETWORK = "network.safetensors"
+LAST = "last.ckpt"
+PREVIOUS = "previous.ckpt"
+
+
+class RunFiles:
+    """Where the files of one training are.
+
+    Args:
+        path: The run's folder; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.checkpoints = path / "checkpoints"
+        self.description = path / "description.json"
+        self.network = path / NETWORK
+        self.model_card = path / "model_card.md"
+        self.finished = path / "finished.json"
+
+
+def trained_networks(folder: Path) -> list[Path]:
+    """The networks of all finished trainings in the runs below a folder, sorted."""
+    return sorted(folder.rglob(NETWORK))

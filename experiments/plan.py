@@ -1,0 +1,277 @@
+"""What a table or figure compares: the options that all have, and the plan that is made of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datnet.commands.arguments import Parser, to_path, whole
+from datnet.commands.process import run_command, say
+from datnet.errors import DatNetError
+from datnet.evaluation.pairs import Pair, every_pair
+from datnet.images.embedded import sample_images
+from datnet.images.finding import find_images
+from datnet.networks.gatys import STEPS
+from datnet.zoo.shipped import shipped_names
+from datnet.zoo.training_free import TRAINING_FREE, takes_steps
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is trained and measured.
+
+    Args:
+        name: Key of :data:`SCALES`.
+        experiment: The training configuration; None trains nothing.
+        size: Side of the evaluated images.
+        contents: Content images to evaluate at most.
+        styles: Style images to evaluate at most.
+        steps: Of methods that optimize the pixels; None leaves them out unless they are named.
+        caveat: What stands above every table.
+    """
+
+    name: str
+    experiment: str | None
+    size: int
+    contents: int
+    styles: int
+    steps: int | None
+    caveat: str
+
+
+SCALES = {
+    scale.name: scale
+    for scale in (
+        Scale(
+            "sample",
+            experiment="miniature",
+            size=192,
+            contents=4,
+            styles=3,
+            steps=10,
+            caveat="MINIATURE, NOT THE PAPER'S PROTOCOL: a few steps on a few small pictures. It "
+            "shows that training, evaluation and table work; its numbers say nothing about the "
+            "paper's.",
+        ),
+        Scale(
+            "pretrained",
+            experiment=None,
+            size=512,
+            contents=50,
+            styles=20,
+            steps=None,
+            caveat="NOT THE PAPER'S PROTOCOL where encoder, data or steps below differ from "
+            "VGG-19, COCO with WikiArt, and the published number of steps.",
+        ),
+        Scale(
+            "paper",
+            experiment="paper",
+            size=512,
+            contents=50,
+            styles=20,
+            steps=STEPS,
+            caveat="The paper's protocol as far as its text gives it; its 50 × 20 test images are "
+            "not published.",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """What is trained and measured.
+
+    Attributes:
+        scale: How much.
+        models: Names in conf/model and of methods without training, in the order of the table.
+        pairs: To evaluate, content by content.
+        size: Side of the evaluated images.
+        output: Folder of everything.
+        seeds: Of the trainings.
+        overrides: Settings of the trainings.
+    """
+
+    scale: Scale
+    models: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    size: int
+    output: Path
+    seeds: tuple[int, ...] = (1,)
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def evaluation_folder(self) -> Path:
+        """Where the evaluations lie: a folder for each number of pictures and size."""
+        contents, styles = map(set, zip(*self.pairs, strict=True))
+        name = f"evaluation_{len(contents)}x{len(styles)}"
+        return self.output / (
+            name if self.size == self.scale.size else f"{name}_{self.size}_pixels"
+        )
+
+
+def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that all tables and figures have."""
+    parser = Parser(
+        f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        help="sample: trainings of minutes on embedded pictures; pretrained: the networks under "
+        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
+        "if --models names one that is not there)",
+    )
+    parser.add_argument(
+        "--seeds", type=whole(0, 2**32 - 1), nargs="+", help="of the trainings (default: 1)"
+    )
+    parser.add_argument("--content", type=to_path, help="photographs to train on (scale paper)")
+    parser.add_argument("--style", type=to_path, help="paintings to train on (scale paper)")
+    parser.add_argument(
+        "--eval-content", type=to_path, help="photographs to evaluate on (default: sample set)"
+    )
+    parser.add_argument(
+        "--eval-style", type=to_path, help="paintings to evaluate on (default: sample set)"
+    )
+    for kind, name in (("contents", "photographs"), ("styles", "paintings")):
+        parser.add_argument(
+            f"--{kind}",
+            type=whole(1),
+            help=f"evaluate on the first so many {name}, for a first impression",
+        )
+    parser.add_argument(
+        "--size",
+        type=whole(32, 4096),
+        help="side of the evaluated pictures (default: 512; 192 at scale sample)",
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help="leave out all others, such as --models datnet_full adain wct (default: all; scale "
+        "pretrained leaves out gatys, which takes hundreds of steps for every pair)",
+    )
+    parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
+    parser.add_argument(
+        "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
+    )
+    return parser
+
+
+def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
+    """Make a table or figure; problems that a user can mend end in one line."""
+
+    def command() -> None:
+        try:
+            make(parser.parse_args())
+        except KeyboardInterrupt:
+            say("the same command goes on from here")
+            raise
+
+    run_command(command)
+
+
+def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonPlan:
+    """What the options of :func:`argument_parser` ask for.
+
+    Args:
+        arguments: Parsed; they stay as they are.
+        models: All that the table has, in its order.
+
+    Raises:
+        DatNetError: If folders are missing, a model is none of them, or settings of trainings are
+            given where nothing is trained.
+    """
+    scale = SCALES[arguments.scale or default_scale(arguments.models or [])]
+    overrides = training_settings(arguments, scale)
+    return ComparisonPlan(
+        scale,
+        models=tuple(chosen_models(arguments.models, scale, models)),
+        pairs=tuple(evaluation_pairs(arguments, scale)),
+        size=arguments.size or scale.size,
+        output=arguments.output or Path("runs") / scale.name,
+        seeds=tuple(arguments.seeds or [1]),
+        overrides=tuple(overrides),
+    )
+
+
+def default_scale(models: Sequence[str]) -> str:
+    """What needs no training, unless a network is asked for by name that does not ship."""
+    trained = {model for model in models if model not in TRAINING_FREE}
+    return "pretrained" if trained <= set(shipped_names()) else "sample"
+
+
+def chosen_models(wanted: Sequence[str] | None, scale: Scale, models: Sequence[str]) -> list[str]:
+    """Those of the models that the user wants, in their order.
+
+    Args:
+        wanted: None for all that the scale has time for.
+        scale: How much is measured.
+        models: All that there are.
+
+    Raises:
+        DatNetError: If one is none of them, or none of them is trained.
+    """
+    if wanted is None:
+        return [
+            model
+            for model in models
+            if not (
+                scale.steps is None
+                and model in TRAINING_FREE
+                and takes_steps(TRAINING_FREE[model].network)
+            )
+        ]
+    for model in wanted:
+        if model not in models:
+            raise DatNetError(f"--models {model}: it can be {', '.join(models)}")
+    if all(model in TRAINING_FREE for model in wanted):
+        raise DatNetError("--models names no network that is trained; add one, such as adain")
+    return [model for model in models if model in wanted]
+
+
+def evaluation_pairs(arguments: argparse.Namespace, scale: Scale) -> list[Pair]:
+    """The pairs to evaluate: every content with every style.
+
+    Raises:
+        DatNetError: If a folder holds no pictures.
+    """
+    content_dir, style_dir = arguments.eval_content, arguments.eval_style
+    return every_pair(
+        find_images(content_dir or sample_images().eval_content)[
+            : arguments.contents or scale.contents
+        ],
+        find_images(style_dir or sample_images().eval_style)[: arguments.styles or scale.styles],
+    )
+
+
+def training_settings(arguments: argparse.Namespace, scale: Scale) -> list[str]:
+    """The overrides of every training.
+
+    Raises:
+        DatNetError: If they are given where nothing is trained, or the scale needs folders that are
+            not given.
+    """
+    if scale.experiment is None and (arguments.overrides or arguments.seeds):
+        given = arguments.overrides or ["--seeds", *map(str, arguments.seeds)]
+        raise DatNetError(
+            f"{' '.join(given)}: scale {scale.name} trains nothing; add --scale sample or "
+            "--scale paper"
+        )
+    if scale.name != "paper":
+        return list(arguments.overrides)
+    needed = ("content", "style", "eval_content", "eval_style")
+    if missing := [name for name in needed if getattr(arguments, name) is None]:
+        raise DatNetError(
+            f"scale paper needs {' and '.join('--' + name.replace('_', '-') for name in missing)}: "
+            "folders of photographs and paintings, to train on (COCO and WikiArt in the paper) and "
+            "to evaluate on, which are in no training folder (50 and 20 in the paper)"
+        )
+    return [
+        *arguments.overrides,
+        f"data.content_dir='{arguments.content}'",
+        f"data.style_dir='{arguments.style}'",
+    ]

@@ -1,0 +1,20 @@
+"""A folder that may not be listed, also for the administrator, who may list every folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the operating system refuse to list a folder."""
+    scandir = os.scandir
+
+    def refuse(path: str | Path | int = ".") -> os._ScandirIterator:
+        if not isinstance(path, int) and Path(path).absolute() == folder.absolute():
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
