@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import math
@@ -9,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
@@ -19,6 +20,7 @@ from datnet.training.checkpoint_files import damage, newest_whole_checkpoint
 from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
 from datnet.zoo.configs import flat_values, plain_values
+from datnet.zoo.instantiate import find_target
 from datnet.zoo.run_files import RunFiles
 
 log = logging.getLogger(__name__)
@@ -109,10 +111,12 @@ class RunFolder(RunFiles):
         here = flat_values(plain_values(config))
         # With a cosine all learning rates depend on the run's length.
         fixed = ["trainer.max_steps"] if config.model.recipe.schedule == "cosine" else []
+        for key in there.keys() ^ here.keys():  # one of the two is of another version of DatNet
+            (here if key in there else there)[key] = default_of(key, config)
         different = [
-            f"{key} was {there.get(key)} and is {here.get(key)}"
-            for key in sorted(there.keys() | here.keys())
-            if there.get(key) != here.get(key) and (key in fixed or not is_operational(key))
+            f"{key} was {there[key]} and is {here[key]}"
+            for key in sorted(there)
+            if there[key] != here[key] and (key in fixed or not is_operational(key))
         ]
         if different:
             raise DatNetError(
@@ -216,6 +220,27 @@ class RunFolder(RunFiles):
                 "ckpt_path=last, choose another run_dir=…, or remove that folder"
             )
         return None
+
+
+def default_of(key: str, config: TrainConfig) -> Any:
+    """What a setting is where a configuration lacks it.
+
+    Args:
+        key: Its full name, such as "model.network.resize".
+        config: Names the classes of network, objective and data.
+
+    Returns:
+        The default of the class that takes it, or of the schema; None if neither has one.
+    """
+    for node in ("model.network", "model.objective", "data"):
+        if key.startswith(f"{node}."):
+            target = find_target(OmegaConf.select(cast(Any, config), node))
+            parameter = inspect.signature(target).parameters.get(key.removeprefix(f"{node}."))
+            if parameter is None or parameter.default is inspect.Parameter.empty:
+                return None
+            default = parameter.default
+            return list(default) if isinstance(default, tuple) else default
+    return OmegaConf.select(OmegaConf.structured(TrainConfig), key)
 
 
 def is_operational(key: str) -> bool:

@@ -122,3 +122,15 @@ def test_when_to_stop_and_what_to_show_may_change(settings, begun: RunFolder, ch
 def test_what_weights_depend_on_may_not(settings, begun: RunFolder, change: str) -> None:
     with pytest.raises(DatNetError, match="holds a run with other settings"):
         begun.check_same_settings(settings("model=adain", change))
+
+
+def test_a_run_of_an_earlier_version_lacks_settings_and_goes_on(settings, begun: RunFolder) -> None:
+    """What it lacks had its default then: in the schema, or in the class that takes it."""
+    config = settings("model=adain")
+    there = OmegaConf.load(begun.config)
+    del there.model.recipe["schedule"], there.data["horizontal_flip"], there["channels_last"]
+    begun.config.write_text(OmegaConf.to_yaml(there))
+    begun.check_same_settings(config)
+    config.data.horizontal_flip = True
+    with pytest.raises(DatNetError, match=r"data\.horizontal_flip was False and is True"):
+        begun.check_same_settings(config)
