@@ -136,9 +136,9 @@ class Encoder(nn.Module):
 
 
 class StyleLayer(nn.Module):
-    """Transformer decoder layer with two cross-attentions from content to style, with own weights.
+    """Transformer decoder layer with two cross-attentions from content to style.
 
-    In a standard transformer the first one would be self-attention.
+    Each has its own weights. In a standard transformer the first one would be self-attention.
     """
 
     def __init__(self) -> None:
