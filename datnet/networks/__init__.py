@@ -1,1 +1,1 @@
-"""Style transfer networks: pure torch, images in [0, 1] in, images out."""
+"""Style transfer networks in pure PyTorch: images in [0, 1] in, images out."""

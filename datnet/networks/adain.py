@@ -16,16 +16,25 @@ from datnet.networks.vgg import VggEncoder
 
 
 def adaptive_instance_norm(content: Tensor, style: Tensor) -> Tensor:
-    """Give content features ``(B, C, H, W)`` the channel means and deviations of the style's."""
+    """AdaIN: normalize content features, then apply the style's mean and std, eq. (8).
+
+    Args:
+        content: Content features ``(B, C, H, W)``.
+        style: Style features ``(B, C, Hs, Ws)``, of any size.
+
+    Returns:
+        ``std(style) · Norm(content) + mean(style)`` per channel, ``(B, C, H, W)``, at least
+        float32.
+    """
     mean, std = channel_mean_std(style)
     return std * normalize_channels(content) + mean
 
 
 class AdaIN(EncoderDecoderNetwork):
-    """Content features at relu4_1 take the style's channel statistics; a decoder paints them.
+    """VGG encoder, AdaIN at relu4_1, decoder.
 
-    Content transferred to itself is the content's own features, so ``alpha`` blends exactly as in
-    the paper's eq. (14).
+    With ``alpha`` below 1 the AdaIN output is blended with the content features, the paper's eq.
+    (14): AdaIN of the content with itself gives the content features.
 
     Args:
         encoder: The frozen encoder, used up to relu4_1.
@@ -40,9 +49,17 @@ class AdaIN(EncoderDecoderNetwork):
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
-        """The AdaIN output at relu4_1, ``[(B, 512, H/8, W/8)]``."""
+        """AdaIN at relu4_1.
+
+        Args:
+            content_features: relu1_1 … relu4_1 of the content.
+            style_features: relu1_1 … relu4_1 of the style.
+
+        Returns:
+            ``[(B, 512, H/8, W/8)]``.
+        """
         return [adaptive_instance_norm(content_features[3], style_features[3])]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from the AdaIN output."""
+        """Decode the AdaIN output to images."""
         return self.decoder(fused[0])

@@ -19,26 +19,26 @@ from datnet.networks.statistics import full_precision
 
 
 class ArtFlow(StyleTransferNetwork):
-    """One reversible network encodes and, run backwards, paints: content cannot get lost.
+    """Reversible flow as encoder and decoder, with AdaIN or WCT on its latent features.
 
-    An image becomes 48 maps at a quarter of its sides, which hold all of it. Transfer changes their
-    statistics, and what :meth:`generate` paints encodes to exactly the changed maps, where both
-    sides are multiples of 4: a painting can be given its content's own style back, or be painted
-    again and again, without drifting. No VGG is needed but for training. 6 463 616 parameters; the
-    26.46 M of DatNet's Table 2 are these and the 20.02 M of a whole VGG-19.
+    The flow maps an image to 48 channels at a quarter of its sides without loss of information.
+    Transfer changes the statistics of these features, and the inverse flow decodes them. The result
+    encodes to exactly the transferred features (for sides that are multiples of 4), so there is no
+    content leak: stylizing again, or back with the content's own style, does not drift. VGG is
+    needed for training only. 6 463 616 parameters; the 26.46 M in DatNet's Table 2 include the
+    20.02 M of a whole VGG-19.
 
-    Half precision would break reversibility, since the inverse magnifies rounding; the network
-    computes in at least float32, also under autocast. Decoding an encoded image returns it to 1e-5;
-    where torch lets convolutions use TF32, to 1e-4.
+    The network computes in at least float32, also under autocast: half precision would break
+    reversibility, since the inverse amplifies rounding errors. Encoding and decoding reconstructs
+    an image to 1e-5, or to 1e-4 if torch allows TF32 in convolutions.
 
-    Any size works: sides that are no multiple of 4, at which the published code fails, are extended
-    by reflection at the right and at the bottom, and the painting is cropped. The extension of a
-    painting is not quite that of its content, so there repeated painting drifts a little (median of
-    a pixel 0.01).
+    Any image size works. Sides that are not multiples of 4, for which the published code fails, are
+    padded by reflection on the right and at the bottom, and the result is cropped. The padding of a
+    result differs slightly from the padding of its content, so at such sizes repeated stylization
+    drifts a little (median of 0.01 per pixel).
 
-    The first content batch of a training initialises the flow's normalisation and then trains it
-    like any other, while the published code skips the first step. ``alpha`` is no part of the
-    paper.
+    The first content batch of a training initializes the flow's ActNorm layers and is then trained
+    on like any other; the published code skips this step. ``alpha`` is not in the paper.
     """
 
     def __init__(self) -> None:
@@ -47,23 +47,39 @@ class ArtFlow(StyleTransferNetwork):
 
     @abstractmethod
     def transfer(self, content: Tensor, style: Tensor) -> Tensor:
-        """Give the content's maps ``(B, 48, H/4, W/4)`` the statistics of the style's."""
+        """Give the content's latent features the statistics of the style's.
+
+        Args:
+            content: ``(B, 48, H/4, W/4)``.
+            style: ``(B, 48, Hs/4, Ws/4)``.
+
+        Returns:
+            ``(B, 48, H/4, W/4)``.
+        """
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """The maps of images ``(B, 3, H, W)``: ``[(B, 48, ⌈H/4⌉, ⌈W/4⌉)]``."""
+        """Latent features of images ``(B, 3, H, W)``: ``[(B, 48, ⌈H/4⌉, ⌈W/4⌉)]``."""
         with torch.autocast(images.device.type, enabled=False):
             return [self.flow(extend_to_multiple(full_precision(images), self.flow.reduction))]
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """Content and style are encoded alike."""
+        """Latent features; the encoder is the same for content and style."""
         return self.encode(images)
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """Content and style are encoded alike."""
+        """Latent features; the encoder is the same for content and style."""
         return self.encode(images)
 
     def decode(self, latent: Tensor, size: Sequence[int]) -> Tensor:
-        """Images ``(B, 3, *size)`` that :meth:`encode` makes these maps of, not clamped."""
+        """Inverse of :meth:`encode`.
+
+        Args:
+            latent: ``(B, 48, ⌈H/4⌉, ⌈W/4⌉)``.
+            size: Height and width of the images.
+
+        Returns:
+            Images ``(B, 3, *size)``, not clamped.
+        """
         with torch.autocast(latent.device.type, enabled=False):
             return self.flow.inverse(latent)[:, :, : size[0], : size[1]]
 
@@ -75,11 +91,11 @@ class ArtFlow(StyleTransferNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        The transferred maps of all styles are averaged. Below an ``alpha`` of 1 they are blended
-        with those of the content transferred to itself. By AdaIN that is the content; WCT leaves
-        out directions of next to no variance.
+        The transferred features of all styles are averaged. With ``alpha`` below 1 they are blended
+        with the features of the content transferred to itself: for AdaIN these are the content's
+        features, while WCT drops directions of almost no variance.
         """
         (content,) = content_features
         latent = weighted_sum([self.transfer(content, style) for (style,) in styles], weights)
@@ -89,20 +105,20 @@ class ArtFlow(StyleTransferNetwork):
 
 
 class ArtFlowAdaIN(ArtFlow):
-    """ArtFlow whose maps take the style's channel means and deviations (AdaIN)."""
+    """ArtFlow with AdaIN: the latent features get the style's channel mean and std."""
 
     def transfer(self, content: Tensor, style: Tensor) -> Tensor:
-        """Means and deviations of every channel."""
+        """AdaIN of the latent features."""
         return adaptive_instance_norm(content, style)
 
 
 class ArtFlowWCT(ArtFlow):
-    """ArtFlow whose maps take the style's channel means and covariance (WCT).
+    """ArtFlow with WCT: the latent features get the style's channel mean and covariance.
 
-    Every image is transformed by itself. The published code mixes the images of a batch and, with
-    them, the channels, and its WCT model was trained so.
+    Each image is transformed separately. The published code mixes samples and channels of a batch,
+    and its WCT model was trained this way.
     """
 
     def transfer(self, content: Tensor, style: Tensor) -> Tensor:
-        """Means and covariance of the channels."""
+        """Whitening and coloring transform of the latent features."""
         return whiten_and_colour(content, style)

@@ -1,7 +1,7 @@
-"""Attention over channels (ECA) and over positions (AdaAttN), the two halves of DatNet.
+"""Channel attention (ECA) and spatial attention (AdaAttN), the dual attention of DatNet.
 
-Shapes: ``B`` batch, ``C`` channels, ``H W`` height and width, ``N = H * W`` positions,
-``Nc`` and ``Ns`` positions of the content and of the style.
+Shapes: ``B`` batch, ``C`` channels, ``H W`` height and width, ``N = H * W`` positions, ``Nc``
+content positions and ``Ns`` style positions.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from datnet.networks.statistics import full_precision, normalize_channels
 
 Resize = Literal["bilinear", "nearest"]
 
-# Up to so many pairs of positions all weights are made at once, which is faster (measured on two
-# CPU cores: 1024 × 1024 positions are, 2048 × 2048 are not).
+# Up to this many query–key pairs the full attention matrix is computed at once, which is faster
+# (measured on two CPU cores: for 1024 × 1024 positions, but not for 2048 × 2048).
 UNTILED_COMPARISONS = 2**21
 
-# Pairs of positions that are compared at most; for larger pictures attention sees fewer style
-# positions. At relu3_1 that begins where content and style have 1448 × 1448 pixels.
+# Maximum number of query–key pairs; beyond it attention uses fewer style positions. At relu3_1 this
+# begins where content and style have more than 1448 × 1448 pixels.
 MOST_COMPARISONS = 2**34
 
-# What a position's product with itself is on average where attention compares the features.
-# They are normalised: without a factor it is the number of channels, attention nearly one-hot.
+# Mean logit of a position with itself at the identity initialization. The features are normalized,
+# so without scaling it is the number of channels, and attention is nearly one-hot.
 SELF_LOGIT = 20.0
 
-# Gate logit of a channel whose neighborhood has a mean of 1, as normalized features have on average
-# over photographs, where gates begin open: a gate of .98.
+# Gate logit at the open initialization of a channel whose neighborhood has a mean of 1, the mean of
+# encoder features over photographs: a gate of 0.98.
 OPEN_LOGIT = 4.0
 
-# The root of the attention-weighted variance has an infinite gradient at 0, where attention sees
-# a single position or a constant style.
+# Added to the attention-weighted variance: the square root has an infinite gradient at 0, which
+# occurs for one-hot attention and for a constant style.
 ATTENTION_VARIANCE_EPSILON = 1e-10
 
 
 class EfficientChannelAttention(nn.Module):
-    """Re-weight channels by a gate computed from neighbouring channels' means.
+    """ECA: scale each channel by a gate, computed from the means of the neighboring channels.
 
-    Source: ECA-Net (Wang et al., CVPR 2020); DatNet eq. (1) with gamma = 2 and b = 1, which gives
-    kernels of 3, 5, 5, 5 channels for 64, 128, 256, 512 channels.
+    Global average pooling, a 1-D convolution over the channels, sigmoid. Source: ECA-Net (Wang et
+    al., CVPR 2020); DatNet eq. (1) with gamma = 2 and b = 1, which gives kernel sizes 3, 5, 5, 5
+    for 64, 128, 256, 512 channels.
 
     Args:
         channels: Number of channels ``C`` of the features.
@@ -61,39 +62,43 @@ class EfficientChannelAttention(nn.Module):
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scale every channel of ``(B, C, H, W)`` by its gate."""
+        """Scale each channel of ``(B, C, H, W)`` by its gate."""
         return features * self.gates(features)
 
     @torch.no_grad()
     def start_open(self) -> None:
-        """Begin with gates of nearly 1: the logit is OPEN_LOGIT times the mean of the neighbors.
+        """Initialize gates close to 1: the logit is OPEN_LOGIT times the mean of the neighbors.
 
-        A network whose weights come from one without gates would see its features halved by the
-        gates of random weights, which are .5 on average.
+        For weights from a network without channel attention. Randomly initialized gates are 0.5 on
+        average and would halve its features.
         """
         nn.init.constant_(self.conv.weight, OPEN_LOGIT / self.conv.weight.numel())
 
     def gates(self, features: Tensor) -> Tensor:
-        """The gate in (0, 1) of every channel of ``(B, C, H, W)``: ``(B, C, 1, 1)``."""
+        """Gate of each channel of ``(B, C, H, W)``, in (0, 1): ``(B, C, 1, 1)``."""
         means = full_precision(features).mean(dim=(2, 3))  # (B, C)
         gates = torch.sigmoid(self.conv(means.unsqueeze(1))).squeeze(1)  # (B, C)
         return gates[:, :, None, None].to(features.dtype)
 
 
 def attention_key(features: Sequence[Tensor], level: int, resize: Resize = "bilinear") -> Tensor:
-    """Join all features up to a level into the key that attention compares, DatNet eq. (2).
+    """Concatenate all features up to a level as attention query or key, DatNet eqs. (2) and (3).
 
-    Levels 1 … ``level`` are resized to the size of the last one, normalised per channel and
-    concatenated from shallow to deep.
+    Levels 1 … ``level`` are resized to the size of the last one, normalized per channel (mean–std)
+    and concatenated from shallow to deep.
 
     Args:
-        features: Maps of relu1_1, relu2_1, … , at least ``level`` of them, each ``(B, C, H, W)``.
+        features: Features of relu1_1, relu2_1, …, at least ``level`` of them, each
+            ``(B, C, H, W)``.
         level: 1 … 5 for relu1_1 … relu5_1. DatNet uses 3, 4 and 5: 448, 960 and 1472 channels.
-        resize: How shallow maps shrink: "bilinear" as the paper writes, or "nearest" as the
-            published AdaAttN does.
+        resize: Downsampling of shallow features: "bilinear" as in the papers, or "nearest" as in
+            AdaAttN's code.
 
     Returns:
         The key ``(B, sum of channels, H, W)`` at the size of ``features[level - 1]``.
+
+    Raises:
+        ValueError: If ``level`` is not among the given features, or ``resize`` is neither.
     """
     if not 1 <= level <= len(features):
         raise ValueError(f"level is {level}; {len(features)} levels of features are given")
@@ -108,20 +113,24 @@ def attention_inputs(
     resize: Resize = "bilinear",
     channel_attention: Iterable[EfficientChannelAttention] | None = None,
 ) -> list[tuple[Tensor, Tensor]]:
-    """The features of several levels with their keys, see :func:`attention_key`, in one pass.
+    """Features and attention keys (see :func:`attention_key`) of several levels, in one pass.
 
-    Of each map only small copies are kept, so that a generator of features may let go of the
-    large maps of the shallow levels one after the other.
+    Only downsampled copies of each level are kept, so a generator of features can free the large
+    shallow levels one by one.
 
     Args:
-        features: Maps of relu1_1 … up to the deepest level that is wanted.
-        sizes: The levels that are wanted, each with the height and width that its map has.
-        resize: As for :func:`attention_key`.
-        channel_attention: Re-weights the channels of every level. That commutes with resizing, so
-            the gates are applied to the small copies.
+        features: Features of relu1_1 … up to the deepest level in ``sizes``.
+        sizes: The levels to return, each with the height and width of its features.
+        resize: See :func:`attention_key`.
+        channel_attention: One ECA module per level. Its gates commute with resizing, so they are
+            applied to the downsampled copies.
 
     Returns:
-        Features ``(B, C, H, W)`` and key ``(B, sum of channels, H, W)`` of every wanted level.
+        For each level in ``sizes``: features ``(B, C, H, W)`` and key
+        ``(B, sum of channels, H, W)``.
+
+    Raises:
+        ValueError: If ``resize`` is neither "bilinear" nor "nearest".
     """
     if resize not in ("bilinear", "nearest"):
         raise ValueError(f'resize is "{resize}"; it can be "bilinear" or "nearest"')
@@ -145,12 +154,12 @@ def attention_inputs(
 
 
 def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Average the values of all positions, weighted by softmax(query · key).
+    """Mean of the values, weighted by softmax(query · key).
 
-    Exact, without a scale on the products (as AdaAttN and SANet have it), in at least float32, and
-    in memory that grows linearly with the positions, see
-    :mod:`datnet.networks.ops.tiled_attention`. Beyond :data:`MOST_COMPARISONS` pairs of positions
-    it sees a random sample of the style's positions, the same in every call, and warns.
+    Exact, without 1/√d scaling (as in AdaAttN and SANet), in at least float32, with memory linear
+    in the number of positions, see :mod:`datnet.networks.ops.tiled_attention`. With more than
+    :data:`MOST_COMPARISONS` query–key pairs it uses a random sample of the style positions, the
+    same in each call, and warns.
 
     Args:
         query: ``(B, K, Nc)``.
@@ -158,7 +167,7 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         value: ``(B, V, Ns)``.
 
     Returns:
-        The weighted mean for every query position, ``(B, V, Nc)``.
+        The weighted mean for each query, ``(B, V, Nc)``.
     """
     if torch.compiler.is_exporting():
         return exported_attention_mean(query, key, value)
@@ -175,7 +184,7 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _sample_of_positions(count: int, wanted: int) -> Tensor:
-    """Indices of ``wanted`` of ``count`` positions in order, the same in every call."""
+    """Sorted random indices of ``wanted`` of ``count`` positions, the same in each call."""
     wanted = max(1, wanted)
     warnings.warn(
         f"the pictures are so large that attention sees {wanted} of {count} style positions",
@@ -189,8 +198,8 @@ def _sample_of_positions(count: int, wanted: int) -> Tensor:
 def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     """Attention-weighted mean and standard deviation of the values, DatNet eqs. (4)-(6).
 
-    The variance is the difference of two large numbers, E[v²] - E[v]². Centring the values by
-    their mean over all positions leaves the variance as it is and saves most of its digits.
+    The variance E[v²] - E[v]² is a difference of large numbers. Centering the values by their mean
+    over all positions does not change the variance and keeps most of its digits.
 
     Args:
         query: ``(B, K, Nc)``.
@@ -198,7 +207,7 @@ def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor
         value: ``(B, V, Ns)``.
 
     Returns:
-        Mean and standard deviation for every query position, each ``(B, V, Nc)``, at least float32.
+        Mean and standard deviation for each query, each ``(B, V, Nc)``, at least float32.
     """
     value = full_precision(value)
     centre = value.mean(dim=2, keepdim=True)
@@ -211,7 +220,7 @@ def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor
 
 
 def adaptive_attention_norm(content: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Give every content position the style statistics that attention finds for it, eq. (7).
+    """AdaAttN: give each content position the attention-weighted style statistics, DatNet eq. (7).
 
     Args:
         content: Content features ``(B, V, H, W)``.
@@ -227,15 +236,15 @@ def adaptive_attention_norm(content: Tensor, query: Tensor, key: Tensor, value: 
 
 
 class AdaptiveAttentionNorm(nn.Module):
-    """AdaAttN: spatial attention that transfers local mean and deviation, DatNet eqs. (3)-(7).
+    """AdaAttN: attention-weighted style mean and std for each content position, eqs. (3)-(7).
 
-    Source: AdaAttN (Liu et al., ICCV 2021).
+    Learnable 1 × 1 convolutions make query, key and value. Source: AdaAttN (Liu et al., ICCV 2021).
 
     Args:
         value_channels: Channels of the content and style features.
         key_channels: Channels of the attention keys, see :func:`attention_key`.
-        max_style_positions: In training, attention sees at most this many style positions, a new
-            random choice in every step; in evaluation it sees all of them.
+        max_style_positions: In training, attention uses at most this many style positions, sampled
+            again in each step; in evaluation it uses all of them.
     """
 
     def __init__(
@@ -249,11 +258,11 @@ class AdaptiveAttentionNorm(nn.Module):
 
     @torch.no_grad()
     def start_with_features(self) -> None:
-        """Begin with attention that compares the features themselves and averages style features.
+        """Initialize query, key and value as scaled identities, so attention compares features.
 
-        That is the attention without learnable parts of the local feature loss, but softer. Random
-        projections, which AdaAttN's code begins with, make random likenesses, which scramble the
-        content until the network has learnt better.
+        This is the attention without learnable kernels of the local feature loss, but softer.
+        Random projections, as in AdaAttN's code, give random similarities, which scramble the
+        content until the network has learned better ones.
         """
         channels = self.query.in_channels
         for layer in (self.query, self.key):
@@ -263,13 +272,13 @@ class AdaptiveAttentionNorm(nn.Module):
     def forward(
         self, content: Tensor, style: Tensor, content_key: Tensor, style_key: Tensor
     ) -> Tensor:
-        """Paint content features with style features.
+        """Transfer style statistics to content features.
 
         Args:
             content: ``(B, value_channels, H, W)``.
             style: ``(B, value_channels, Hs, Ws)``.
-            content_key: ``(B, key_channels, H, W)``, normalised.
-            style_key: ``(B, key_channels, Hs, Ws)``, normalised.
+            content_key: ``(B, key_channels, H, W)``, normalized.
+            style_key: ``(B, key_channels, Hs, Ws)``, normalized.
 
         Returns:
             ``(B, value_channels, H, W)``.

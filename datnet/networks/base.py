@@ -1,4 +1,4 @@
-"""What every style transfer network of this project offers to its users."""
+"""Base classes of the style transfer networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ SMALLEST_SIDE = 32
 
 
 def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tensor:
-    """Add maps of one shape, each times its weight; one map of weight 1 stays as it is."""
+    """Sum of tensors of the same shape, each times its weight.
+
+    Args:
+        maps: One or more tensors of the same shape.
+        weights: One weight for each.
+
+    Returns:
+        A tensor of that shape.
+    """
     total = weights[0] * maps[0]
     for each, weight in zip(maps[1:], weights[1:], strict=True):
         total = total + weight * each
@@ -24,13 +32,20 @@ def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float | Tensor]) -> T
 
 
 def extend_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Reflect ``(B, C, H, W)`` at the right and at the bottom, to sides that are multiples.
+    """Pad by reflection, on the right and at the bottom, to sides that are multiples.
 
-    Pixel (0, 0) stays where it is, so a crop of what is painted undoes it.
+    Pixel (0, 0) stays in place, so cropping the network's output undoes the padding.
+
+    Args:
+        images: ``(B, C, H, W)``.
+        multiple: The sides of the result are multiples of this.
+
+    Returns:
+        ``(B, C, ⌈H/multiple⌉ · multiple, ⌈W/multiple⌉ · multiple)``.
     """
-    # Not -side % multiple, which torch.export cannot trace for all sizes.
+    # torch.export cannot trace -side % multiple for dynamic sizes.
     below, right = ((multiple - side % multiple) % multiple for side in images.shape[2:])
-    if torch.compiler.is_exporting():  # for all sizes at once
+    if torch.compiler.is_exporting():  # no branch: the graph is for all sizes
         return F.pad(images, (0, right, 0, below), mode="reflect")
     if below == right == 0:
         return images
@@ -38,22 +53,36 @@ def extend_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 
 class StyleTransferNetwork(nn.Module, ABC):
-    """Any network that paints a content image in the manner of a style image.
+    """A network that renders a content image in the style of a style image.
 
-    Encoding is apart from painting, so that losses share features with the network and a style is
-    encoded once for many contents.
+    Encoding and generation are separate, so losses can share features with the network, and a style
+    is encoded once for many contents.
     """
 
     attention_parts: tuple[str, ...] = ()
-    """Names of the submodules that are attention: a recipe can clip their gradients alone."""
+    """Names of the attention submodules, whose gradients a recipe can clip separately."""
 
     @abstractmethod
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """What the network needs to know of content images ``(B, 3, H, W)`` in [0, 1]."""
+        """Encode content images; returns the features that :meth:`generate` takes.
+
+        Args:
+            images: ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            A list of tensors, which depends on the network.
+        """
 
     @abstractmethod
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """What the network needs to know of style images ``(B, 3, Hs, Ws)`` in [0, 1]."""
+        """Encode style images; returns the features that :meth:`generate` takes.
+
+        Args:
+            images: ``(B, 3, Hs, Ws)`` in [0, 1].
+
+        Returns:
+            A list of tensors, which depends on the network.
+        """
 
     @abstractmethod
     def generate_mixed(
@@ -64,21 +93,21 @@ class StyleTransferNetwork(nn.Module, ABC):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, in a mixture of styles.
+        """Stylize encoded content images with a weighted mixture of encoded styles.
 
-        What is mixed are the maps that the network paints from, never finished images. A style
-        that is mixed with itself is that style.
+        Mixing takes place on features, never on output images. A style mixed with itself is that
+        style.
 
         Args:
             content_features: From :meth:`encode_content`.
-            styles: One or more of :meth:`encode_style`, of images of any size.
-            weights: The share of every style; their sum is 1.
+            styles: One or more results of :meth:`encode_style`, for images of any size.
+            weights: Weight of each style; they sum to 1.
             size: Height and width of the content images.
-            alpha: Strength of the style, 0 to 1; a tensor of one number if it shall be an input
-                of an exported network, which then always blends.
+            alpha: Style strength in [0, 1]. For an input of an exported network, a tensor with one
+                element; the network then always blends.
 
         Returns:
-            Images ``(B, 3, *size)``, not clamped, so that training sees every gradient.
+            Images ``(B, 3, *size)``, not clamped, so that training gets all gradients.
         """
 
     def generate(
@@ -88,16 +117,27 @@ class StyleTransferNetwork(nn.Module, ABC):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, in one style, see :meth:`generate_mixed`."""
+        """Stylize encoded content images with one encoded style.
+
+        Args:
+            content_features: From :meth:`encode_content`.
+            style_features: From :meth:`encode_style`, for images of any size.
+            size: Height and width of the content images.
+            alpha: Style strength in [0, 1], see :meth:`generate_mixed`.
+
+        Returns:
+            Images ``(B, 3, *size)``, not clamped.
+        """
         return self.generate_mixed(content_features, [style_features], [1.0], size, alpha)
 
     def forward(self, content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-        """Paint content images in the manner of style images.
+        """Stylize content images with style images.
 
         Args:
             content: ``(B, 3, H, W)``, float RGB in [0, 1], sides of at least 32.
             style: ``(B, 3, Hs, Ws)``, likewise, of any size.
-            alpha: 1 for the full style, 0 for the content as the network paints it.
+            alpha: Style strength: 1 for the full style, 0 for the content as the network
+                reconstructs it.
 
         Returns:
             ``(B, 3, H, W)``, float RGB in [0, 1].
@@ -112,7 +152,10 @@ class StyleTransferNetwork(nn.Module, ABC):
                     f"it must be (B, 3, H, W) with H and W of at least {SMALLEST_SIDE}"
                 )
         if content.shape[0] != style.shape[0]:
-            raise ValueError(f"{content.shape[0]} content and {style.shape[0]} style images differ")
+            raise ValueError(
+                f"{content.shape[0]} content and {style.shape[0]} style images; "
+                "their numbers must be equal"
+            )
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha is {alpha}; it must be in [0, 1]")
         images = self.generate(
@@ -122,30 +165,30 @@ class StyleTransferNetwork(nn.Module, ABC):
 
 
 class EncoderDecoderNetwork(StyleTransferNetwork):
-    """A frozen encoder, a transfer of style between its features, and a decoder.
+    """Frozen VGG encoder, style transfer between its features, and a decoder.
 
-    A network defines :meth:`transfer` and :meth:`decode`; encoding, blending and the handling of
-    sizes are the same for all.
+    Subclasses define :meth:`transfer` and :meth:`decode`. Encoding, blending and the handling of
+    sizes are shared.
 
     Args:
-        encoder: The frozen encoder whose features the network works on.
+        encoder: The frozen encoder whose features the network uses.
     """
 
     encoder_depth = 5
-    """How many levels of the encoder :meth:`encode` computes."""
+    """Number of encoder levels that :meth:`encode` computes."""
 
     def __init__(self, encoder: VggEncoder) -> None:
         super().__init__()
         self.encoder = encoder
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """Features relu1_1 … of images ``(B, 3, H, W)`` in [0, 1], shallow to deep."""
+        """Features relu1_1 … of images ``(B, 3, H, W)`` in [0, 1], from shallow to deep."""
         return self.encoder(images, depth=self.encoder_depth)
 
     def transfer_inputs(
         self, features: Iterable[Tensor], image_size: Sequence[int]
     ) -> list[Tensor]:
-        """What :meth:`transfer` takes, from features that are computed already.
+        """The inputs of :meth:`transfer`, from encoder features that are already computed.
 
         Args:
             features: From :meth:`encode`.
@@ -157,22 +200,30 @@ class EncoderDecoderNetwork(StyleTransferNetwork):
         return list(features)
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """Content and style are encoded alike."""
+        """Encoder features; content and style are encoded in the same way."""
         return self.encode(images)
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """Content and style are encoded alike."""
+        """Encoder features; content and style are encoded in the same way."""
         return self.encode(images)
 
     @abstractmethod
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Fuse content and style features into the maps that :meth:`decode` paints from."""
+        """Fuse content and style features.
+
+        Args:
+            content_features: From :meth:`encode_content` or :meth:`transfer_inputs`.
+            style_features: From :meth:`encode_style` or :meth:`transfer_inputs`.
+
+        Returns:
+            The fused features that :meth:`decode` takes.
+        """
 
     @abstractmethod
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from fused maps; they may be up to 7 pixels larger than the content."""
+        """Decode fused features to images, which may be up to 7 pixels larger than the content."""
 
     def generate_mixed(
         self,
@@ -182,16 +233,16 @@ class EncoderDecoderNetwork(StyleTransferNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        The fused maps of all styles are averaged, as in AdaIN's eq. (15). Below an ``alpha`` of 1
-        they are blended with those of the content transferred to itself.
+        The fused features of all styles are averaged, as in AdaIN's eq. (15). With ``alpha`` below
+        1 they are blended with those of the content transferred to itself.
         """
         of_each_style = [self.transfer(content_features, style) for style in styles]
         fused = [weighted_sum(maps, weights) for maps in zip(*of_each_style, strict=True)]
         if isinstance(alpha, Tensor) or alpha < 1:
             plain = self.transfer(content_features, content_features)
             fused = [torch.lerp(p, f, alpha) for p, f in zip(plain, fused, strict=True)]
-        # Ceil-mode pooling counts pixel (0, 0) as the corner of every level, so the surplus of
-        # sizes that are no multiple of 16 lies at the right and at the bottom.
+        # Ceil-mode pooling keeps pixel (0, 0) at the corner of each level, so for sizes that are
+        # not multiples of 16 the extra pixels are on the right and at the bottom.
         return self.decode(fused)[:, :, : size[0], : size[1]]

@@ -16,25 +16,26 @@ from datnet.networks.ops.whitening import cholesky_moments, recolour
 from datnet.networks.statistics import full_precision
 
 SMALLEST_REGION = 11
-"""Positions that a region must have for a covariance of its own."""
+"""Minimum number of positions of a region for its own covariance."""
 
 LARGEST_RATIO = 100
-"""Regions that differ in size by this factor or more are not matched."""
+"""Regions whose sizes differ by this factor or more are not matched."""
 
 
 class CAPVSTNet(StyleTransferNetwork):
-    """A reversible network encodes and, run backwards, paints; what changes is a covariance.
+    """Reversible residual network with Cholesky-based WCT (cWCT) on its features.
 
-    Content cannot get lost on the way, and a linear transform of all positions alike keeps what is
-    similar similar (content affinity), which is what photographs need. Transfer gives the maps of
-    the content the channel means and the channel covariance of the style's, by Cholesky factors
-    (cWCT). No VGG is needed but for training. 4 089 936 parameters.
+    The content's features get the channel mean and covariance of the style's, by Cholesky factors,
+    and the inverse network decodes them. The network is reversible, so no content is lost, and the
+    transform is one linear map for all positions, so similar pixels stay similar (content
+    affinity), which photorealistic transfer needs. VGG is needed for training only. 4 089 936
+    parameters.
 
-    Half precision would break reversibility; the network computes in at least float32, also under
-    autocast, and the covariances in float64. Decoding an encoded image returns it to 1e-5.
+    The network computes in at least float32, also under autocast: half precision would break
+    reversibility. Covariances are float64. Encoding and decoding reconstructs an image to 1e-5.
 
-    Any size works: sides that are no multiple of 4, at which the published code fails, are extended
-    by reflection at the right and at the bottom, and the painting is cropped.
+    Any image size works. Sides that are not multiples of 4, for which the published code fails, are
+    padded by reflection on the right and at the bottom, and the result is cropped.
 
     Args:
         spreads: See :class:`~datnet.networks.ops.reversible.ReversibleNetwork`.
@@ -45,21 +46,29 @@ class CAPVSTNet(StyleTransferNetwork):
         self.reversible = ReversibleNetwork(spreads)
 
     def encode(self, images: Tensor) -> Tensor:
-        """The maps of images ``(B, 3, H, W)``, at least float32."""
+        """Features of images ``(B, 3, H, W)``, at least float32."""
         with torch.autocast(images.device.type, enabled=False):
             return self.reversible(extend_to_multiple(full_precision(images), REDUCTION))
 
     def decode(self, maps: Tensor, size: Sequence[int]) -> Tensor:
-        """Images ``(B, 3, *size)`` of such maps, not clamped."""
+        """Inverse of :meth:`encode`.
+
+        Args:
+            maps: Features ``(B, C, h, w)``.
+            size: Height and width of the images.
+
+        Returns:
+            Images ``(B, 3, *size)``, not clamped.
+        """
         with torch.autocast(maps.device.type, enabled=False):
             return self.reversible.inverse(maps)[:, :, : size[0], : size[1]]
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """[maps]."""
+        """[features]."""
         return [self.encode(images)]
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """[means ``(B, C, 1)``, Cholesky factors ``(B, C, C)``] of the maps, float64."""
+        """[means ``(B, C, 1)``, Cholesky factors ``(B, C, C)``] of the features, float64."""
         return list(cholesky_moments(self.encode(images)))
 
     def generate_mixed(
@@ -70,11 +79,11 @@ class CAPVSTNet(StyleTransferNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        The means and the factors of all styles are averaged, which averages the transferred maps.
-        These are blended with the content's below an ``alpha`` of 1; at 0 the result is the
-        content.
+        The means and Cholesky factors of all styles are averaged; cWCT is linear in both, so this
+        averages the transferred features. With ``alpha`` below 1 these are blended with the
+        content's features; with 0 the result is the content.
         """
         (content,) = content_features
         means, factors = zip(*styles, strict=True)
@@ -90,25 +99,25 @@ class CAPVSTNet(StyleTransferNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint every region of the content like the style's region of the same label.
+        """Stylize each semantic region of the content with the style's region of the same label.
 
-        Sky like sky, skin like skin. A region of the content stays as it is if the style has none
-        of its label, if either has fewer than ``SMALLEST_REGION`` positions, or if their sizes
-        differ by a factor of ``LARGEST_RATIO`` or more, as published.
+        A content region stays unchanged if the style has no region of its label, if either has
+        fewer than ``SMALLEST_REGION`` positions, or if their sizes differ by a factor of
+        ``LARGEST_RATIO`` or more, as published.
 
         Args:
             content_features: From :meth:`encode_content`.
-            style_maps: From :meth:`encode`, of style images ``(B, 3, Hs, Ws)``.
-            content_labels: Integers ``(B, H, W)``, one for every pixel of the content images.
+            style_maps: From :meth:`encode`, for style images ``(B, 3, Hs, Ws)``.
+            content_labels: Integers ``(B, H, W)``, one for each pixel of the content images.
             style_labels: Integers ``(B, Hs, Ws)``.
             size: Height and width of the content images.
-            alpha: Strength of the style, 0 to 1.
+            alpha: Style strength in [0, 1].
 
         Returns:
             Images ``(B, 3, *size)``, not clamped.
 
         Raises:
-            ValueError: If labels are not of the size of their images.
+            ValueError: If labels are not integers of the size of their images.
         """
         (content,) = content_features
         content_labels = labels_of_maps(content_labels, content)
@@ -121,37 +130,40 @@ class CAPVSTNet(StyleTransferNetwork):
 
 
 class CAPVSTNetPhotorealistic(CAPVSTNet):
-    """CAP-VSTNet for photographs: 32 maps at the image's size."""
+    """CAP-VSTNet for photographs: 32 channels at full resolution."""
 
     def __init__(self) -> None:
         super().__init__(spreads=2)
 
 
 class CAPVSTNetArtistic(CAPVSTNet):
-    """CAP-VSTNet for paintings: 128 maps at half of the image's sides."""
+    """CAP-VSTNet for artistic styles: 128 channels at half of the image's sides."""
 
     def __init__(self) -> None:
         super().__init__(spreads=1)
 
 
 def labels_of_maps(labels: Tensor, maps: Tensor) -> Tensor:
-    """The label of every position of maps ``(B, C, h, w)``, ``(B, h, w)``.
+    """Downsample labels to the positions of the features.
 
     Args:
-        labels: Integers ``(B, H, W)``, one for every pixel of the images that the maps are of.
-        maps: From :meth:`CAPVSTNet.encode`.
+        labels: Integers ``(B, H, W)``, one for each pixel of the encoded images.
+        maps: Features ``(B, C, h, w)`` from :meth:`CAPVSTNet.encode`.
+
+    Returns:
+        Labels ``(B, h, w)``, as float64.
 
     Raises:
-        ValueError: If the maps are of other images.
+        ValueError: If the labels are not integers or do not fit the features.
     """
-    as_images = labels[:, None].double()  # torch reflects no integers
+    as_images = labels[:, None].double()  # torch has no reflection padding of integers
     extended = extend_to_multiple(as_images, REDUCTION)[:, 0]
     stride = max(1, extended.shape[-1] // maps.shape[-1])
     reduced = extended[:, ::stride, ::stride]
     if labels.is_floating_point() or reduced.shape != (len(maps), *maps.shape[2:]):
         raise ValueError(
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}; they must be integers, "
-            "(B, H, W), one for every pixel of the images"
+            "(B, H, W), one for each pixel of the images"
         )
     return reduced
 
@@ -159,16 +171,16 @@ def labels_of_maps(labels: Tensor, maps: Tensor) -> Tensor:
 def recolour_regions(
     content: Tensor, style: Tensor, content_labels: Tensor, style_labels: Tensor
 ) -> Tensor:
-    """Give every region of content maps the means and the covariance of the style's region.
+    """Apply cWCT to each region of the content with the style's region of the same label.
 
     Args:
-        content: Maps of one image ``(C, H, W)``.
-        style: Maps of one image ``(C, Hs, Ws)``.
+        content: Content features of one image ``(C, H, W)``.
+        style: Style features of one image ``(C, Hs, Ws)``.
         content_labels: ``(H, W)``.
         style_labels: ``(Hs, Ws)``.
 
     Returns:
-        Maps ``(C, H, W)``.
+        Features ``(C, H, W)``.
     """
     result = content.clone()
     for label in content_labels.unique():

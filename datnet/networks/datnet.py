@@ -1,13 +1,13 @@
 """DatNet: artistic style transfer with dual attention and a content restoration loss (2025).
 
-A frozen VGG encodes both images. Channel attention (ECA) re-weights the features of all levels,
-spatial attention (AdaAttN) fuses content and style at relu3_1, relu4_1 and relu5_1, and a decoder
-paints the result. Of the ablation's variants spatial has neither channel attention nor restoration
-loss, dual no restoration loss, full both.
+A frozen VGG encodes content and style. Channel attention (ECA) re-weights the features of all five
+levels, spatial attention (AdaAttN) fuses content and style at relu3_1, relu4_1 and relu5_1, and a
+decoder generates the image. Variants of the ablation study: ``spatial`` has neither channel
+attention nor the restoration loss, ``dual`` has channel attention, ``full`` has both.
 
-A fact worth knowing: ECA scales a channel by a positive number and normalisation divides it out
-again, so in queries, keys and content the gate cancels; channel attention acts through the values
-of the style almost alone. That is the paper's design, and ours follows it.
+Note: ECA multiplies a channel by a positive number, and mean–std normalization divides it out
+again. In the queries, the keys and the content the gates cancel, so channel attention acts almost
+only through the style's values. This follows from the paper's design, which is kept here.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from datnet.networks.vgg import CHANNELS, VggEncoder
 
 
 class DatNet(EncoderDecoderNetwork):
-    """The network of the paper; without channel attention it is AdaAttN.
+    """DatNet; without channel attention it is AdaAttN.
 
     Args:
         encoder: The frozen encoder.
-        channel_attention: Whether ECA re-weights the encoder's features. Without it the modules
-            are absent, not skipped, so parameter counts are those of the variant.
-        resize: How attention keys shrink shallow features, also those of the local feature loss:
-            "bilinear" (paper) or "nearest" (AdaAttN's code).
-        max_style_positions: Style positions that attention sees in training at most.
-        relu3_fusion: One more 1 × 1 convolution where relu3_1 joins the decoder, see
+        channel_attention: Whether ECA re-weights the encoder features. Without it the modules are
+            absent, so parameter counts are those of the variant.
+        resize: Downsampling of shallow features in the attention keys, also for the local feature
+            loss: "bilinear" (paper) or "nearest" (AdaAttN's code).
+        max_style_positions: Maximum number of style positions that attention uses in training.
+        relu3_fusion: Adds a 1 × 1 convolution at the skip connection from relu3_1, see
             :class:`~datnet.networks.decoder.SkipDecoder`.
-        identity_start: Whether training begins with attention that compares the features
-            themselves, see :meth:`AdaptiveAttentionNorm.start_with_features`, instead of random
-            projections. Not in the paper; of few steps datnet_full learns more so.
-        open_gates: Whether channel attention begins with gates of nearly 1 instead of random ones,
-            see :meth:`EfficientChannelAttention.start_open`. Not in the paper; for weights that
-            come from a network without channel attention.
+        identity_start: Whether query, key and value start as the identity, see
+            :meth:`AdaptiveAttentionNorm.start_with_features`, instead of random projections. Not in
+            the paper; in short trainings datnet_full learns more with it.
+        open_gates: Whether the channel attention's gates start close to 1 instead of random, see
+            :meth:`EfficientChannelAttention.start_open`. Not in the paper; for weights from a
+            network without channel attention.
     """
 
     attention_parts = ("attention3", "attention4", "attention5", "channel_attention")
@@ -88,27 +88,27 @@ class DatNet(EncoderDecoderNetwork):
                 gate.start_open()
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """What attention works on, see :meth:`transfer_inputs`."""
+        """Features and attention keys of levels 3, 4 and 5, see :meth:`transfer_inputs`."""
         return self.transfer_inputs(self.encoder.levels(images), images.shape[2:])
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """Content and style are encoded alike."""
+        """Features and attention keys; content and style are encoded in the same way."""
         return self.encode_content(images)
 
     def transfer_inputs(
         self, features: Iterable[Tensor], image_size: Sequence[int]
     ) -> list[Tensor]:
-        """Channel attention on all five levels, then the features and keys of levels 3, 4 and 5.
+        """Channel attention on all levels; features and attention keys of levels 3, 4 and 5.
 
         Args:
-            features: Maps of relu1_1 … relu5_1.
+            features: Encoder features relu1_1 … relu5_1.
             image_size: Height and width of the images.
 
         Returns:
             relu3_1 and its key, relu4_1 and its key, relu5_1 and its key, each ``(B, C, H, W)``.
         """
         sizes, (height, width) = {}, image_size
-        for level in (2, 3, 4, 5):  # the encoder rounds odd sides up when it halves them
+        for level in (2, 3, 4, 5):  # ceil-mode pooling rounds up
             height, width = (height - 1) // 2 + 1, (width - 1) // 2 + 1
             if level > 2:
                 sizes[level] = height, width
@@ -119,14 +119,14 @@ class DatNet(EncoderDecoderNetwork):
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Spatial attention at three levels.
+        """Spatial attention at three levels; levels 4 and 5 are merged.
 
         Args:
             content_features: From :meth:`encode_content` or :meth:`transfer_inputs`.
-            style_features: Likewise.
+            style_features: From :meth:`encode_style` or :meth:`transfer_inputs`.
 
         Returns:
-            Level 3, ``(B, 256, H/4, W/4)``, and levels 4 and 5 merged, ``(B, 512, H/8, W/8)``.
+            Level 3, ``(B, 256, H/4, W/4)``, and the merged levels 4 and 5, ``(B, 512, H/8, W/8)``.
         """
         content3, content3_key, content4, content4_key, content5, content5_key = content_features
         style3, style3_key, style4, style4_key, style5, style5_key = style_features
@@ -136,6 +136,6 @@ class DatNet(EncoderDecoderNetwork):
         return [level3, self.merge(merge_levels(level4, level5))]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from the fused features of level 3 and of levels 4 and 5."""
+        """Decode the merged levels 4 and 5 to images, with level 3 as skip connection."""
         level3, level4_and_5 = fused
         return self.decoder(level4_and_5, level3)

@@ -1,7 +1,7 @@
-"""Decoders: from relu4_1 features back to images, the encoder mirrored.
+"""Decoders from relu4_1 features to images, mirroring the VGG encoder.
 
-Every convolution is 3 × 3 with reflection padding and a ReLU behind it, save the last, which is
-linear. Maps are enlarged by repeating pixels (nearest), which leaves no checkerboard.
+All convolutions are 3 × 3 with reflection padding and followed by a ReLU, except the last, which is
+linear. Nearest-neighbor upsampling avoids checkerboard artifacts.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from datnet.networks.ops.strips import in_strips
 
 
 def relu() -> nn.ReLU:
-    """A ReLU that overwrites what a convolution has made, which no backward pass needs."""
+    """In-place ReLU; the backward pass does not need the convolution's output."""
     return nn.ReLU(inplace=True)
 
 
 def enlarge() -> nn.Upsample:
-    """Repeat every pixel 2 × 2 times."""
+    """Nearest-neighbor upsampling by 2."""
     return nn.Upsample(scale_factor=2, mode="nearest")
 
 
@@ -41,10 +41,19 @@ def _relu3_to_image(in_channels: int) -> list[nn.Module]:
 
 
 def _paint_in_strips(paint: Callable[..., Tensor], fused: Tensor, *skip: Tensor) -> Tensor:
-    """Large images strip by strip, see :func:`~datnet.networks.ops.strips.in_strips`.
+    """Decode in strips if images are large, see :func:`~datnet.networks.ops.strips.in_strips`.
 
-    A row at an eighth of the size depends on 3.75 rows above and below it: one convolution there,
-    four at a quarter, two at a half, two at full size. The largest map has 64 channels.
+    The receptive field of an output row is 3.75 rows above and below at 1/8 resolution: one
+    convolution at 1/8, four at 1/4, two at 1/2, two at full resolution. The largest map has 64
+    channels.
+
+    Args:
+        paint: The decoder.
+        fused: Fused features ``(B, 512, H/8, W/8)``.
+        skip: Features for skip connections at 1/4 resolution.
+
+    Returns:
+        Images ``(B, 3, H, W)``.
     """
     return in_strips(
         paint,
@@ -57,7 +66,7 @@ def _paint_in_strips(paint: Callable[..., Tensor], fused: Tensor, *skip: Tensor)
 
 
 class Decoder(nn.Sequential):
-    """The decoder of AdaIN, SANet and their descendants: ``(B, 512, H/8, W/8)`` to images.
+    """The decoder of AdaIN, SANet, MANet, MCCNet and StyTr²: ``(B, 512, H/8, W/8)`` to images.
 
     Source: AdaIN (Huang and Belongie, ICCV 2017). 3 505 219 parameters.
     """
@@ -66,19 +75,20 @@ class Decoder(nn.Sequential):
         super().__init__(Convolution(512, 256), relu(), enlarge(), *_relu3_to_image(256))
 
     def forward(self, fused: Tensor) -> Tensor:
-        """Paint images, not clamped, large ones in strips."""
+        """Decode ``(B, 512, H/8, W/8)`` to images ``(B, 3, H, W)``, not clamped."""
         return _paint_in_strips(super().forward, fused)
 
 
 class SkipDecoder(nn.Module):
-    """The decoder of AdaAttN and DatNet, where fused relu3_1 features join after the first step.
+    """The decoder of AdaAttN and DatNet, with a skip connection at relu3_1.
 
-    Source: AdaAttN (Liu et al., ICCV 2021). 4 095 043 parameters.
+    The fused relu3_1 features are concatenated after the first upsampling. Source: AdaAttN (Liu et
+    al., ICCV 2021). 4 095 043 parameters.
 
     Args:
-        relu3_fusion: Whether a 1 × 1 convolution adds what both inputs say to the skip before they
-            are joined. DatNet's text does not describe it, but with it and VGG-19 the network has
-            the 26.71 M parameters of the paper's Table 2.
+        relu3_fusion: Whether a 1 × 1 convolution of both inputs is added to the skip features
+            before the concatenation. DatNet's text does not describe it, but with it and VGG-19 the
+            network has the 26.71 M parameters of the paper's Table 2.
     """
 
     def __init__(self, relu3_fusion: bool = False) -> None:
@@ -88,10 +98,10 @@ class SkipDecoder(nn.Module):
         self.to_image = nn.Sequential(*_relu3_to_image(512))
 
     def forward(self, fused: Tensor, skip: Tensor) -> Tensor:
-        """Paint images.
+        """Decode fused features to images.
 
         Args:
-            fused: Fused features of levels 4 and 5, ``(B, 512, H/8, W/8)``.
+            fused: Merged features of levels 4 and 5, ``(B, 512, H/8, W/8)``.
             skip: Fused features of level 3, ``(B, 256, H/4, W/4)``.
 
         Returns:

@@ -1,7 +1,7 @@
-"""Reversible networks in the manner of Glow (Kingma and Dhariwal, NeurIPS 2018, arXiv 1807.03039).
+"""Normalizing flow in the style of Glow (Kingma and Dhariwal, NeurIPS 2018, arXiv 1807.03039).
 
-Every layer has an exact :meth:`inverse`; nothing is lost but rounding. Determinants, which training
-by likelihood would need, are not computed.
+Each layer has an exact :meth:`inverse`, up to rounding. Log-determinants, which only likelihood
+training needs, are not computed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 SMALLEST_DEVIATION = 1e-3
-"""A channel that varies less than this over the first batch is not scaled by :class:`ActNorm`."""
+""":class:`ActNorm` does not scale channels with a smaller standard deviation in the first batch."""
 
 
 def mean_over_processes(values: Tensor) -> Tensor:
-    """The mean of what all training processes pass; the values themselves if there is one."""
+    """Mean over all training processes; the values themselves if there is only one process."""
     if distributed.is_available() and distributed.is_initialized():
         values = values.clone()
         distributed.all_reduce(values)
@@ -24,17 +24,18 @@ def mean_over_processes(values: Tensor) -> Tensor:
 
 
 class ActNorm(nn.Module):
-    """One shift and one factor per channel, ``y = scale · (x + loc)``.
+    """Activation normalization: a shift and a scale per channel, ``y = scale · (x + loc)``.
 
-    The first batch that is seen in training mode sets them so that every channel of the output has
-    mean 0 and variance 1; from then on they are ordinary parameters. Before that the layer changes
-    nothing. ``initialized`` is part of the state, so a trained layer that is loaded stays as it is.
+    Data-dependent initialization: the first batch in training mode sets both so that each channel
+    of the output has mean 0 and variance 1. After that they are ordinary parameters. Before it the
+    layer is the identity. ``initialized`` is part of the state dict, so a loaded trained layer is
+    not initialized again.
 
-    All processes of a distributed training take the moments of all their batches together:
-    parameters are only ever synchronised through gradients, so what differs once differs for ever.
+    In distributed training the statistics are those of the batches of all processes: only gradients
+    are synchronized, so parameters that differ once would always differ.
 
-    A channel that is constant over the batch keeps a ``scale`` of 1. The published ``1 / (std +
-    1e-6)`` makes a million of it, and infinity of sixteen such layers one after the other.
+    A channel that is constant over the batch keeps a ``scale`` of 1. The published
+    ``1 / (std + 1e-6)`` would be a million, and infinite over sixteen layers.
 
     Args:
         channels: Channels of input and output.
@@ -50,7 +51,7 @@ class ActNorm(nn.Module):
 
     @torch.no_grad()
     def initialize(self, features: Tensor) -> None:
-        """Set the parameters from ``(B, C, H, W)``, equally large in all processes."""
+        """Set the parameters from ``(B, C, H, W)``, of the same size in all processes."""
         mean = mean_over_processes(features.mean((0, 2, 3), keepdim=True))
         variance = mean_over_processes((features - mean).square().mean((0, 2, 3), keepdim=True))
         deviation = variance.sqrt()
@@ -59,25 +60,26 @@ class ActNorm(nn.Module):
         self.initialized.fill_(True)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalise ``(B, C, H, W)``."""
+        """Normalize ``(B, C, H, W)``."""
         if self.training and not self.initialized:
             self.initialize(features)
         return self.scale * (features + self.loc)
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         return features / self.scale - self.loc
 
 
 class InvertibleMixing(nn.Module):
-    """Glow's invertible 1 × 1 convolution: one square matrix mixes the channels of every position.
+    """Invertible 1 × 1 convolution of Glow, LU-parametrized: one matrix mixes the channels.
 
     The matrix is ``P (L + I) (U + diag(sign · exp(log_diagonal)))`` with a fixed permutation P and
-    fixed signs, so it stays invertible whatever the training does. It starts as a random rotation.
+    fixed signs, so it stays invertible during training. It is initialized as a random rotation.
 
-    It is applied as a matrix product, not as a convolution: on recent GPUs torch lets convolutions
-    round their inputs to 10 bits (TF32). Sixteen such layers and their inverses would return an
-    image to 0.01 only; couplings, which subtract what they added, bear it.
+    It is computed as a matrix product, not as a convolution: on recent GPUs torch may round the
+    inputs of convolutions to 10 bits (TF32). Sixteen such layers and their inverses would
+    reconstruct an image to 0.01 only. The coupling layers tolerate it, since they subtract exactly
+    what they added.
 
     Args:
         channels: Channels of input and output.
@@ -93,13 +95,13 @@ class InvertibleMixing(nn.Module):
         diagonal = upper.diagonal()
         self.register_buffer("permutation", permutation)
         self.register_buffer("sign", diagonal.sign())
-        # Whole matrices, as published, of which only the parts beside the diagonal count.
+        # Full matrices, as published; only the parts below and above the diagonal are used.
         self.lower = nn.Parameter(lower)
         self.upper = nn.Parameter(upper)
         self.log_diagonal = nn.Parameter(diagonal.abs().log())
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """The lower triangular factor, which has a diagonal of ones, and the upper one."""
+        """The unit lower triangular factor and the upper triangular factor."""
         ones = torch.ones_like(self.log_diagonal)
         return (
             self.lower.tril(-1) + ones.diag(),
@@ -112,7 +114,7 @@ class InvertibleMixing(nn.Module):
         return self.permutation @ lower @ upper
 
     def inverse_matrix(self) -> Tensor:
-        """Its inverse: two triangular systems of C equations, solved once for all positions."""
+        """The inverse matrix ``(C, C)``, from two triangular systems."""
         lower, upper = self.factors()
         half = torch.linalg.solve_triangular(
             lower, self.permutation.mT, upper=False, unitriangular=True
@@ -124,17 +126,25 @@ class InvertibleMixing(nn.Module):
         return mix_channels(self.matrix(), features)
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         return mix_channels(self.inverse_matrix(), features)
 
 
 def mix_channels(matrix: Tensor, features: Tensor) -> Tensor:
-    """Multiply the channels of every position of ``(B, C, H, W)`` by a matrix ``(C, C)``."""
+    """Multiply the channels at each position by a matrix.
+
+    Args:
+        matrix: ``(C, C)``.
+        features: ``(B, C, H, W)``.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
     return (matrix @ features.flatten(2)).view(features.shape)
 
 
 class FixedMixing(nn.Module):
-    """A trained :class:`InvertibleMixing` with both of its matrices computed once, for export.
+    """A trained :class:`InvertibleMixing` with precomputed matrix and inverse, for export.
 
     Args:
         mixing: The trained layer.
@@ -153,14 +163,14 @@ class FixedMixing(nn.Module):
         return mix_channels(self.matrix, features)
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         return mix_channels(self.inverse_matrix, features)
 
 
 class ZeroConvolution(nn.Module):
-    """A 3 × 3 convolution that starts at zero, times a learned ``exp(3 · scale)`` per channel.
+    """Zero-initialized 3 × 3 convolution, scaled by a learned ``exp(3 · scale)`` per channel.
 
-    It sees where an image ends, since the border is filled with ones.
+    The padding has the constant value 1, so the layer can detect the image border.
 
     Args:
         in_channels: Channels of the input.
@@ -181,7 +191,7 @@ class ZeroConvolution(nn.Module):
 
 
 class AdditiveCoupling(nn.Module):
-    """The second half of the channels is shifted by what a small network sees in the first half.
+    """Additive coupling: a small network of one half of the channels shifts the other half.
 
     Args:
         channels: Channels of input and output, an even number.
@@ -204,18 +214,18 @@ class AdditiveCoupling(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Shift the second half of ``(B, C, H, W)``."""
+        """Shift the second half of the channels of ``(B, C, H, W)``."""
         kept, shifted = features.chunk(2, dim=1)
         return torch.cat([kept, shifted + self.shift(kept)], dim=1)
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         kept, shifted = features.chunk(2, dim=1)
         return torch.cat([kept, shifted - self.shift(kept)], dim=1)
 
 
 class FlowStep(nn.Module):
-    """One step of Glow: normalise, mix the channels, shift one half by the other.
+    """One step of flow: ActNorm, invertible 1 × 1 convolution, additive coupling.
 
     Args:
         channels: Channels of input and output, an even number.
@@ -232,12 +242,12 @@ class FlowStep(nn.Module):
         return self.coupling(self.mixing(self.norm(features)))
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         return self.norm.inverse(self.mixing.inverse(self.coupling.inverse(features)))
 
 
 class FlowBlock(nn.Module):
-    """Squares of 2 × 2 positions become channels, then some steps follow.
+    """Squeeze (2 × 2 positions become channels), then several steps of flow.
 
     Args:
         channels: Channels of the input; the output has four times as many.
@@ -256,26 +266,26 @@ class FlowBlock(nn.Module):
         return features
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         for step in reversed(self.steps):
             features = step.inverse(features)  # type: ignore[operator]
         return F.pixel_shuffle(features, 2)
 
 
 class Flow(nn.Module):
-    """Blocks one after the other; unlike in Glow all channels go through all of them.
+    """A sequence of flow blocks, without Glow's multi-scale split.
 
     Args:
         channels: Channels of the input.
         blocks: Number of blocks; each halves the sides.
-        steps: Steps per block.
+        steps: Steps of flow per block.
     """
 
     def __init__(self, channels: int = 3, blocks: int = 2, steps: int = 8) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(FlowBlock(channels * 4**i, steps) for i in range(blocks))
         self.reduction = 2**blocks
-        """What sides of the input must be a multiple of, and by how much they shrink."""
+        """Sides of the input must be multiples of this; the output is smaller by this factor."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Transform ``(B, C, H, W)`` to ``(B, C · r², H/r, W/r)`` with r the ``reduction``."""
@@ -284,7 +294,7 @@ class Flow(nn.Module):
         return features
 
     def inverse(self, features: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         for block in reversed(self.blocks):
             features = block.inverse(features)  # type: ignore[operator]
         return features

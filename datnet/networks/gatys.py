@@ -1,7 +1,7 @@
 """Gatys' method: Image Style Transfer Using Convolutional Neural Networks.
 
-Leon A. Gatys, Alexander S. Ecker and Matthias Bethge, CVPR 2016. No network paints: the pixels
-themselves are optimised for every pair of pictures.
+Leon A. Gatys, Alexander S. Ecker and Matthias Bethge, CVPR 2016. No network generates the image:
+its pixels are optimized for each content–style pair.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from datnet.networks.vgg import CHANNELS, VggEncoder
 STEPS = 300
 
 STYLE_WEIGHT = 1e6
-"""Divided by C² at a level of C channels, beside 1 for the content.
+"""Weight of the style loss relative to the content loss; divided by C² at a level of C channels.
 
-The published code has 1e3, with Caffe's VGG-19 on pixel values up to 255. Activations s times as
-large make the style loss s⁴ and the content loss s² times as large; with s² = 1000 losses begin and
-end where those of the published code do.
+The published code uses 1e3, with Caffe's VGG-19 on pixel values up to 255. Activations scaled by s
+scale the style loss by s⁴ and the content loss by s². With s² = 1000 the losses start and end where
+those of the published code do.
 """
 
 HISTORY = 20
-"""How many earlier steps L-BFGS remembers; each is two pictures in memory."""
+"""History size of L-BFGS; each step takes the memory of two images."""
 
 
 class Gatys(OptimisationMethod):
-    """The picture with the content's features at relu4_2 and the style's Gram matrices.
+    """Optimize an image for the content's features at relu4_2 and the style's Gram matrices.
 
-    The content's loss is the squared error of relu4_2, the style's that of the Gram matrices of
-    relu1_1 to relu5_1, each with the weight of the authors' code. L-BFGS starts at the content, so
-    that nothing is random. It works in float32, under autocast too.
+    The content loss is the mean squared error at relu4_2, the style loss that of the Gram matrices
+    of relu1_1 … relu5_1, with the relative weights of the authors' code. L-BFGS starts from the
+    content image, so nothing is random. The computation is in float32, also under autocast.
 
-    Between the ``alpha`` of 0 and 1 the Gram matrices to be reached lie between the content's own
-    and the style's; at 0 the result is the content. A batch is painted one picture after the other.
+    For ``alpha`` between 0 and 1 the target Gram matrices are interpolated between the content's
+    and the style's; with 0 the result is the content. The images of a batch are optimized one after
+    the other.
 
     Args:
         encoder: The frozen encoder, VGG-19 in the paper.
-        steps: How many steps a painting takes; the authors' code takes 500.
+        steps: Optimization steps per image; the authors' code uses 500.
         style_weight: See :data:`STYLE_WEIGHT`.
     """
 
@@ -54,7 +55,14 @@ class Gatys(OptimisationMethod):
         self.style_weight = style_weight
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The maps of relu4_2, and the Gram matrices of relu1_1 … relu5_1, of images."""
+        """Features and Gram matrices of images.
+
+        Args:
+            images: ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            Features of relu4_2, and the Gram matrices of relu1_1 … relu5_1.
+        """
         maps, grams = images, []
         with torch.autocast(images.device.type, enabled=False):
             for stage in self.encoder.stages[:4]:
@@ -66,7 +74,7 @@ class Gatys(OptimisationMethod):
         return relu4_2, grams
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """[images, maps of relu4_2, Gram matrices of relu1_1 … relu5_1]."""
+        """[images, relu4_2, Gram matrices of relu1_1 … relu5_1]."""
         relu4_2, grams = self.encode(images)
         return [images, relu4_2, *grams]
 
@@ -83,7 +91,7 @@ class Gatys(OptimisationMethod):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
         The Gram matrices of all styles are averaged.
         """
@@ -99,18 +107,18 @@ class Gatys(OptimisationMethod):
         return torch.cat(paintings)
 
     def optimise(self, content: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:
-        """Change a picture until its features are the given ones.
+        """Optimize the pixels of an image for target features.
 
         Args:
-            content: Where to start, ``(1, 3, H, W)``.
-            relu4_2: Maps to be reached.
-            grams: Gram matrices to be reached.
+            content: The initial image, ``(1, 3, H, W)``.
+            relu4_2: Target features of relu4_2.
+            grams: Target Gram matrices of relu1_1 … relu5_1.
 
         Returns:
             ``(1, 3, H, W)``, not clamped.
         """
-        # Who paints has switched gradients off, perhaps by inference mode, whose tensors never
-        # get any; copies made outside of it do.
+        # The caller has disabled gradients, perhaps by inference mode, whose tensors never get
+        # gradients; clones made outside of it do.
         with torch.inference_mode(False), torch.enable_grad():
             picture = content.detach().float().clone().requires_grad_()
             targets = [target.detach().clone() for target in (relu4_2, *grams)]
@@ -123,7 +131,7 @@ class Gatys(OptimisationMethod):
                 history_size=HISTORY,
                 line_search_fn="strong_wolfe",
             )
-            # Where no one watches, no bar.
+            # disable=None: no progress bar without a terminal.
             with tqdm(total=self.steps, unit="step", leave=False, disable=None) as bar:
 
                 def evaluate() -> Tensor:
@@ -137,7 +145,16 @@ class Gatys(OptimisationMethod):
         return picture.detach()
 
     def loss(self, picture: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:
-        """The weighted sum of the content's and the style's loss."""
+        """Weighted sum of content and style loss.
+
+        Args:
+            picture: The image being optimized, ``(B, 3, H, W)``.
+            relu4_2: Target features of relu4_2.
+            grams: Target Gram matrices of relu1_1 … relu5_1.
+
+        Returns:
+            A scalar.
+        """
         own_relu4_2, own_grams = self.encode(picture)
         content = mse_loss(own_relu4_2, relu4_2)
         style = sum(
@@ -148,6 +165,13 @@ class Gatys(OptimisationMethod):
 
 
 def gram_matrix(maps: Tensor) -> Tensor:
-    """Mean products of all pairs of channels, ``(B, C, H, W)`` to ``(B, C, C)``."""
+    """Gram matrix of the channels, divided by the number of positions.
+
+    Args:
+        maps: ``(B, C, H, W)``.
+
+    Returns:
+        ``(B, C, C)``.
+    """
     flat = maps.flatten(2)
     return flat @ flat.mT / flat.shape[2]

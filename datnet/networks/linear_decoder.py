@@ -1,7 +1,8 @@
-"""Decoders that are found in closed form: the linear map that undoes a level of VGG best.
+"""Decoders in closed form: the least-squares linear inverse of one VGG level.
 
-A level is a few convolutions with ReLUs and a pooling. No linear map undoes them, but the one with
-the smallest squared error over photographs is known without training, by least squares.
+A VGG level is a few convolutions with ReLUs and a pooling. No linear map inverts it, but the one
+with the smallest squared error over photographs is the solution of a least-squares problem, so it
+needs no training.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ from datnet.networks.ops.convolution import Convolution, reflect_border
 KERNEL = 3
 
 RIDGE = 1e-3
-"""Added to the covariance of the inputs, times its mean variance. Pictures of photographs that were
-not fitted come out alike from 1e-3 to 1e-6."""
+"""Ridge of the least squares, relative to the mean variance of the inputs.
+
+From 1e-3 to 1e-6, images reconstructed from other photographs look the same.
+"""
 
 
 class LinearDecoder(nn.Module):
-    """From the maps of one level of the encoder back to those of the level before it.
+    """From the features of one encoder level back to those of the level before it.
 
-    A 3 × 3 convolution makes every square of 2 × 2 positions of the larger map from the positions
-    around it in the smaller one.
+    A 3 × 3 convolution predicts each 2 × 2 square of the larger map from the neighborhood in the
+    smaller one (sub-pixel convolution).
 
     Args:
-        in_channels: Of the level.
-        out_channels: Of the level before it, or 3 for the image.
-        enlarge: Whether the level before it has twice the sides; else both have the same size.
+        in_channels: Channels of the level.
+        out_channels: Channels of the level before it, or 3 for the image.
+        enlarge: Whether the level before it has twice the sides; otherwise both have the same size.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, enlarge: bool) -> None:
@@ -37,15 +40,15 @@ class LinearDecoder(nn.Module):
         self.convolution = Convolution(in_channels, out_channels * self.enlargement**2, KERNEL)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Maps ``(B, C, H, W)`` to ``(B, C', H, W)`` or ``(B, C', 2H, 2W)``."""
+        """Decode ``(B, C, H, W)`` to ``(B, C', H, W)`` or ``(B, C', 2H, 2W)``."""
         return F.pixel_shuffle(self.convolution(features), self.enlargement)
 
 
 class LeastSquares:
-    """The sums from which the best :class:`LinearDecoder` follows.
+    """Accumulates the normal equations of a :class:`LinearDecoder`.
 
     Args:
-        decoder: Gets its weights by :meth:`solve`.
+        decoder: Its weights are set by :meth:`solve`.
     """
 
     def __init__(self, decoder: LinearDecoder) -> None:
@@ -56,12 +59,12 @@ class LeastSquares:
         self.targets = torch.zeros(inputs, convolution.out_channels)
 
     def add(self, features: Tensor, target: Tensor, positions: Tensor) -> None:
-        """Take in what the decoder is to make of some positions of a picture.
+        """Add some positions of one image to the normal equations.
 
         Args:
-            features: Maps of a level, ``(1, C, H, W)``.
-            target: Maps of the level before it, ``(1, C', H, W)`` or ``(1, C', 2H, 2W)``.
-            positions: Numbers of positions of ``features``, row by row, ``(N,)``.
+            features: Features of a level, ``(1, C, H, W)``.
+            target: Features of the level before it, ``(1, C', H, W)`` or ``(1, C', 2H, 2W)``.
+            positions: Indices of positions of ``features``, in row-major order, ``(N,)``.
         """
         row, column = positions // features.shape[3], positions % features.shape[3]
         padded = reflect_border(features)[0]
@@ -77,7 +80,7 @@ class LeastSquares:
         self.targets += inputs @ squares.T
 
     def solve(self) -> None:
-        """Give the decoder the weights with the smallest squared error."""
+        """Set the decoder's weights to the least-squares solution."""
         products = self.products.double()
         ridge = RIDGE * products.diagonal().mean() * torch.ones(len(products)).double()
         ridge[-1] = 0  # the bias is free

@@ -19,12 +19,12 @@ from datnet.networks.vgg import VggEncoder
 
 
 class ChannelSelfAttention(nn.Module):
-    """Rearrange the channels of style features by their likeness to each other and add them.
+    """Channel-wise self-attention of style features, with a residual connection.
 
-    Not :class:`~datnet.networks.sanet.StyleAttention` turned round: here the query and the key see
-    the features as they are and the value sees them normalised, and the weights are transposed
-    behind the softmax. They compare sums over all positions without a scale, so for a large image
-    the softmax picks single channels.
+    Not a transposed :class:`~datnet.networks.sanet.StyleAttention`: here query and key take the
+    features as they are, the value takes the normalized features, and the attention map is
+    transposed after the softmax. The logits are sums over all positions without scaling, so for
+    large images the attention is nearly one-hot.
 
     Args:
         channels: Channels of the features.
@@ -39,7 +39,7 @@ class ChannelSelfAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Attend among the channels of ``(B, C, H, W)``: ``(B, C, H, W)``."""
-        # Products summed over thousands of positions reach the thousands: 16 bits are not enough.
+        # Logits summed over thousands of positions reach the thousands: 16 bits are not enough.
         with torch.autocast(features.device.type, enabled=False):
             features = full_precision(features)
             query = self.query(features).flatten(2)
@@ -51,21 +51,21 @@ class ChannelSelfAttention(nn.Module):
 
 
 class MANet(EncoderDecoderNetwork):
-    """Three attentions at relu4_1: in the content, in the style, and between the two.
+    """Self-attention in the content, self-attention in the style, and co-adaptation, at relu4_1.
 
-    They differ in what they normalise and over what they attend:
+    The three attentions differ in their normalization and in the dimension that they attend over:
 
     =============  =========  =============  ==========  ===================
-    adaptation     attention  query and key  value       added to
+    adaptation     attention  query and key  value       residual
     =============  =========  =============  ==========  ===================
-    content        positions  normalised     as it is    the content
-    style          channels   as they are    normalised  the style
-    co-adaptation  positions  normalised     as it is    the adapted content
+    content        positions  normalized     as it is    the content
+    style          channels   as they are    normalized  the style
+    co-adaptation  positions  normalized     as it is    the adapted content
     =============  =========  =============  ==========  ===================
 
-    Any size works. The published scripts always resize to 512 × 512, and their network encodes up
-    to relu5_1, which the objective alone needs. Content is blended with its transfer to itself, as
-    published.
+    Any image size works. The published scripts always resize to 512 × 512, and their network
+    encodes up to relu5_1, which only the losses need. With ``alpha`` below 1 the content's transfer
+    to itself is blended in, as published.
 
     Args:
         encoder: The frozen encoder, used up to relu4_1.
@@ -85,11 +85,19 @@ class MANet(EncoderDecoderNetwork):
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Adapt content and style, then one to the other, ``[(B, 512, H/8, W/8)]``."""
+        """Content and style self-attention, then co-adaptation.
+
+        Args:
+            content_features: relu1_1 … relu4_1 of the content.
+            style_features: relu1_1 … relu4_1 of the style.
+
+        Returns:
+            ``[(B, 512, H/8, W/8)]``.
+        """
         content = self.content_adaptation(content_features[3], content_features[3])
         style = self.style_adaptation(style_features[3])
         return [self.co_adaptation(content, style)]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from the co-adapted features."""
+        """Decode the co-adapted features to images."""
         return self.decoder(fused[0])

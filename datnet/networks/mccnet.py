@@ -17,14 +17,15 @@ from datnet.networks.statistics import full_precision, normalize_channels
 from datnet.networks.vgg import VggEncoder
 
 SMALLEST_MEAN = 1e-5
-"""Smallest divisor in :func:`channel_gains`, above the rounding of a float32 mean."""
+"""Smallest divisor in :func:`channel_gains`, above the rounding error of a float32 mean."""
 
 
 def channel_gains(style: Tensor) -> Tensor:
-    """Sum of squares over sum, for every channel of projected style features.
+    """Sum of squares divided by the sum, for each channel of the projected style features.
 
-    The projection's input has mean 0, so a channel's mean is its bias ``b`` and the gain is
-    ``b + variance / b``. Near 0 the divisor keeps its sign and a magnitude of ``SMALLEST_MEAN``.
+    The input of the projection has mean 0, so the mean of a channel is its bias ``b``, and the gain
+    is ``b + variance / b``. Near 0 the divisor keeps its sign and a magnitude of at least
+    ``SMALLEST_MEAN``.
 
     Args:
         style: Projected style features ``(B, C, H, W)``.
@@ -40,12 +41,12 @@ def channel_gains(style: Tensor) -> Tensor:
 
 
 class ChannelCorrelation(nn.Module):
-    """Scale content channels by what all style channels say, and add them to the content.
+    """Scale content channels by gains from all style channels, with a residual connection.
 
-    The gains divide by the bias of ``style``: at 0 the published code gives NaN, and its biases
-    start within ±0.044, which makes gains of ±1000. Here they start at 1: default weights give
-    channels a variance of about 1/3, hence gains of about 4/3 that follow the variance one to one,
-    and a division by 0 is far away. The formula is the published one.
+    The gains contain a division by the bias of ``style``. In the published code a bias of 0 gives
+    NaN, and the biases start within ±0.044, which gives gains of ±1000. Here they start at 1: with
+    default weights the channels have a variance of about 1/3, so the gains are about 4/3, follow
+    the variance linearly, and stay far from a division by 0. The formula is the published one.
 
     Args:
         channels: Channels of the content and style features.
@@ -60,8 +61,16 @@ class ChannelCorrelation(nn.Module):
         self.style.bias = nn.Parameter(torch.ones(channels))
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Scale content ``(B, C, H, W)`` by the gains of style ``(B, C, Hs, Ws)``."""
-        # The variance around a mean, and gains that may be large, need more than 16 bits.
+        """Scale the content's channels by the style's gains.
+
+        Args:
+            content: Content features ``(B, C, H, W)``.
+            style: Style features ``(B, C, Hs, Ws)``, of any size.
+
+        Returns:
+            ``(B, C, H, W)``.
+        """
+        # The variance, and gains that may be large, need more than 16 bits.
         with torch.autocast(style.device.type, enabled=False):
             projected = self.style(normalize_channels(style))
             gains = self.mix(channel_gains(projected))[:, :, None, None]
@@ -69,13 +78,13 @@ class ChannelCorrelation(nn.Module):
 
 
 class MCCNet(EncoderDecoderNetwork):
-    """One gain per channel at relu4_1, computed from all channels of the style, and a decoder.
+    """Multi-channel correlation at relu4_1: one gain per channel from all style channels.
 
-    The published module has one more 1 × 1 convolution ``h`` of 262 656 parameters that nothing
-    uses; ours lacks it. Any size works. The published network encodes up to relu5_1, which the
-    objective alone needs, and enlarges the style so that its shorter side is as long as the
-    content's longer; the gains do not depend on the number of positions, and we leave sizes to the
-    caller.
+    The published module has an additional 1 × 1 convolution ``h`` of 262 656 parameters that is
+    never used; it is left out here. Any image size works. The published network encodes up to
+    relu5_1, which only the losses need, and resizes the style so that its shorter side equals the
+    content's longer side. The gains do not depend on the number of positions, so here the caller
+    chooses the sizes.
 
     Args:
         encoder: The frozen encoder, used up to relu4_1.
@@ -93,9 +102,17 @@ class MCCNet(EncoderDecoderNetwork):
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Content features with the style's gains, ``[(B, 512, H/8, W/8)]``."""
+        """Content features scaled by the style's gains.
+
+        Args:
+            content_features: relu1_1 … relu4_1 of the content.
+            style_features: relu1_1 … relu4_1 of the style.
+
+        Returns:
+            ``[(B, 512, H/8, W/8)]``.
+        """
         return [self.correlation(content_features[3], style_features[3])]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from the scaled features."""
+        """Decode the scaled features to images."""
         return self.decoder(fused[0])

@@ -17,16 +17,16 @@ from datnet.networks.ops.convolution import Convolution
 from datnet.networks.statistics import full_precision
 
 CHANNELS = 64
-"""Channels of both levels of features, at a quarter of the image's size."""
+"""Channels of both feature levels, at a quarter of the image's sides."""
 
 
 def enlarge() -> nn.Upsample:
-    """Double height and width, bilinear."""
+    """Bilinear upsampling by 2."""
     return nn.Upsample(scale_factor=2, mode="bilinear")
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions whose result is added to their input."""
+    """Two convolutions with a skip connection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
 
 
 class MicroEncoder(nn.Module):
-    """From images to two levels of features of the same size. 157 792 parameters."""
+    """Micro encoder: images to two feature levels of the same size. 157 792 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,10 +60,10 @@ class MicroEncoder(nn.Module):
 
 
 class Modulator(nn.Module):
-    """From style features to the signals that modulate the decoder's convolutions.
+    """Style features to the modulation signals of the decoder's convolutions.
 
-    A weight and a bias for every channel of each level: a depthwise convolution of the level,
-    averaged over its positions.
+    A weight and a bias per channel for each level: depthwise convolution and global average
+    pooling.
     """
 
     def __init__(self) -> None:
@@ -74,13 +74,21 @@ class Modulator(nn.Module):
         self.bias2 = Convolution(CHANNELS, CHANNELS, groups=CHANNELS)
 
     def forward(self, level1: Tensor, level2: Tensor) -> list[Tensor]:
-        """Make [weight 1, bias 1, weight 2, bias 2], each ``(B, 64, 1, 1)``, at least float32."""
+        """Compute the modulation signals.
+
+        Args:
+            level1: Style features ``(B, 64, Hs/4, Ws/4)``.
+            level2: Style features ``(B, 64, Hs/4, Ws/4)``.
+
+        Returns:
+            [weight 1, bias 1, weight 2, bias 2], each ``(B, 64, 1, 1)``, at least float32.
+        """
         maps = (self.weight1(level1), self.bias1(level1), self.weight2(level2), self.bias2(level2))
         return [full_precision(each).mean(dim=(2, 3), keepdim=True) for each in maps]
 
 
 class ModulatedBlock(nn.Module):
-    """A residual block whose convolutions the style's weight scales, with its bias as a skip."""
+    """Residual block with filter modulation: ``weight · conv(x) + bias · x``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,13 +96,22 @@ class ModulatedBlock(nn.Module):
         self.conv2 = Convolution(CHANNELS, CHANNELS)
 
     def forward(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Refine features ``(B, 64, H/4, W/4)`` by a weight and a bias ``(B, 64, 1, 1)``."""
+        """Refine features with the style's modulation signals.
+
+        Args:
+            features: ``(B, 64, H/4, W/4)``.
+            weight: ``(B, 64, 1, 1)``.
+            bias: ``(B, 64, 1, 1)``.
+
+        Returns:
+            ``(B, 64, H/4, W/4)``.
+        """
         inner = torch.relu(weight * self.conv1(features) + bias * features)
         return features + weight * self.conv2(inner) + bias * inner
 
 
 class MicroDecoder(nn.Module):
-    """From content features to images, modulated twice by the style, the deeper level first."""
+    """Micro decoder: AdaIN and filter modulation twice, the deeper level first, then upsampling."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,15 +133,15 @@ class MicroDecoder(nn.Module):
         styles: Sequence[Sequence[Tensor]],
         weights: Sequence[float | Tensor],
     ) -> Tensor:
-        """Paint images.
+        """Decode content features in the given styles.
 
         Args:
             content: Level 2 of the content images, ``(B, 64, H/4, W/4)``.
-            styles: One or more of :meth:`MicroAST.encode_style`.
-            weights: The share of every style; their sum is 1.
+            styles: One or more results of :meth:`MicroAST.encode_style`.
+            weights: Weight of each style; they sum to 1.
 
         Returns:
-            Images with sides of four times those of the features, not clamped.
+            Images with four times the sides of the features, not clamped.
         """
         levels1, levels2, *signals = zip(*styles, strict=True)
         weight1, bias1, weight2, bias2 = (weighted_sum(each, weights) for each in signals)
@@ -135,22 +152,32 @@ class MicroDecoder(nn.Module):
 
 
 def adapt(content: Tensor, styles: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tensor:
-    """Adaptive instance normalisation of content features to a mixture of styles.
+    """AdaIN of content features with a weighted mixture of styles.
 
-    AdaIN is linear in the style's mean and deviation, so this averages the styles' statistics.
+    AdaIN is linear in the style's mean and standard deviation, so this averages the styles'
+    statistics.
+
+    Args:
+        content: Content features ``(B, C, H, W)``.
+        styles: Style features ``(B, C, Hs, Ws)``, one tensor for each style.
+        weights: Weight of each style; they sum to 1.
+
+    Returns:
+        ``(B, C, H, W)``.
     """
     return weighted_sum([adaptive_instance_norm(content, style) for style in styles], weights)
 
 
 class MicroAST(StyleTransferNetwork):
-    """Two small encoders, a modulator and a small decoder, all trained; no VGG. 471 987 parameters.
+    """Two micro encoders, a modulator and a micro decoder, without VGG. 471 987 parameters.
 
-    The style acts on features (AdaIN) and on filters (modulation signals). Below an ``alpha`` of 1
-    the content is mixed in as one more style. The published code weakens AdaIN alone and leaves the
-    signals in full strength; with its weights every alpha between gives one flat colour.
+    All parts are trained. The style acts on features (AdaIN) and on filters (modulation signals).
+    With ``alpha`` below 1 the content is mixed in as one more style. The published code only
+    weakens AdaIN and keeps the modulation signals at full strength; with its weights every
+    ``alpha`` strictly between 0 and 1 gives one flat color.
 
-    Any size works: the published network gives images with sides of the next multiple of 4 and
-    more, here they are cropped to the content's size.
+    Any image size works. The output of the published network is rounded up to multiples of 4; here
+    it is cropped to the content's size.
     """
 
     def __init__(self) -> None:
@@ -163,7 +190,8 @@ class MicroAST(StyleTransferNetwork):
     def encode_content(self, images: Tensor) -> list[Tensor]:
         """[level 1, level 2, the images], the levels ``(B, 64, H/4, W/4)``.
 
-        Images are painted from level 2; they are their own style where ``alpha`` asks for that.
+        The decoder starts from level 2. For ``alpha`` below 1 the images are encoded as a style,
+        too.
         """
         return [*self.content_encoder(images), images]
 
@@ -183,11 +211,11 @@ class MicroAST(StyleTransferNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        The styles' channel statistics and their modulation signals are averaged.
+        The channel statistics and the modulation signals of all styles are averaged.
 
-        Pixel (0, 0) is the corner of every level, so what the crop cuts off lies at the right and
+        Pixel (0, 0) stays at the corner of each level, so the crop removes pixels on the right and
         at the bottom.
         """
         _, level2, images = content_features

@@ -19,7 +19,9 @@ from datnet.networks.vgg import VggEncoder
 
 
 class StyleAttention(nn.Module):
-    """Rearrange style features by their likeness to the content and add them to it, eq. (6).
+    """Style-attentional block, eq. (6), with a residual connection from the content.
+
+    Query from the normalized content, key from the normalized style, value from the style.
 
     Args:
         channels: Channels of the content and style features.
@@ -33,7 +35,15 @@ class StyleAttention(nn.Module):
         self.out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Attend from content ``(B, C, H, W)`` to style ``(B, C, Hs, Ws)``: ``(B, C, H, W)``."""
+        """Attend from content positions to style positions.
+
+        Args:
+            content: Content features ``(B, C, H, W)``.
+            style: Style features ``(B, C, Hs, Ws)``, of any size.
+
+        Returns:
+            ``(B, C, H, W)``.
+        """
         attended = attention_mean(
             self.query(normalize_channels(content)).flatten(2),
             self.key(normalize_channels(style)).flatten(2),
@@ -43,19 +53,26 @@ class StyleAttention(nn.Module):
 
 
 def merge_levels(level4: Tensor, level5: Tensor) -> Tensor:
-    """Add maps of relu5_1, enlarged twice, to maps of relu4_1.
+    """Add relu5_1 features, upsampled by 2 (nearest neighbor), to relu4_1 features.
 
-    Where relu4_1 has an odd side, ceil-mode pooling has made relu5_1 one row or column too large;
-    it lies at the end and is cut off.
+    If relu4_1 has an odd side, ceil-mode pooling makes the upsampled map one row or column too
+    large; it is cropped at the end.
+
+    Args:
+        level4: ``(B, C, H, W)``.
+        level5: ``(B, C, ⌈H/2⌉, ⌈W/2⌉)``.
+
+    Returns:
+        ``(B, C, H, W)``.
     """
     height, width = level4.shape[2:]
     return level4 + F.interpolate(level5, scale_factor=2, mode="nearest")[:, :, :height, :width]
 
 
 class SANet(EncoderDecoderNetwork):
-    """Style attention at relu4_1 and relu5_1, merged by a convolution, and AdaIN's decoder.
+    """Style-attentional blocks at relu4_1 and relu5_1, a merging convolution, and a decoder.
 
-    The published code fails where the content's relu4_1 has an odd side; this one takes any size.
+    Any image size works; the published code fails if relu4_1 of the content has an odd side.
 
     Args:
         encoder: The frozen encoder.
@@ -73,11 +90,19 @@ class SANet(EncoderDecoderNetwork):
     def transfer(
         self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Attended and merged features, ``[(B, 512, H/8, W/8)]``."""
+        """Style attention at relu4_1 and relu5_1, merged by a convolution.
+
+        Args:
+            content_features: relu1_1 … relu5_1 of the content.
+            style_features: relu1_1 … relu5_1 of the style.
+
+        Returns:
+            ``[(B, 512, H/8, W/8)]``.
+        """
         level4 = self.attention4(content_features[3], style_features[3])
         level5 = self.attention5(content_features[4], style_features[4])
         return [self.merge(merge_levels(level4, level5))]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
-        """Paint images from the merged features."""
+        """Decode the merged features to images."""
         return self.decoder(fused[0])

@@ -1,4 +1,4 @@
-"""Channel statistics of feature maps, the common currency of this family of networks."""
+"""Channel statistics of features: mean, standard deviation and mean–std normalization."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ VARIANCE_EPSILON = 1e-5
 
 
 def full_precision(features: Tensor) -> Tensor:
-    """Return half-precision features as float32 and leave float32 and float64 as they are.
+    """Half-precision features as float32; float32 and float64 stay as they are.
 
     Variances and attention moments lose most of their digits in 16 bits, so they are computed in
-    full precision even under autocast.
+    full precision also under autocast.
     """
     return features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
 
 
 def channel_mean_std(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of every channel of every image over its positions.
+    """Mean and standard deviation of each channel over the positions, per image.
 
-    The variance is unbiased and 1e-5 is added to it before the root, as in all published
+    The variance is unbiased, and 1e-5 is added before the square root, as in all published
     implementations of this family (AdaIN, SANet, AdaAttN, …).
 
     Args:
-        features: Feature maps ``(B, C, H, W)`` with at least two positions.
+        features: ``(B, C, H, W)`` with at least two positions.
 
     Returns:
         Mean and standard deviation, each ``(B, C, 1, 1)``, at least float32.
@@ -40,22 +40,22 @@ def channel_mean_std(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normalize_channels(features: Tensor) -> Tensor:
-    """Give every channel of every image mean 0 and standard deviation 1.
+    """Mean–std normalization: each channel of each image gets mean 0 and standard deviation 1.
 
     Args:
-        features: Feature maps ``(B, C, H, W)`` with at least two positions.
+        features: ``(B, C, H, W)`` with at least two positions.
 
     Returns:
-        ``(features - mean) / std`` of :func:`channel_mean_std`, ``(B, C, H, W)``.
+        ``(features - mean) / std`` of :func:`channel_mean_std`, ``(B, C, H, W)``, at least float32.
     """
     mean, std = channel_mean_std(features)
     return (full_precision(features) - mean) / std
 
 
 class _VarianceAndMean(torch.autograd.Function):
-    """As ``torch.var_mean``, which takes three to five times as long on a CPU.
+    """``torch.var_mean``, three to five times as fast on a CPU.
 
-    Nothing is kept in full precision for the backward pass, which is one multiplication of the map.
+    The backward pass keeps no full-precision copy and takes one multiplication of the features.
     """
 
     @staticmethod

@@ -1,9 +1,10 @@
 """StyTr²: Image Style Transfer with Transformers.
 
-Yingying Deng, Fan Tang, Weiming Dong, Chongyang Ma, Xingjia Pan, Lei Wang and Changsheng Xu,
-CVPR 2022, arXiv 2105.14576.
+Yingying Deng, Fan Tang, Weiming Dong, Chongyang Ma, Xingjia Pan, Lei Wang and Changsheng Xu, CVPR
+2022, arXiv 2105.14576.
 
-Shapes: a token stands for 8 × 8 pixels; an image of ``H × W`` pixels has ``N = ⌈H/8⌉ · ⌈W/8⌉``.
+Shapes: a token is a patch of 8 × 8 pixels; an image of ``H × W`` pixels has ``N = ⌈H/8⌉ · ⌈W/8⌉``
+tokens.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from datnet.networks.statistics import full_precision
 
 CHANNELS = 512
 PATCH = 8
-"""Side in pixels of the square that a token stands for."""
+"""Patch size in pixels."""
 HEADS = 8
 LAYERS = 3
 """Layers of each encoder and of the decoder."""
 HIDDEN = 2048
-"""Channels inside the feed-forward part of a layer."""
+"""Channels inside the feed-forward network of a layer."""
 DROPOUT = 0.1
 POSITIONS = 18
-"""Side of the grid that :class:`ContentAwarePositions` are made on."""
+"""Side of the grid of :class:`ContentAwarePositions`."""
 
 
 class Attention(nn.Module):
-    """Attention of 8 heads, in bounded memory: ``softmax(q · k / 8)`` is never held as a whole.
+    """Multi-head attention: ``softmax(q · k / 8)`` in each of 8 heads, in linear memory.
 
-    In training, dropout acts on the weights. On a CPU torch then does hold them, 4 bytes times
-    8 heads times Nc times Ns for every image; GPUs never do.
+    In training, dropout acts on the attention weights. On the CPU torch then materializes them, 4
+    bytes × 8 heads × Nc × Ns per image; on GPUs it never does.
 
-    Initial weights are the published ones, where one matrix of three times as many rows makes
-    query, key and value: Xavier's bound for that is √½ of what it is for three.
+    The initialization is the published one. There, query, key and value come from one matrix with
+    three times as many rows, whose Xavier bound is √½ of that of three separate matrices.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,16 @@ class Attention(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """For every query ``(B, Nc, 512)`` the mean of values ``(B, Ns, 512)``, by their keys."""
+        """Attend from queries to keys and values.
+
+        Args:
+            query: ``(B, Nc, 512)``.
+            key: ``(B, Ns, 512)``.
+            value: ``(B, Ns, 512)``.
+
+        Returns:
+            ``(B, Nc, 512)``.
+        """
         mean = F.scaled_dot_product_attention(
             split_heads(self.query(query)),
             split_heads(self.key(key)),
@@ -63,12 +73,12 @@ class Attention(nn.Module):
 
 
 def split_heads(tokens: Tensor) -> Tensor:
-    """``(B, N, 512)`` as 8 parts of 64 channels, ``(B, 8, N, 64)``."""
+    """Split ``(B, N, 512)`` into 8 heads of 64 channels, ``(B, 8, N, 64)``."""
     return tokens.unflatten(2, (HEADS, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Sequential):
-    """Two linear layers that every token goes through by itself."""
+    """Feed-forward network, applied to each token separately."""
 
     def __init__(self) -> None:
         expand, reduce = nn.Linear(CHANNELS, HIDDEN), nn.Linear(HIDDEN, CHANNELS)
@@ -78,7 +88,7 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderLayer(nn.Module):
-    """Attention of tokens to each other and a feed-forward part, each added and normalised."""
+    """Transformer encoder layer, post-norm: self-attention and feed-forward network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,30 +98,47 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Refine tokens ``(B, N, 512)``; where they are counts for query and key, not for value."""
+        """Refine tokens.
+
+        Args:
+            tokens: ``(B, N, 512)``.
+            positions: Positional encoding ``(B, N, 512)``, added to query and key, not to the
+                value.
+
+        Returns:
+            ``(B, N, 512)``.
+        """
         placed = tokens if positions is None else tokens + positions
         tokens = self.norms[0](tokens + self.dropout(self.attention(placed, placed, tokens)))
         return self.norms[1](tokens + self.dropout(self.feed_forward(tokens)))
 
 
 class Encoder(nn.Module):
-    """Three layers for the tokens of one image."""
+    """Transformer encoder of three layers, for the tokens of one image."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(EncoderLayer() for _ in range(LAYERS))
 
     def forward(self, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Encode tokens ``(B, N, 512)``, with the positions ``(B, N, 512)`` if they have any."""
+        """Encode tokens.
+
+        Args:
+            tokens: ``(B, N, 512)``.
+            positions: Positional encoding ``(B, N, 512)``, if there is one.
+
+        Returns:
+            ``(B, N, 512)``.
+        """
         for layer in self.layers:
             tokens = layer(tokens, positions)
         return tokens
 
 
 class StyleLayer(nn.Module):
-    """Content tokens look at the style twice, each time with weights of their own.
+    """Transformer decoder layer with two cross-attentions from content to style.
 
-    In a usual transformer the first look would be at the content itself.
+    Each has its own weights. In a standard transformer the first one would be self-attention.
     """
 
     def __init__(self) -> None:
@@ -122,14 +149,23 @@ class StyleLayer(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, content: Tensor, positions: Tensor, style: Tensor) -> Tensor:
-        """Paint content tokens ``(B, Nc, 512)`` with style tokens ``(B, Ns, 512)``."""
+        """Stylize content tokens with style tokens.
+
+        Args:
+            content: ``(B, Nc, 512)``.
+            positions: Positional encoding of the content, ``(B, Nc, 512)``.
+            style: ``(B, Ns, 512)``.
+
+        Returns:
+            ``(B, Nc, 512)``.
+        """
         for attention, norm in zip(self.attentions, self.norms[:2], strict=True):
             content = norm(content + self.dropout(attention(content + positions, style, style)))
         return self.norms[2](content + self.dropout(self.feed_forward(content)))
 
 
 class StyleDecoder(nn.Module):
-    """Three layers in which content tokens become painted ones, and a normalisation."""
+    """Transformer decoder: three layers from content tokens to stylized tokens, and a LayerNorm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,17 +173,27 @@ class StyleDecoder(nn.Module):
         self.norm = nn.LayerNorm(CHANNELS)
 
     def forward(self, content: Tensor, positions: Tensor, style: Tensor) -> Tensor:
-        """Paint content tokens ``(B, Nc, 512)`` with style tokens ``(B, Ns, 512)``."""
+        """Stylize content tokens with style tokens.
+
+        Args:
+            content: ``(B, Nc, 512)``.
+            positions: Positional encoding of the content, ``(B, Nc, 512)``.
+            style: ``(B, Ns, 512)``.
+
+        Returns:
+            ``(B, Nc, 512)``.
+        """
         for layer in self.layers:
             content = layer(content, positions, style)
         return self.norm(content)
 
 
 class ContentAwarePositions(nn.Module):
-    """Position codes that are made of the content (CAPE), the same scene at any size: eq. (3).
+    """Content-aware positional encoding (CAPE), independent of the image's resolution, eq. (3).
 
-    The content is averaged on a grid of 18 × 18, projected, and enlarged to its own size again. The
-    published code enlarges it to the size of the *style*, so that both must have the same.
+    The embedded content is average-pooled to 18 × 18, projected, and upsampled (bilinear) to its
+    own size. The published code upsamples to the size of the *style*, which then must equal the
+    content's.
     """
 
     def __init__(self) -> None:
@@ -155,7 +201,7 @@ class ContentAwarePositions(nn.Module):
         self.projection = nn.Conv2d(CHANNELS, CHANNELS, 1)
 
     def forward(self, content: Tensor) -> Tensor:
-        """Codes for the positions of embedded content, both ``(B, 512, H/8, W/8)``."""
+        """Positional encoding of embedded content; both are ``(B, 512, H/8, W/8)``."""
         grid = average_on_grid(content)
         return F.interpolate(self.projection(grid), content.shape[2:], mode="bilinear")
 
@@ -163,19 +209,26 @@ class ContentAwarePositions(nn.Module):
 def average_on_grid(maps: Tensor) -> Tensor:
     """``adaptive_avg_pool2d(maps, 18)`` as two products: ``(B, C, H, W)`` to ``(B, C, 18, 18)``.
 
-    An ONNX file would pool that as at the size it was traced at, and its gradient on GPUs is not
+    The ONNX export of the pooling is fixed to the traced size, and its gradient on GPUs is not
     deterministic.
     """
-    with torch.autocast(maps.device.type, enabled=False):  # shares of a cell need all their digits
+    with torch.autocast(maps.device.type, enabled=False):  # averages need full precision
         maps = full_precision(maps)
         rows, columns = (cell_shares(side, maps) for side in maps.shape[2:])
         return rows @ maps @ columns.mT
 
 
 def cell_shares(side: int, like: Tensor) -> Tensor:
-    """How much each of ``side`` positions adds to the mean of a cell, ``(18, side)``.
+    """Matrix ``(18, side)`` that averages ``side`` positions within each of 18 cells.
 
-    Cells cover all positions and overlap by one where 18 does not divide the side.
+    The cells cover all positions and overlap by one if 18 does not divide ``side``.
+
+    Args:
+        side: Number of positions.
+        like: A tensor whose device and dtype the result has.
+
+    Returns:
+        ``(18, side)``; each row sums to 1.
     """
     cells = torch.arange(POSITIONS, device=like.device)[:, None]
     places = torch.arange(side, device=like.device)
@@ -186,23 +239,23 @@ def cell_shares(side: int, like: Tensor) -> Tensor:
 
 
 def as_tokens(maps: Tensor) -> Tensor:
-    """``(B, 512, H/8, W/8)`` as tokens ``(B, N, 512)``, row by row."""
+    """Flatten ``(B, 512, H/8, W/8)`` to tokens ``(B, N, 512)``, in row-major order."""
     return maps.flatten(2).mT
 
 
 class StyTr2(StyleTransferNetwork):
-    """Transformers for content and for style, one that fuses them, and a CNN that paints.
+    """Transformer encoders for content and style, a transformer decoder, and a CNN decoder.
 
-    All of it is trained and there is no VGG. 35 394 115 parameters.
+    All parts are trained; there is no VGG. 35 394 115 parameters.
 
-    Any size and aspect works, content and style need not agree, and the result lies where the
-    content does. The published code wants as many tokens of the style as of the content and takes
-    the painted tokens for a square: it scrambles 128 × 32 pixels to 64 × 64 and fails at
-    128 × 96. It leaves out the last pixels of sides that are no multiple of 8; here images are
-    extended by reflection at the right and at the bottom, and the painting is cropped. On equal
-    squares of a multiple of 8 both paint the same.
+    Any image size and aspect ratio works, content and style may differ, and the result is aligned
+    with the content. The published code needs equal numbers of content and style tokens and assumes
+    that the tokens form a square: it scrambles 128 × 32 pixels to 64 × 64 and fails at 128 × 96. It
+    drops the last pixels of sides that are not multiples of 8; here images are padded by reflection
+    on the right and at the bottom, and the result is cropped. For squares of the same size, a
+    multiple of 8, both give the same result.
 
-    ``alpha`` is no part of the paper.
+    ``alpha`` is not in the paper.
     """
 
     attention_parts = ("content_encoder", "style_encoder", "style_decoder")
@@ -217,13 +270,13 @@ class StyTr2(StyleTransferNetwork):
         self.decoder = Decoder()
 
     def embed(self, images: Tensor) -> Tensor:
-        """Every 8 × 8 pixels of images ``(B, 3, H, W)`` as a vector, ``(B, 512, ⌈H/8⌉, ⌈W/8⌉)``."""
+        """Patch embedding of images ``(B, 3, H, W)``: ``(B, 512, ⌈H/8⌉, ⌈W/8⌉)``."""
         return self.embedding(extend_to_multiple(images, PATCH))
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """[embedded content, its positions ``(B, 512, H/8, W/8)``, encoded tokens].
+        """[embedded content, positional encoding ``(B, 512, H/8, W/8)``, encoded tokens].
 
-        The embedded content is what it takes to be its own style, for an ``alpha`` below 1.
+        With ``alpha`` below 1 the embedded content is encoded as a style, too.
         """
         embedded = self.embed(images)
         positions = self.positions(embedded)
@@ -231,11 +284,19 @@ class StyTr2(StyleTransferNetwork):
         return [embedded, positions, encoded]
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """[encoded tokens ``(B, Ns, 512)``], which know nothing of where they are."""
+        """[encoded tokens ``(B, Ns, 512)``], without positional encoding."""
         return [self.style_encoder(as_tokens(self.embed(images)))]
 
     def transfer(self, content_features: Sequence[Tensor], style: Tensor) -> Tensor:
-        """The map to paint from, ``(B, 512, H/8, W/8)``, of content and encoded style tokens."""
+        """Transformer decoder: stylized tokens, as a feature map.
+
+        Args:
+            content_features: From :meth:`encode_content`.
+            style: Encoded style tokens ``(B, Ns, 512)``.
+
+        Returns:
+            ``(B, 512, H/8, W/8)``.
+        """
         _, positions, encoded = content_features
         painted = self.style_decoder(encoded, as_tokens(positions), style)
         return painted.mT.unflatten(2, positions.shape[2:])
@@ -248,10 +309,10 @@ class StyTr2(StyleTransferNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        The maps that the style decoder makes with each style are averaged. Below an ``alpha`` of 1
-        they are blended with those of the content as its own style.
+        The stylized features of all styles are averaged. With ``alpha`` below 1 they are blended
+        with those of the content as its own style.
         """
         fused = weighted_sum(
             [self.transfer(content_features, style) for (style,) in styles], weights

@@ -1,4 +1,4 @@
-"""What methods that need no training have in common."""
+"""Base classes of methods without training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datnet.networks.vgg import VggEncoder
 
 
 class TrainingFreeNetwork(StyleTransferNetwork):
-    """A method that paints with a frozen encoder alone, or with what follows from it directly.
+    """A method that needs a frozen encoder only, or what follows from it in closed form.
 
     Args:
         encoder: The frozen encoder.
@@ -22,7 +22,7 @@ class TrainingFreeNetwork(StyleTransferNetwork):
         self.encoder = encoder
 
     def prepare(self, photographs: Iterable[Tensor]) -> None:
-        """Find, once, what the method needs beside the encoder; most need nothing.
+        """Compute, once, what the method needs besides the encoder; by default nothing.
 
         Args:
             photographs: Each ``(1, 3, H, W)`` in [0, 1], with sides of at least 64.
@@ -30,14 +30,14 @@ class TrainingFreeNetwork(StyleTransferNetwork):
 
 
 class OptimisationMethod(TrainingFreeNetwork):
-    """A method that paints by changing the pixels, step by step, until a loss is small.
+    """A method that optimizes the pixels of each output image.
 
-    A painting costs as many passes through the encoder, forward and backward, as there are steps,
-    and no gradient leads from the result to the encoded images.
+    Each step takes a forward and a backward pass through the encoder. No gradient flows from the
+    result to the encoded images.
 
     Args:
         encoder: The frozen encoder.
-        steps: How many steps a painting takes.
+        steps: Optimization steps per image.
 
     Raises:
         ValueError: If ``steps`` is not positive.

@@ -1,4 +1,4 @@
-"""The frozen VGG encoder that all networks and losses see images with."""
+"""The frozen VGG encoder of the networks and the losses."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ CONVOLUTIONS_PER_BLOCK = {"vgg19": (2, 2, 4, 4, 1), "vgg16": (2, 2, 3, 3, 1)}
 """Convolutions between two poolings, as far as relu5_1 needs them."""
 
 MARGIN = 4
-"""Rows of its output that a stage may be cut with: 3 convolutions, pooling and a convolution."""
+"""Margin of strips in rows of a stage's output: three convolutions, pooling and a convolution."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class VggEncoder(nn.Module):
-    """VGG up to relu5_1 (Simonyan and Zisserman, ICLR 2015), frozen, fed with RGB in [0, 1].
+    """VGG up to relu5_1 (Simonyan and Zisserman, ICLR 2015), frozen, for RGB in [0, 1].
 
-    As in the whole family of networks it pads by reflection and pools with ceil mode, so that
-    sizes that are no multiple of 16 work. The ImageNet normalisation of the input is folded into
-    the first convolution, which is exact because reflection padding commutes with it.
+    It uses reflection padding and ceil-mode pooling, like all networks of this family, so sizes
+    that are not multiples of 16 work. The ImageNet normalization of the input is folded into the
+    first convolution, which is exact since reflection padding commutes with it.
 
-    With ``normalized`` every channel of every convolution is rescaled so that its mean activation
-    over photographs is 1 (Gatys et al., CVPR 2016). ReLU and max-pooling are positively
+    With ``normalized``, each channel of each convolution is rescaled so that its mean activation
+    over photographs is 1 (Gatys et al., CVPR 2016). ReLU and max pooling are positively
     homogeneous, so the features are exactly the original ones divided by those means. The loss
     weights of AdaIN, SANet, AdaAttN, DatNet and others assume this scale.
 
-    Its weights are random until :meth:`load` puts others in their place;
-    :func:`datnet.zoo.vgg_encoder` finds ImageNet's.
+    The weights are random until :meth:`load`; :func:`datnet.zoo.vgg_encoder` gives an encoder with
+    ImageNet weights.
 
     Args:
-        arch: "vgg19" (of the papers) or "vgg16" (64 MB to fetch instead of 548 MB).
+        arch: "vgg19" (as in the papers) or "vgg16" (a download of 64 MB instead of 548 MB).
         normalized: Whether loaded weights are to be rescaled.
 
     Attributes:
-        weights: What is loaded: "imagenet", a file's path, or None for random weights.
+        weights: What is loaded: "imagenet", the path of a file, or None for random weights.
 
     Raises:
         ValueError: If ``arch`` is neither.
@@ -79,16 +79,24 @@ class VggEncoder(nn.Module):
 
         Args:
             images: ``(B, 3, H, W)``, float RGB in [0, 1], sides of at least 32.
-            depth: How many levels to compute, 1 … 5.
+            depth: Number of levels to compute, 1 … 5.
 
         Returns:
-            Maps of relu1_1 … relu5_1 with 64, 128, 256, 512, 512 channels at strides 1, 2, 4, 8, 16
-            (sizes rounded up).
+            Features relu1_1 … relu5_1 with 64, 128, 256, 512, 512 channels at strides 1, 2, 4, 8,
+            16 (sizes rounded up).
         """
         return list(self.levels(images, depth))
 
     def levels(self, images: Tensor, depth: int = 5) -> Iterator[Tensor]:
-        """The maps of :meth:`forward` one after the other, for who need not keep them all."""
+        """Yield the features of :meth:`forward` one by one, so that they can be freed early.
+
+        Args:
+            images: ``(B, 3, H, W)``, float RGB in [0, 1], sides of at least 32.
+            depth: Number of levels to compute, 1 … 5.
+
+        Yields:
+            Features of the next level, ``(B, C, H, W)``.
+        """
         for number, stage in enumerate(self.stages[:depth]):
             halved = 2 if number > 0 else 1
             batch, channels, _, width = images.shape
@@ -103,17 +111,17 @@ class VggEncoder(nn.Module):
             yield images
 
     def train(self, mode: bool = True) -> VggEncoder:
-        """Stay in evaluation mode: the encoder is frozen."""
+        """Stay in evaluation mode, since the encoder is frozen."""
         return super().train(False)
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], weights: str) -> None:
-        """Take weights that expect images normalised with ImageNet's mean and deviation.
+        """Load weights that expect images normalized with ImageNet's mean and standard deviation.
 
         Args:
             tensors: ``NAME.I.weight`` ``(C_out, C_in, 3, 3)`` and ``NAME.I.bias`` ``(C_out,)`` of
-                the convolutions, with I rising from conv1_1; those after conv5_1 are ignored.
-            weights: What they are, for the attribute of this name.
+                the convolutions, with I increasing from conv1_1; those after conv5_1 are ignored.
+            weights: The value of the attribute of this name.
         """
         names = sorted(
             (name.removesuffix(".weight") for name in tensors if name.endswith(".weight")),
@@ -131,7 +139,7 @@ class VggEncoder(nn.Module):
 
     @torch.no_grad()
     def rescale(self, means: Sequence[Tensor]) -> None:
-        """Divide every channel of every convolution by its mean activation.
+        """Divide each channel of each convolution by its mean activation.
 
         Args:
             means: One vector ``(C,)`` per convolution, in order, measured with the loaded weights.
@@ -144,7 +152,7 @@ class VggEncoder(nn.Module):
 
 
 def _build_stages(convolutions_per_block: Iterable[int]) -> list[nn.Sequential]:
-    """Split VGG after relu1_1, relu2_1, … : each stage ends with the first ReLU of a block."""
+    """Split VGG after relu1_1, relu2_1, …: each stage ends with the first ReLU of a block."""
     stages: list[list[nn.Module]] = [[]]
     in_channels = 3
     for block, (count, channels) in enumerate(zip(convolutions_per_block, CHANNELS, strict=True)):

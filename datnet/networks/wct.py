@@ -20,37 +20,37 @@ from datnet.networks.vgg import CHANNELS, VggEncoder
 PUBLISHED_STRENGTH = 0.6
 
 POSITIONS = 600
-"""How many positions of every level and photograph the decoders are fitted to, at most."""
+"""Maximum number of positions per level and photograph that the decoders are fitted to."""
 
 REDUCTION = 16
 """The stride of relu5_1."""
 
 DEEPEST = 4
-"""Published: 5, with the advice to begin at 4 where more of the content shall be kept."""
+"""The published code uses 5, with the advice to use 4 to keep more of the content."""
 
 
 class WCT(TrainingFreeNetwork):
-    """The channel covariance of the style, from relu4_1 to relu1_1, one level after the other.
+    """Multi-level whitening and coloring transform, from relu4_1 to relu1_1.
 
-    At every level the picture so far is encoded, its features are whitened, coloured with the mean
-    and the covariance of the style's, and decoded to the picture that the next level begins with.
+    At each level the current image is encoded, its features are whitened, colored with the style's
+    mean and covariance, and decoded to the image that the next level starts from.
 
-    The published decoders are trained networks. Here a decoder is the chain of the
-    :class:`~datnet.networks.linear_decoder.LinearDecoder` of every level down to the image, fitted
-    by least squares, so that nothing is trained. Such a chain D blurs what comes from deep levels;
-    the picture x gets the change alone, ``x + D(coloured) - D(features)``. So what D cannot undo
-    stays as it is in x, and with nothing coloured the result is the content itself. Results keep
-    more of the content's edges and have less of the style's large shapes than published ones.
-    relu5_1, where the published method begins, is undone so poorly that it brings blotches; it is
-    left out unless ``deepest`` is 5.
+    The published decoders are trained networks. Here a decoder is a chain of the
+    :class:`~datnet.networks.linear_decoder.LinearDecoder` of each level down to the image, fitted
+    by least squares, so nothing is trained. Such a chain D blurs what it decodes from deep levels,
+    so the image x gets only the change, ``x + D(colored) - D(features)``. What D cannot reconstruct
+    stays as it is in x, and without coloring the result is the content itself. Results keep more of
+    the content's edges and have fewer of the style's large shapes than published ones. relu5_1,
+    where the published method starts, is inverted so poorly that it causes blotches; it is only
+    used with ``deepest`` of 5.
 
-    Random decoders paint noise: :meth:`prepare` fits them.
+    With random decoders the result is noise: call :meth:`prepare` to fit them.
 
     Args:
         encoder: The frozen encoder.
-        strength: The share of the coloured features at every level where ``alpha`` is 1, the α of
-            the paper; 0.6 is the published code's.
-        deepest: The level to begin with, 1 to 5.
+        strength: Share of the colored features at each level for ``alpha`` of 1, the paper's α; the
+            published code uses 0.6.
+        deepest: The level to start from, 1 to 5.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -94,17 +94,26 @@ class WCT(TrainingFreeNetwork):
             each.solve()
 
     def decode(self, features: Tensor, level: int, size: Sequence[int]) -> Tensor:
-        """Images ``(B, 3, *size)``, not clamped, of features of a level, counted from 1."""
+        """Decode the features of a level to images.
+
+        Args:
+            features: ``(B, C, h, w)``.
+            level: Their level, 1 for relu1_1.
+            size: Height and width of the images.
+
+        Returns:
+            Images ``(B, 3, *size)``, not clamped.
+        """
         for decoder in reversed(self.decoders[1:level]):
-            features = decoder(features).relu()  # the levels between are behind a ReLU
+            features = decoder(features).relu()  # encoder levels are outputs of a ReLU
         return self.decoders[0](features)[:, :, : size[0], : size[1]]
 
     def encode_content(self, images: Tensor) -> list[Tensor]:
-        """[images]: every level encodes the picture that the level before has painted."""
+        """[images]: each level encodes the image that the level before it has generated."""
         return [images]
 
     def encode_style(self, images: Tensor) -> list[Tensor]:
-        """[means, roots of the covariance] of relu1_1, then those of relu2_1 …, float64."""
+        """[means, square roots of the covariance] of relu1_1, then of relu2_1 …, float64."""
         levels = self.encoder.levels(images, len(self.decoders))
         return [each for level in levels for each in symmetric_moments(level)]
 
@@ -116,11 +125,11 @@ class WCT(TrainingFreeNetwork):
         size: Sequence[int],
         alpha: float | Tensor = 1.0,
     ) -> Tensor:
-        """Paint from encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
+        """Stylize encoded images, see :meth:`StyleTransferNetwork.generate_mixed`.
 
-        The means and the roots of all styles are averaged, which averages the coloured features of
-        every level. These are blended with the picture's below an ``alpha`` of 1; at 0 the result
-        is the content.
+        The means and square roots of all styles are averaged, which averages the colored features
+        of each level. With ``alpha`` below 1 these are blended with the image's own features; with
+        0 the result is the content.
         """
         (picture,) = content_features
         moments = [weighted_sum(each, weights) for each in zip(*styles, strict=True)]

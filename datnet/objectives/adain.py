@@ -11,7 +11,7 @@ from datnet.objectives.base import Objective
 
 
 class AdaINObjective(Objective[AdaIN]):
-    """Content loss towards the AdaIN output, style loss on relu1_1 … relu4_1.
+    """Content loss at relu4_1 (target: the AdaIN output), style loss at relu1_1 … relu4_1.
 
     Args:
         content: Weight of the content loss.
@@ -22,7 +22,16 @@ class AdaINObjective(Objective[AdaIN]):
         super().__init__({"content": content, "global_style": global_style})
 
     def terms(self, network: AdaIN, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the AdaIN output and compare the painting with it and with the style."""
+        """Decode the AdaIN output and compare the result with it and with the style.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content`` and ``global_style``, unweighted scalars; terms of weight 0 are left out.
+        """
         with torch.no_grad():
             content_features = network.encode(content)
             style_features = network.encode(style)

@@ -1,4 +1,4 @@
-"""The objective of ArtFlow (An et al., CVPR 2021), as its published code has it."""
+"""The objective of ArtFlow (An et al., CVPR 2021), as in its published code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from datnet.objectives.base import Objective
 
 
 class ArtFlowObjective(Objective[ArtFlow]):
-    """Content loss on relu4_1, style loss on relu1_1 … relu4_1.
+    """Content loss at relu4_1, style loss at relu1_1 … relu4_1.
 
-    Nothing has to keep the flow reversible: it is by construction.
+    The flow is reversible by construction, so no term enforces it.
 
     Args:
-        encoder: The frozen encoder whose features are compared.
+        encoder: The frozen loss encoder.
         content: Weight of the content loss.
         global_style: Weight of the style loss.
     """
@@ -29,9 +29,17 @@ class ArtFlowObjective(Objective[ArtFlow]):
         self.encoder = encoder
 
     def terms(self, network: ArtFlow, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the content with the style and compare the painting with both.
+        """Stylize the content and compare the result with content and style.
 
-        The content is encoded first: with the first batch, it initialises the network.
+        The content is encoded first: the first batch initializes the network's ActNorm layers.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content`` and ``global_style``, unweighted scalars; terms of weight 0 are left out.
         """
         with torch.no_grad():
             content_features = self.encoder(content, depth=4)

@@ -1,4 +1,4 @@
-"""What a training objective is to the training loop."""
+"""The base class of the training objectives."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ NetworkType = TypeVar("NetworkType", bound=StyleTransferNetwork)
 
 
 class Objective(nn.Module, ABC, Generic[NetworkType]):
-    """Named loss terms of one method and their weights.
+    """Named loss terms of a method and their weights.
 
-    It has nothing to train. The objective of a network without a VGG has a frozen encoder of its
-    own and takes it as its first argument, ``encoder``.
+    An objective has no trainable parameters. If the network has no VGG, the objective takes a
+    frozen encoder of its own as its first argument, ``encoder``.
 
     Args:
-        weights: Weight of every term in the sum that is minimised. A term of weight 0 need not be
-            computed.
+        weights: Weight of each term in the total loss. Terms of weight 0 need not be computed.
 
     Attributes:
+        weights: The positive weights.
         compares_pairs: Names of the terms that compare the pairs of a batch with each other. Their
-            mean over parts of a batch, as over several processes or micro-batches, is not their
-            value on the whole batch.
+            mean over parts of a batch (several processes or micro-batches) is not their value for
+            the full batch.
+
+    Raises:
+        ValueError: If a weight is negative.
     """
 
     compares_pairs: ClassVar[frozenset[str]] = frozenset()
@@ -40,17 +43,17 @@ class Objective(nn.Module, ABC, Generic[NetworkType]):
 
     @abstractmethod
     def terms(self, network: NetworkType, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint a batch and compute the terms, each an unweighted scalar.
+        """Stylize a batch and compute the loss terms.
 
         Args:
-            network: The network that is trained.
+            network: The network to train.
             content: Content images ``(B, 3, H, W)`` in [0, 1].
             style: Style images ``(B, 3, H, W)`` in [0, 1].
 
         Returns:
-            One scalar for every name in ``weights``.
+            One unweighted scalar for each name in ``weights``.
         """
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """The weighted sum that is minimised."""
+        """The total loss, the weighted sum of the terms."""
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()

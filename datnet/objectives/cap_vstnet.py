@@ -1,4 +1,4 @@
-"""The objective of CAP-VSTNet (Wen, Gao and Zou, CVPR 2023), as its published code has it."""
+"""The objective of CAP-VSTNet (Wen, Gao and Zou, CVPR 2023), as in its published code."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ LEVELS = (1, 2, 3, 4)
 """Levels of the loss encoder."""
 
 MATTING_EPSILON = 1e-7
-"""Price of a slope in :func:`matting_energy`, which is what makes it unique in flat windows."""
+"""Regularization of the slope in :func:`matting_energy`, which makes it unique in flat windows."""
 
 LARGEST_MATTING_GRADIENT = 0.1
-"""What the weighted matting loss may at most ask of a colour value of an image, see
-:class:`CAPVSTNetObjective`."""
+"""Limit of the weighted matting loss's gradient per color value of an image.
+
+See :class:`CAPVSTNetObjective`.
+"""
 
 
 class CAPVSTNetObjective(Objective[CAPVSTNet]):
-    """Style loss on relu1_1 … relu4_1, matting loss and cycle loss.
+    """Style loss at relu1_1 … relu4_1, matting Laplacian loss and cycle consistency loss.
 
-    Matting: in every small window, the painting's colours shall be the content's in another linear
-    combination, see :func:`matting_energy`. Its weighted gradient is clamped for every colour value
-    of an image, without which few windows at hard edges would rule. The published code sums
+    Matting: in each small window the result's colors should be a linear combination of the
+    content's colors, see :func:`matting_energy`. The weighted gradient is clamped for each color
+    value, since otherwise a few windows at hard edges would dominate. The published code sums
     energies and gradients over a batch of 2, with a weight of 1500 (photorealistic) or 1 (artistic)
-    and a limit of 0.05; as means over the batch, whatever its size, these are 3000, 2 and 0.1.
+    and a limit of 0.05. As means over a batch of any size, these are 3000, 2 and 0.1.
 
-    Cycle: a painting that is given its content's means and covariance back shall be the content,
-    which keeps the channels that :class:`~datnet.networks.ops.reversible.ReversibleNetwork` drops
-    from carrying anything.
+    Cycle: the result, transferred back to its content's mean and covariance, should be the content.
+    This keeps the padding channels that :class:`~datnet.networks.ops.reversible.ReversibleNetwork`
+    drops free of information.
 
-    The published code trains on photographs as styles too for the photorealistic network, and goes
-    on for 10 000 steps with a temporal loss for its video model; that is not part of this.
+    The published code also uses photographs as styles for the photorealistic network, and trains
+    its video model for 10 000 more steps with a temporal loss, which is not implemented here.
 
     Args:
-        encoder: The frozen encoder that content and style loss see with.
+        encoder: The frozen loss encoder.
         global_style: Weight of the style loss.
         matting: Weight of the matting loss.
-        cycle: Weight of the cycle loss, a mean absolute difference of colour values.
-        content: Weight of a content loss on relu4_1, which the published settings leave out.
+        cycle: Weight of the cycle loss, a mean absolute difference of pixels.
+        content: Weight of a content loss at relu4_1, 0 in the published settings.
     """
 
     def __init__(
@@ -62,7 +64,17 @@ class CAPVSTNetObjective(Objective[CAPVSTNet]):
         self.encoder = encoder
 
     def terms(self, network: CAPVSTNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the content with the style, and the painting with the content."""
+        """Stylize the content, and transfer the result back to the content's statistics.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``global_style``, ``matting``, ``cycle`` and ``content``, unweighted scalars; terms of
+            weight 0 are left out.
+        """
         with torch.no_grad():
             style_features = self.encoder(style, depth=len(LEVELS))
         size = content.shape[2:]
@@ -86,12 +98,12 @@ class CAPVSTNetObjective(Objective[CAPVSTNet]):
 
 
 def matting(output: Tensor, content: Tensor, limit: float) -> Tensor:
-    """Mean of :func:`matting_energy` over images, with a gradient that is clamped.
+    """Mean of :func:`matting_energy` over the images, with a clamped gradient.
 
     Args:
-        output: Painted images ``(B, 3, H, W)``.
-        content: Their content images, likewise.
-        limit: Largest absolute gradient of an image's energy by one of its colour values.
+        output: Stylized images ``(B, 3, H, W)``.
+        content: Their content images ``(B, 3, H, W)``.
+        limit: Maximum absolute gradient of an image's energy with respect to a color value.
 
     Returns:
         A scalar, at least float32.
@@ -105,17 +117,17 @@ def matting(output: Tensor, content: Tensor, limit: float) -> Tensor:
 
 @torch.no_grad()
 def matting_energy(images: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
-    """How far windows of 3 × 3 pixels are from linear combinations of the guide's colours.
+    """Distance of 3 × 3 windows from linear combinations of the guide's colors.
 
-    The quadratic form of Levin, Lischinski and Weiss' matting Laplacian (A Closed-Form Solution to
-    Natural Image Matting, TPAMI 2008), summed over the channels and divided by the number of
-    pixels. The Laplacian itself, of 81 entries for every pixel, is never built: in a window ``w``,
-    its share is what remains of the least squares that define it,
+    The quadratic form of the matting Laplacian (Levin, Lischinski and Weiss, A Closed-Form Solution
+    to Natural Image Matting, TPAMI 2008), summed over the channels and divided by the number of
+    pixels. The Laplacian matrix, of 81 entries per pixel, is never built. The contribution of a
+    window ``w`` is the residual of the least-squares problem that defines it,
 
         min over a, b of  Σ_{i in w} (x_i - a · g_i - b)² + ε |a|²  =  x̃ · r  with  r = x̃ - G̃ a,
         a = (G̃ᵀG̃ + ε I)⁻¹ G̃ᵀx̃,
 
-    where x̃ and G̃ are the window's values and the guide's colours less their means. Since a and b
+    where x̃ and G̃ are the window's values and the guide's colors minus their means. Since a and b
     are at the minimum, the gradient is 2 r.
 
     Args:
@@ -123,8 +135,8 @@ def matting_energy(images: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
         guide: ``(B, 3, H, W)``.
 
     Returns:
-        Energies ``(B,)`` and their gradients by the images ``(B, C, H, W)``, float64: both are
-        small differences of larger numbers.
+        Energies ``(B,)`` and their gradients with respect to the images ``(B, C, H, W)``, float64,
+        since both are small differences of larger values.
     """
     size = images.shape[2:]
     values, colours = centred_windows(images), centred_windows(guide)
@@ -137,6 +149,6 @@ def matting_energy(images: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def centred_windows(images: Tensor) -> Tensor:
-    """All windows of 3 × 3 pixels, less their means: ``(B, C, H, W)`` to ``(B, N, 9, C)``."""
+    """All 3 × 3 windows minus their means: ``(B, C, H, W)`` to ``(B, N, 9, C)``."""
     windows = F.unfold(images.double(), 3).unflatten(1, (-1, 9)).permute(0, 3, 2, 1)
     return windows - windows.mean(dim=2, keepdim=True)

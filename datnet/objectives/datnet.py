@@ -1,4 +1,4 @@
-"""The objective of DatNet, eq. (8), and of its ablations."""
+"""The objective of DatNet, eq. (8), and of its ablation study."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from datnet.objectives import terms
 from datnet.objectives.base import Objective
 
 Level = Annotated[int, Interval(ge=1, le=5)]
-"""relu1_1 to relu5_1."""
+"""1 … 5 for relu1_1 … relu5_1."""
 
 
 class DatNetObjective(Objective[DatNet]):
-    """Local feature, global style and content restoration loss.
+    """Local feature loss, global style loss and content restoration loss.
 
     Args:
         local_feature: Weight λc.
         global_style: Weight λs.
-        content_restoration: Weight λre; 0 leaves the second painting of each step out.
+        content_restoration: Weight λre; 0 skips the second generator pass of each step.
         local_feature_levels: Levels of the local feature loss.
         global_style_levels: Levels of the global style loss.
     """
@@ -47,7 +47,17 @@ class DatNetObjective(Objective[DatNet]):
         self.global_style_levels = tuple(global_style_levels)
 
     def terms(self, network: DatNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the content with the style and, for the restoration, with itself."""
+        """Stylize the content and, for the restoration loss, reconstruct it from itself.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``local_feature``, ``global_style`` and ``content_restoration``, unweighted scalars;
+            terms of weight 0 are left out.
+        """
         with torch.no_grad():
             content_features = network.encode(content)
             style_features = network.encode(style)

@@ -1,7 +1,6 @@
-"""What the objectives of SANet, MANet, MCCNet and StyTr² share.
+"""Content, style and identity losses shared by SANet, MANet, MCCNet and StyTr².
 
-Content and style losses, and identity losses between an image and what the network makes of it as
-its own style.
+The identity losses compare an image with the network's result for this image as content and style.
 """
 
 from __future__ import annotations
@@ -21,37 +20,40 @@ ALL_LEVELS = (1, 2, 3, 4, 5)
 
 @dataclass(frozen=True)
 class ComparedPainting:
-    """A painted batch, the features that its losses compare, and the losses."""
+    """A stylized batch, the features that its losses compare, and the losses."""
 
     output: Tensor
-    """Painted images ``(B, 3, H, W)``, not clamped."""
+    """Stylized images ``(B, 3, H, W)``, not clamped."""
     content_features: list[Tensor]
-    """Maps of relu1_1 … relu5_1 of the content images, without gradients."""
+    """Features relu1_1 … relu5_1 of the content images, without gradients."""
     style_features: list[Tensor]
-    """The same of the style images."""
+    """Features relu1_1 … relu5_1 of the style images, without gradients."""
     terms: dict[str, Tensor]
-    """Unweighted scalars: content, global_style and, where wanted, the two identity losses."""
+    """Unweighted scalars: content, global_style and, if wanted, the two identity losses."""
 
 
 def paint_and_compare(
     network: EncoderDecoderNetwork, content: Tensor, style: Tensor, wanted: Container[str]
 ) -> ComparedPainting:
-    """Paint the content with the style, the content with itself and the style with itself.
+    """Stylize a batch, reconstruct its images, and compute SANet's losses.
 
     The losses are those of SANet (Park and Lee, CVPR 2019), eqs. (7)-(11):
 
-    - ``content``: normalised relu4_1 and relu5_1 of painting and content;
-    - ``global_style``: channel statistics of relu1_1 … relu5_1 of painting and style;
-    - ``identity_pixels``: pixels of an image and of what the network makes of it as its own style,
-      for content and style images;
+    - ``content``: normalized relu4_1 and relu5_1 of result and content;
+    - ``global_style``: channel statistics of relu1_1 … relu5_1 of result and style;
+    - ``identity_pixels``: pixels of an image and of its reconstruction with itself as style, for
+      content and style images;
     - ``identity_features``: the same in features of all levels.
 
     Args:
-        network: The network that is trained.
+        network: The network to train.
         content: Content images ``(B, 3, H, W)`` in [0, 1].
         style: Style images ``(B, 3, Hs, Ws)`` in [0, 1].
         wanted: Names of the losses that count. Without an identity loss among them, the images are
-            not painted with themselves.
+            not reconstructed.
+
+    Returns:
+        The stylized images, the features of content and style, and the losses.
     """
     with torch.no_grad():
         content_features = network.encoder(content)
@@ -80,14 +82,13 @@ def identity_losses(
     features: Sequence[Sequence[Tensor]],
     painted: Sequence[Tensor],
 ) -> dict[str, Tensor]:
-    """What painting an image with itself as style changes.
+    """Identity losses: difference between images and their reconstructions.
 
     Args:
-        encoder: The frozen encoder.
-        images: Content images and style images, each ``(B, 3, H, W)``; the losses of both are
-            added.
-        features: The same as maps of relu1_1 … relu5_1.
-        painted: The same painted with themselves, not clamped.
+        encoder: The frozen loss encoder.
+        images: Content images and style images, each ``(B, 3, H, W)``; their losses are added.
+        features: Features relu1_1 … relu5_1 of the same images.
+        painted: The network's results for the same images as content and style, not clamped.
 
     Returns:
         ``identity_pixels`` and ``identity_features``, unweighted scalars.

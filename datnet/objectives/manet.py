@@ -13,34 +13,34 @@ from datnet.objectives.base import Objective
 from datnet.objectives.identity import ALL_LEVELS, ComparedPainting, paint_and_compare
 
 DISENTANGLEMENT_LIMIT = 10.0
-"""Weighted content + style loss from which on the disentanglement losses rest."""
+"""The disentanglement losses are 0 while the weighted content + style loss is at least this."""
 
 
 class MANetObjective(Objective[MANet]):
     """SANet's losses and two disentanglement losses.
 
-    Disentanglement: one content painted in all styles of the batch is the same content in all
-    paintings, and one style on all contents the same style. Each painting is compared with its
-    neighbour in the batch, with gradients on both sides. The published script draws full batches
-    where it means one content or one style, so that it pulls unrelated images together, and
-    compares random permutations, which pair some images with themselves; here it is the first
-    image of the batch, and no image meets itself.
+    Disentanglement: one content stylized with all styles of the batch should give the same content
+    in all results, and one style on all contents the same style. Each result is compared with its
+    neighbor in the batch, with gradients on both sides. The published script draws full batches
+    instead of one content or one style, so it pulls unrelated images together, and it compares
+    random permutations, which pair some images with themselves. Here the one content or style is
+    the first image of the batch, and no image is compared with itself.
 
-    Both losses rest, and are 0, in every batch whose weighted content and style losses sum to
-    ``DISENTANGLEMENT_LIMIT`` or more, as published. They are 0 for a single pair, which has no
-    neighbour: fine in validation, refused in training.
+    Both losses are 0 in each batch whose weighted content and style losses sum to
+    ``DISENTANGLEMENT_LIMIT`` or more, as published. They are 0 for a batch of one pair, which has
+    no neighbor: this is allowed in validation and an error in training.
 
-    Only paintings of one micro-batch in one process are compared: two processes with 4 pairs each
-    do not train what one does with 8.
+    Only results of one micro-batch in one process are compared: two processes with 4 pairs each are
+    not equivalent to one with 8.
 
     Args:
-        content: Weight of the content loss on normalised relu4_1 and relu5_1.
-        global_style: Weight of the style loss on relu1_1 … relu5_1.
-        identity_pixels: Weight of the pixel distance between an image and itself painted with
+        content: Weight of the content loss at normalized relu4_1 and relu5_1.
+        global_style: Weight of the style loss at relu1_1 … relu5_1.
+        identity_pixels: Weight of the pixel distance between an image and its reconstruction with
             itself as style, for content and style images.
-        identity_features: Weight of the same in features of all levels.
-        disentangled_content: Weight of the content distance between paintings of one content.
-        disentangled_style: Weight of the style distance between paintings in one style.
+        identity_features: Weight of the same distance in features of all levels.
+        disentangled_content: Weight of the content distance between results of one content.
+        disentangled_style: Weight of the style distance between results with one style.
     """
 
     compares_pairs = frozenset({"disentangled_content", "disentangled_style"})
@@ -66,7 +66,17 @@ class MANetObjective(Objective[MANet]):
         )
 
     def terms(self, network: MANet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint as SANet does, and one content and one style through the batch.
+        """SANet's terms, and those of one content and of one style over the batch.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content``, ``global_style``, ``identity_pixels``, ``identity_features``,
+            ``disentangled_content`` and ``disentangled_style``, unweighted scalars; terms of weight
+            0 are left out.
 
         Raises:
             DatNetError: If a training batch has a single pair.
@@ -74,7 +84,7 @@ class MANetObjective(Objective[MANet]):
         disentangles = self.weights.keys() & {"disentangled_content", "disentangled_style"}
         if disentangles and network.training and len(content) == 1:
             raise DatNetError(
-                "data.batch_size is 1, but MANet's disentanglement losses compare the paintings of "
+                "data.batch_size is 1, but MANet's disentanglement losses compare the results of "
                 "a batch: set data.batch_size to 2 or more, or "
                 "model.objective.disentangled_content and model.objective.disentangled_style to 0"
             )
@@ -98,14 +108,14 @@ class MANetObjective(Objective[MANet]):
 
 
 def disentangled_content(network: MANet, painting: ComparedPainting) -> Tensor:
-    """Content distance between paintings of the first content in neighbouring styles.
+    """Content distance between results of the first content with neighboring styles.
 
     Args:
         network: The network.
-        painting: A painting of the batch, for its encoded images.
+        painting: The stylized batch, for its encoded images.
 
     Returns:
-        MSE of normalised relu4_1 and relu5_1, summed, a scalar.
+        MSE of normalized relu4_1 and relu5_1, summed, a scalar.
     """
     content = [level[:1].expand_as(level) for level in painting.content_features]
     output = network.generate(content, painting.style_features, painting.output.shape[2:])
@@ -114,11 +124,11 @@ def disentangled_content(network: MANet, painting: ComparedPainting) -> Tensor:
 
 
 def disentangled_style(network: MANet, painting: ComparedPainting) -> Tensor:
-    """Style distance between paintings of neighbouring contents in the first style.
+    """Style distance between results of neighboring contents with the first style.
 
     Args:
         network: The network.
-        painting: A painting of the batch, for its encoded images.
+        painting: The stylized batch, for its encoded images.
 
     Returns:
         Distance of channel means and standard deviations of all levels, a scalar.

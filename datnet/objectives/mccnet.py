@@ -12,26 +12,26 @@ from datnet.objectives.base import Objective
 from datnet.objectives.identity import paint_and_compare
 
 NOISE_STD = (0.01, 0.02)
-"""Standard deviation of the illumination noise, smallest and largest, on pixels in [0, 1]."""
+"""Smallest and largest standard deviation of the illumination noise, for pixels in [0, 1]."""
 
 
 class MCCNetObjective(Objective[MCCNet]):
     """SANet's losses, an illumination loss and total variation.
 
-    Illumination: noise on the content shall not change the painting, which keeps the frames of a
-    video alike.
+    Illumination: noise on the content should not change the result, which keeps the frames of a
+    video consistent.
 
     Args:
-        content: Weight of the content loss on normalised relu4_1 and relu5_1.
-        global_style: Weight of the style loss on relu1_1 … relu5_1.
-        identity_pixels: Weight of the pixel distance between an image and itself painted with
+        content: Weight of the content loss at normalized relu4_1 and relu5_1.
+        global_style: Weight of the style loss at relu1_1 … relu5_1.
+        identity_pixels: Weight of the pixel distance between an image and its reconstruction with
             itself as style, for content and style images.
-        identity_features: Weight of the same in features of all levels.
-        illumination: Weight of the pixel distance between paintings of content with and without
+        identity_features: Weight of the same distance in features of all levels.
+        illumination: Weight of the pixel distance between results of content with and without
             noise.
-        total_variation: Weight of the total variation, per image. The published sum over a batch
-            of 8 with weight 1e-4 is 8e-4 here, and stays so with any batch. It is a sum over
-            pixels: the published one is for crops of 256 × 256.
+        total_variation: Weight of the total variation, per image. The published sum over a batch of
+            8 with weight 1e-4 corresponds to 8e-4 here, for any batch size. It is a sum over
+            pixels, and the published weight is for crops of 256 × 256.
     """
 
     def __init__(
@@ -55,7 +55,18 @@ class MCCNetObjective(Objective[MCCNet]):
         )
 
     def terms(self, network: MCCNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint as SANet does, and the content with noise."""
+        """SANet's terms, the illumination loss with noisy content, and the total variation.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content``, ``global_style``, ``identity_pixels``, ``identity_features``,
+            ``illumination`` and ``total_variation``, unweighted scalars; terms of weight 0 are left
+            out.
+        """
         painting = paint_and_compare(network, content, style, self.weights)
         result = dict(painting.terms)
         if "illumination" in self.weights:
@@ -70,7 +81,7 @@ class MCCNetObjective(Objective[MCCNet]):
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Absolute differences of neighbouring pixels, summed over an image and averaged over images.
+    """Absolute differences of neighboring pixels, summed over each image, averaged over the batch.
 
     Args:
         images: ``(B, C, H, W)``.

@@ -18,28 +18,28 @@ LEVELS = (1, 2, 3, 4)
 """Levels of the loss encoder."""
 
 SMALLEST_DISTANCE = 1e-8
-"""Added to the divisor of the contrastive loss, see :func:`style_contrast`."""
+"""Added to the denominator of the contrastive loss, see :func:`style_contrast`."""
 
 
 class MicroASTObjective(Objective[MicroAST]):
-    """Content loss on relu4_1, style loss on relu1_1 … relu4_1, contrastive loss on style signals.
+    """Content loss at relu4_1, style loss at relu1_1 … relu4_1, style signal contrastive loss.
 
-    The contrastive loss sees paintings with the network's own style encoder: the signals of a
-    painting shall be near those of its style and far from those of the other styles in the batch.
-    Its gradients reach the style encoder through the painting and through the styles.
+    The contrastive loss uses the network's own style encoder: the signals of a result should be
+    close to those of its style and far from those of the other styles in the batch. Its gradients
+    reach the style encoder through the result and through the styles.
 
-    The published code *sums* over the batch the quotient of the distance to the own style and the
-    *sum* of the distances to the others, with a weight of 3. Both sums become means here, so that
-    the loss does not depend on the batch size: it is 1 where paintings are as far from their own
-    style as from the others. At the published batch of 8, a weight of 3 · 8/7 is exactly theirs.
-    The published code also compares level 1 of a painting with the other *paintings* where it means
-    the other styles; here all signals are compared with styles.
+    The published code *sums* over the batch the distance to the own style, divided by the *sum* of
+    the distances to the other styles, with a weight of 3. Here both sums are means, so the loss
+    does not depend on the batch size: it is 1 if results are as far from their own style as from
+    the others. At the published batch size of 8, a weight of 3 · 8/7 is equivalent. The published
+    code also compares level 1 of a result with the other *results* instead of the other styles;
+    here all signals are compared with styles.
 
-    Only styles of one micro-batch in one process are contrasted: two processes with 4 pairs each do
-    not train what one does with 8.
+    Only styles of one micro-batch in one process are contrasted: two processes with 4 pairs each
+    are not equivalent to one with 8.
 
     Args:
-        encoder: The frozen encoder that content and style loss see with.
+        encoder: The frozen loss encoder of the content and style loss.
         content: Weight of the content loss.
         global_style: Weight of the style loss.
         contrastive: Weight of the contrastive loss.
@@ -60,10 +60,19 @@ class MicroASTObjective(Objective[MicroAST]):
         self.encoder = encoder
 
     def terms(self, network: MicroAST, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the content with the style and compare the painting with both.
+        """Stylize the content and compare the result with content and style.
 
-        The contrastive loss of a single pair, which has nothing to contrast with, is 0 in
-        validation.
+        For a single pair, which has no other styles, the contrastive loss is 0 in validation and an
+        error in training.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content``, ``global_style`` and ``contrastive``, unweighted scalars; terms of weight 0
+            are left out.
 
         Raises:
             DatNetError: If a training batch has a single pair.
@@ -89,19 +98,19 @@ class MicroASTObjective(Objective[MicroAST]):
 
 
 def style_contrast(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
-    """Distance of paintings to their own style, relative to their distance to the other styles.
+    """Distance of results to their own style, relative to their distance to the other styles.
 
-    Where a painting has the very signals of the other styles, as with equal pictures in a batch of
-    two, the divisor would be 0. ``SMALLEST_DISTANCE`` is added to it; paintings are 1e-5 (fresh
-    network) to 1e-2 (trained) from other styles.
+    If a result has the same signals as the other styles, for instance with equal images in a batch
+    of two, the denominator would be 0, so ``SMALLEST_DISTANCE`` is added. Distances of results to
+    other styles are 1e-5 (untrained network) to 1e-2 (trained).
 
     Args:
-        output: From :meth:`~datnet.networks.microast.MicroAST.encode_style`, of ``B`` paintings.
-        style: The same of their ``B`` styles.
+        output: From :meth:`~datnet.networks.microast.MicroAST.encode_style`, for ``B`` results.
+        style: The same for their ``B`` styles.
 
     Returns:
-        The mean over the batch, a scalar: 0 at best, 1 where paintings do not tell styles apart;
-        0 for a batch of one.
+        The mean over the batch, a scalar: 0 at best, 1 if results do not distinguish styles, 0 for
+        a batch of one.
     """
     output_signals, style_signals = signals(output), signals(style)
     count = len(output_signals)
@@ -114,10 +123,10 @@ def style_contrast(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
 
 
 def signals(style_features: Sequence[Tensor]) -> Tensor:
-    """What is compared of a style: channel statistics and modulation signals of both levels.
+    """Style signals: channel statistics and modulation signals of both levels.
 
-    The eight parts have as many channels each, so that one mean squared error over all is an eighth
-    of the published sum of eight; the factor falls out of the quotient.
+    All eight parts have the same number of channels, so one mean squared error over all is an
+    eighth of the published sum of eight; the factor cancels in the ratio.
 
     Args:
         style_features: From :meth:`~datnet.networks.microast.MicroAST.encode_style`.

@@ -1,8 +1,8 @@
-"""Stage one of a training in two stages: the network gives a photograph back.
+"""Reconstruction objective, stage one of a two-stage training.
 
-The photograph is content and style at once, so neither a painting nor a method's own objective is
-needed, and what lies between the frozen encoder and the image learns to invert the encoder. The
-method's objective follows as stage two, with ``init_from``.
+The photograph is both content and style. Stylized images and the method's own objective are not
+needed: everything between the frozen encoder and the image learns to invert the encoder. Stage two
+trains with the method's objective, with ``init_from``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class ReconstructionObjective(Objective[StyleTransferNetwork]):
     Style images are not used.
 
     Args:
-        encoder: The frozen encoder whose features are compared.
+        encoder: The frozen loss encoder.
         pixels: Weight of the mean squared error of pixels.
         features: Weight of the mean squared error of features, summed over the levels.
-        feature_levels: Levels whose features are compared, 1 … 5; deep ones cost more.
+        feature_levels: Levels of the feature loss, 1 … 5; deep ones cost more.
 
     Raises:
         ValueError: If a weight is negative or a level does not exist.
@@ -49,7 +49,16 @@ class ReconstructionObjective(Objective[StyleTransferNetwork]):
     def terms(
         self, network: StyleTransferNetwork, content: Tensor, style: Tensor
     ) -> dict[str, Tensor]:
-        """Reconstruct the content images and compare the results with them."""
+        """Reconstruct the content images and compare the results with them.
+
+        Args:
+            network: The network to train.
+            content: Photographs ``(B, 3, H, W)`` in [0, 1].
+            style: Not used.
+
+        Returns:
+            ``pixels`` and ``features``, unweighted scalars; terms of weight 0 are left out.
+        """
         size = content.shape[2:]
         depth = max(self.feature_levels) if "features" in self.weights else 0
         if isinstance(network, EncoderDecoderNetwork):  # the same features serve both

@@ -12,15 +12,15 @@ from datnet.objectives.identity import paint_and_compare
 class SANetObjective(Objective[SANet]):
     """Content, style and two identity losses.
 
-    The paper's text swaps the identity weights; the author's page and every known code have 50 for
-    pixels and 1 for features, as the defaults here.
+    The paper's text swaps the weights of the identity losses; the author's project page and all
+    known implementations use 50 for pixels and 1 for features, the defaults here.
 
     Args:
-        content: Weight of the content loss on normalised relu4_1 and relu5_1.
-        global_style: Weight of the style loss on relu1_1 … relu5_1.
-        identity_pixels: Weight of the pixel distance between an image and itself painted with
+        content: Weight of the content loss at normalized relu4_1 and relu5_1.
+        global_style: Weight of the style loss at relu1_1 … relu5_1.
+        identity_pixels: Weight of the pixel distance between an image and its reconstruction with
             itself as style, for content and style images.
-        identity_features: Weight of the same in features of all levels.
+        identity_features: Weight of the same distance in features of all levels.
     """
 
     def __init__(
@@ -40,6 +40,16 @@ class SANetObjective(Objective[SANet]):
         )
 
     def terms(self, network: SANet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the content with the style, the content with itself and the style with itself."""
+        """Stylize the content, and reconstruct content and style from themselves.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content``, ``global_style``, ``identity_pixels`` and ``identity_features``, unweighted
+            scalars; terms of weight 0 are left out.
+        """
         result = paint_and_compare(network, content, style, self.weights).terms
         return {name: result[name] for name in self.weights}

@@ -1,4 +1,4 @@
-"""The objective of StyTr² (Deng et al., CVPR 2022), eqs. (8)-(12), as its published code has it."""
+"""The objective of StyTr² (Deng et al., CVPR 2022), eqs. (8)-(12), as in its published code."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from datnet.objectives.identity import ALL_LEVELS, identity_losses
 class StyTr2Objective(Objective[StyTr2]):
     """Content, style and two identity losses, those of SANet.
 
-    The weights are those of the published code. The paper prints 10, 7, 50 and 1; its look is
-    reached with the code's.
+    The weights are those of the published code. The paper states 10, 7, 50 and 1, but its results
+    are reached with the code's.
 
     Args:
-        encoder: The frozen encoder whose features are compared.
-        content: Weight of the content loss on normalised relu4_1 and relu5_1.
-        global_style: Weight of the style loss on relu1_1 … relu5_1.
-        identity_pixels: Weight of the pixel distance between an image and itself painted with
+        encoder: The frozen loss encoder.
+        content: Weight of the content loss at normalized relu4_1 and relu5_1.
+        global_style: Weight of the style loss at relu1_1 … relu5_1.
+        identity_pixels: Weight of the pixel distance between an image and its reconstruction with
             itself as style, for content and style images.
-        identity_features: Weight of the same in features of all levels.
+        identity_features: Weight of the same distance in features of all levels.
     """
 
     def __init__(
@@ -46,7 +46,17 @@ class StyTr2Objective(Objective[StyTr2]):
         self.encoder = encoder
 
     def terms(self, network: StyTr2, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """Paint the content with the style, the content with itself and the style with itself."""
+        """Stylize the content, and reconstruct content and style from themselves.
+
+        Args:
+            network: The network to train.
+            content: Content images ``(B, 3, H, W)`` in [0, 1].
+            style: Style images ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``content``, ``global_style``, ``identity_pixels`` and ``identity_features``, unweighted
+            scalars; terms of weight 0 are left out.
+        """
         with torch.no_grad():
             content_features = self.encoder(content)
             style_features = self.encoder(style)

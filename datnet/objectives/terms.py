@@ -1,7 +1,7 @@
 """Loss terms that the objectives are built from.
 
-Every function takes lists of encoder features, relu1_1 first, and counts levels from 1. Means are
-taken over batch, channels and positions; levels are summed.
+All functions take lists of encoder features, relu1_1 first, and count levels from 1. Errors are
+averaged over batch, channels and positions, and summed over levels.
 """
 
 from __future__ import annotations
@@ -17,9 +17,17 @@ from datnet.networks.statistics import channel_mean_std, full_precision, normali
 
 
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error in at least float32, also under autocast."""
+    """Mean squared error in at least float32, also under autocast.
+
+    Args:
+        output: A tensor of any shape.
+        target: A tensor of the same shape.
+
+    Returns:
+        A scalar.
+    """
     if output.is_contiguous(memory_format=torch.channels_last):
-        # The mean is the same in any order, and on a CPU five times as fast in that of the memory.
+        # The mean does not depend on the order; in memory order it is five times as fast on a CPU.
         output, target = output.movedim(1, -1), target.movedim(1, -1)
     return F.mse_loss(full_precision(output), full_precision(target))
 
@@ -30,9 +38,9 @@ def global_style(
     """Distance of channel means and standard deviations, DatNet eq. (9), AdaIN eq. (13).
 
     Args:
-        output: Features of the painted image.
+        output: Features of the stylized image, each ``(B, C, H, W)``.
         style: Features of the style image, of any size.
-        levels: Levels that count.
+        levels: Levels of the loss.
 
     Returns:
         Σ over levels of MSE(mean) + MSE(std), a scalar.
@@ -53,18 +61,19 @@ def local_feature(
     levels: Sequence[int] = (3, 4, 5),
     resize: Resize = "bilinear",
 ) -> Tensor:
-    """Distance to what attention without learnable parts makes of the features, DatNet eq. (10).
+    """Distance to AdaAttN without learnable kernels, DatNet eq. (10).
 
     Args:
-        output: Features of the painted image.
-        content: Features of the content image, before any channel attention.
-        style: Features of the style image, likewise.
-        levels: Levels that count: (3, 4, 5) in the papers, (2, 3, 4, 5) in AdaAttN's code.
-        resize: How the attention keys shrink shallow features, see
+        output: Features of the stylized image, each ``(B, C, H, W)``.
+        content: Features of the content image, before channel attention.
+        style: Features of the style image, before channel attention.
+        levels: Levels of the loss: (3, 4, 5) in the papers, (2, 3, 4, 5) in AdaAttN's code.
+        resize: Downsampling of shallow features in the attention keys, see
             :func:`~datnet.networks.attention.attention_key`.
 
     Returns:
-        Σ over levels of MSE(output, AdaAttN*(content, style)), a scalar. The target is a constant.
+        Σ over levels of MSE(output, AdaAttN*(content, style)), a scalar. The target has no
+        gradient.
     """
     targets = local_feature_targets(content, style, levels, resize)
     return torch.stack(errors_of_levels(output, targets, levels)).sum()
@@ -73,7 +82,16 @@ def local_feature(
 def errors_of_levels(
     output: Sequence[Tensor], targets: Sequence[Tensor], levels: Sequence[int]
 ) -> list[Tensor]:
-    """The mean squared error of each level's features against that level's target."""
+    """Mean squared error of each level.
+
+    Args:
+        output: Features relu1_1 …, each ``(B, C, H, W)``.
+        targets: Targets of the given levels only.
+        levels: Levels of the targets.
+
+    Returns:
+        One scalar for each level.
+    """
     return [
         squared_error(output[level - 1], target)
         for level, target in zip(levels, targets, strict=True)
@@ -87,16 +105,16 @@ def local_feature_targets(
     levels: Sequence[int] = (3, 4, 5),
     resize: Resize = "bilinear",
 ) -> list[Tensor]:
-    """AdaAttN*(content, style): attention by the features themselves, without learnable parts.
+    """AdaAttN*(content, style): attention on the features themselves, without learnable kernels.
 
     Args:
-        content: Features of the content image, before any channel attention.
-        style: Features of the style image, likewise.
-        levels: Levels that are wanted.
-        resize: How the attention keys shrink shallow features.
+        content: Features of the content image, before channel attention.
+        style: Features of the style image, before channel attention.
+        levels: Levels to return.
+        resize: Downsampling of shallow features in the attention keys.
 
     Returns:
-        Maps shaped like the content's at those levels.
+        Features of the content's shape for each level, without gradients.
     """
     of_content, of_style = (
         attention_inputs(
@@ -117,12 +135,12 @@ def content_restoration(
     content: Sequence[Tensor],
     levels: Sequence[int] = (1, 2, 3, 4, 5),
 ) -> Tensor:
-    """Distance between an image and what the network makes of it as its own style, DatNet eq. (11).
+    """Distance of features between an image and its reconstruction, DatNet eq. (11).
 
     Args:
         restored: Features of network(content, content).
         content: Features of the content image.
-        levels: Levels that count.
+        levels: Levels of the loss.
 
     Returns:
         Σ over levels of MSE, a scalar.
@@ -134,12 +152,12 @@ def content_restoration(
 def normalized_content(
     output: Sequence[Tensor], content: Sequence[Tensor], levels: Sequence[int] = (4, 5)
 ) -> Tensor:
-    """Distance of channel-normalised features, the content loss of SANet, MANet, MCCNet, StyTr2.
+    """Distance of normalized features, the content loss of SANet, MANet, MCCNet and StyTr².
 
     Args:
-        output: Features of the painted image.
+        output: Features of the stylized image, each ``(B, C, H, W)``.
         content: Features of the content image.
-        levels: Levels that count.
+        levels: Levels of the loss.
 
     Returns:
         Σ over levels of MSE(Norm(output), Norm(content)), a scalar.

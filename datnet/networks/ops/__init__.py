@@ -1,1 +1,1 @@
-"""How networks are computed: tiles, strips, fast convolutions, whitening, reversible steps."""
+"""Operators of the networks: tiled attention, strips, Winograd, whitening, reversible blocks."""

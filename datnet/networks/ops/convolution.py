@@ -1,4 +1,4 @@
-"""The convolution of the whole family of networks: with reflection at the border."""
+"""Convolution with reflection padding, the building block of all networks here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from datnet.networks.ops import winograd
 
 
 def reflect_sides(maps: Tensor, left: int, right: int, above: int, below: int) -> Tensor:
-    """Extend ``(B, C, H, W)`` by so many reflected pixels at each side."""
+    """Pad ``(B, C, H, W)`` by reflection, with a separate width for each side.
+
+    Args:
+        maps: ``(B, C, H, W)``; each width is smaller than the side that it extends.
+        left: Columns added on the left.
+        right: Columns added on the right.
+        above: Rows added at the top.
+        below: Rows added at the bottom.
+
+    Returns:
+        ``(B, C, H + above + below, W + left + right)``.
+    """
     if not torch.are_deterministic_algorithms_enabled():
         return F.pad(maps, (left, right, above, below), mode="reflect")
     for dim, before, behind in ((2, above, below), (3, left, right)):
-        # GPUs sum F.pad's gradients in any order.
+        # The backward pass of F.pad is not deterministic on GPUs.
         size = maps.shape[dim]
         first = maps.narrow(dim, 1, before).flip(dim)
         last = maps.narrow(dim, size - 1 - behind, behind).flip(dim)
@@ -23,9 +34,17 @@ def reflect_sides(maps: Tensor, left: int, right: int, above: int, below: int) -
 
 
 def reflect_border(maps: Tensor, width: int = 1) -> Tensor:
-    """Extend ``(B, C, H, W)`` by reflected pixels at every side, in the type that it has.
+    """Pad all four sides by reflection, in the dtype of the input.
 
-    On CPUs autocast would have it in float32, which copies every map twice and computes nothing.
+    On the CPU, autocast would run the padding in float32: two copies of every map for an operation
+    without arithmetic.
+
+    Args:
+        maps: ``(B, C, H, W)``.
+        width: Pixels added on each side.
+
+    Returns:
+        ``(B, C, H + 2 · width, W + 2 · width)``.
     """
     if not torch.is_autocast_enabled(maps.device.type):
         return reflect_sides(maps, width, width, width, width)
@@ -34,14 +53,14 @@ def reflect_border(maps: Tensor, width: int = 1) -> Tensor:
 
 
 class Convolution(nn.Conv2d):
-    """A convolution with a bias and reflection at the border; stride 2 halves, rounded up.
+    """Convolution with bias and reflection padding; stride 2 gives ⌈H/2⌉ × ⌈W/2⌉.
 
     Args:
-        in_channels: Of the maps that come in.
-        out_channels: Of those that go out.
-        kernel_size: Odd.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: An odd number.
         stride: 1 keeps the size.
-        groups: Of channels that are not mixed with each other.
+        groups: Groups of a grouped convolution.
     """
 
     bias: Tensor
@@ -67,7 +86,7 @@ class Convolution(nn.Conv2d):
         self.is_plain = (kernel_size, stride, groups) == (3, 1, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """``(B, in_channels, H, W)`` to ``(B, out_channels, H / stride, W / stride)``."""
+        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, ⌈H/stride⌉, ⌈W/stride⌉)``."""
         padded = reflect_border(maps, self.kernel_size[0] // 2)
         if self.is_plain and winograd.pays(padded, self.weight):
             return winograd.convolution(padded, self.weight, self.bias)

@@ -1,4 +1,4 @@
-"""Attention in a form that torch.export can write down for pictures of any size."""
+"""Softmax attention in a form that torch.export can trace for images of any size."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ QUERIES_PER_BLOCK = 512
 
 
 def exported_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """What :func:`~datnet.networks.attention.attention_mean` gives.
+    """Softmax attention, the exportable form of :func:`~datnet.networks.attention.attention_mean`.
 
-    Blocks of queries in a loop that the exported graph contains, without Python's sizes and
-    branches.
+    The loop over blocks of queries is part of the exported graph, so it needs no sizes and branches
+    in Python.
+
+    Args:
+        query: ``(B, K, Nc)``.
+        key: ``(B, K, Ns)``.
+        value: ``(B, V, Ns)``.
+
+    Returns:
+        The weighted mean for each query, ``(B, V, Nc)``.
     """
-    from torch._higher_order_ops.scan import scan  # slow to import, and needed here alone
+    from torch._higher_order_ops.scan import scan  # slow to import and only needed here
 
     positions = query.shape[2]
-    # A loop of one turn would be unrolled while exporting, and then be wrong for larger pictures.
+    # The export unrolls a loop with a single iteration, which is then wrong for larger images.
     count = positions // QUERIES_PER_BLOCK + 2
     padded = F.pad(query, (0, count * QUERIES_PER_BLOCK - positions))
     blocks = padded.unflatten(2, (count, QUERIES_PER_BLOCK)).movedim(2, 0)
 
     def step(turn: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
         logits = queries.mT @ key
-        # See SMALLEST_LOGIT; taking a constant away changes no softmax.
+        # Softmax is invariant to subtracting the maximum; for the clamp see SMALLEST_LOGIT.
         logits = (logits - logits.amax(2, keepdim=True)).clamp(min=SMALLEST_LOGIT)
         return turn + 1, value @ torch.softmax(logits, dim=-1).mT
 

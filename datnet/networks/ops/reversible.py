@@ -1,7 +1,7 @@
-"""A reversible residual network (i-RevNet, Jacobsen, Smeulders and Oyallon, ICLR 2018).
+"""Reversible residual network (i-RevNet, Jacobsen, Smeulders and Oyallon, ICLR 2018).
 
-Features travel in two halves of equal shape. Every block has an exact :meth:`inverse`; nothing is
-lost but rounding.
+Features are split into two halves of equal shape. Each block has an exact :meth:`inverse`, up to
+rounding.
 """
 
 from __future__ import annotations
@@ -15,41 +15,50 @@ from datnet.networks.ops.convolution import Convolution
 Halves = tuple[Tensor, Tensor]
 
 STAGES = ((16, 1), (64, 2), (256, 2))
-"""Channels of each half and stride of the first block, for every stage."""
+"""Per stage: channels of each half, and the stride of the first block."""
 BLOCKS_PER_STAGE = 10
 REFINEMENT_BLOCKS = 2
 REDUCTION = 4
-"""What sides of images must be a multiple of: the product of the strides."""
+"""Image sides must be multiples of this, the product of the strides."""
 
 
 def squares_to_channels(features: Tensor) -> Tensor:
-    """Make channels of every 2 × 2 positions: ``(B, C, H, W)`` to ``(B, 4C, H/2, W/2)``.
+    """Squeeze (space to depth): ``(B, C, H, W)`` to ``(B, 4C, H/2, W/2)``.
 
-    Channel ``(2y + x) · C + c`` is channel ``c`` at row ``y`` and column ``x`` of the square, the
-    order of the published weights.
+    Output channel ``(2y + x) · C + c`` is channel ``c`` at row ``y`` and column ``x`` of the 2 × 2
+    square. This is the channel order of the published weights.
     """
     return F.pixel_unshuffle(features, 2).unflatten(1, (-1, 4)).transpose(1, 2).flatten(1, 2)
 
 
 def channels_to_squares(features: Tensor) -> Tensor:
-    """Undo :func:`squares_to_channels`."""
+    """Inverse of :func:`squares_to_channels` (depth to space)."""
     return F.pixel_shuffle(features.unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2), 2)
 
 
 def convolution(in_channels: int, out_channels: int, stride: int = 1) -> Convolution:
-    """A 3 × 3 convolution with reflection at the border and a bias that starts at zero."""
+    """3 × 3 convolution with reflection padding and zero-initialized bias.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: 1 or 2.
+
+    Returns:
+        The layer.
+    """
     layer = Convolution(in_channels, out_channels, stride=stride)
     nn.init.zeros_(layer.bias)
     return layer
 
 
 class ReversibleBlock(nn.Module):
-    """``(a, b)`` becomes ``(b, a + shift(b))``.
+    """Reversible residual block: ``(a, b)`` becomes ``(b, a + shift(b))``.
 
     Args:
         channels: Channels of each half of the output.
-        stride: 2 if squares of 2 × 2 positions become channels; the halves of the input then have
-            a quarter of the channels.
+        stride: With 2, the block squeezes: each half of the input has ``channels / 4`` channels and
+            twice the sides.
     """
 
     def __init__(self, channels: int, stride: int = 1) -> None:
@@ -64,7 +73,7 @@ class ReversibleBlock(nn.Module):
         )
 
     def forward(self, halves: Halves) -> Halves:
-        """Transform two halves ``(B, channels / stride², H, W)``."""
+        """Transform two halves, each ``(B, channels / stride², H, W)``."""
         first, second = halves
         shift = self.shift(second)
         if self.stride == 2:
@@ -72,7 +81,7 @@ class ReversibleBlock(nn.Module):
         return second, first + shift
 
     def inverse(self, halves: Halves) -> Halves:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         second, shifted = halves
         if self.stride == 2:
             second = channels_to_squares(second)
@@ -83,18 +92,18 @@ class ReversibleBlock(nn.Module):
 
 
 class ReversibleNetwork(nn.Module):
-    """From images to maps that hold all of them, and back. 4 089 936 parameters.
+    """Reversible network from images to features and back. 4 089 936 parameters.
 
-    Images get 29 channels of zeros and go through 30 blocks to 512 channels at a quarter of their
-    sides. Two more blocks refine these (channel refinement), and then channels are spread to
-    positions again, which leaves fewer channels and hence a smaller covariance.
+    Images are padded with 29 zero channels and pass 30 blocks, which end with 512 channels at a
+    quarter of the image's sides. Two more blocks follow (channel refinement). Then channels are
+    moved back to positions, which leaves fewer channels and so a smaller covariance matrix.
 
-    Going back drops the 29 channels: what an image is encoded to decodes to that image, but other
-    maps are not what their decoded image encodes to.
+    The inverse drops the 29 padding channels. ``inverse(forward(images))`` is the image, but
+    ``forward(inverse(features))`` differs from features that have been changed.
 
     Args:
-        spreads: How often channels become squares of 2 × 2 positions: maps have ``512 / 4^spreads``
-            channels at ``2^spreads / 4`` of the image's sides.
+        spreads: Number of depth-to-space steps at the end. Features have ``512 / 4^spreads``
+            channels and ``2^spreads / 4`` of the image's sides.
     """
 
     def __init__(self, spreads: int) -> None:
@@ -109,10 +118,10 @@ class ReversibleNetwork(nn.Module):
             ReversibleBlock(STAGES[-1][0]) for _ in range(REFINEMENT_BLOCKS)
         )
         self.padding = 2 * STAGES[0][0] - 3
-        """How many channels of zeros images get."""
+        """Number of zero channels added to the image."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """The maps of images ``(B, 3, H, W)``, H and W multiples of 4."""
+        """Features of images ``(B, 3, H, W)``, with H and W multiples of 4."""
         halves: Halves = tuple(F.pad(images, (0, 0, 0, 0, 0, self.padding)).chunk(2, dim=1))  # type: ignore[assignment]
         for block in (*self.blocks, *self.refinement):
             halves = block(halves)
@@ -122,7 +131,7 @@ class ReversibleNetwork(nn.Module):
         return maps
 
     def inverse(self, maps: Tensor) -> Tensor:
-        """Undo :meth:`forward`."""
+        """Inverse of :meth:`forward`."""
         for _ in range(self.spreads):
             maps = squares_to_channels(maps)
         halves: Halves = tuple(maps.chunk(2, dim=1))  # type: ignore[assignment]

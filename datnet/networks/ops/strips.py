@@ -1,8 +1,9 @@
-"""Large maps in horizontal strips, so that what layers need in between stays small.
+"""Process large maps in horizontal strips to bound the memory of intermediate maps.
 
-Convolutions, pooling and enlarging see a few rows around each row they make. A strip that is cut
-with that many rows more on both sides gives exactly the rows of the whole map, so strips leave no
-seams. Whatever looks at a whole map (statistics, attention) stays outside.
+An output row of a stack of convolutions, pooling and upsampling depends on a few input rows around
+it. A strip that is cut with this many extra rows above and below gives exactly the rows of the full
+map, so there are no seams. Operations on the full map (statistics, attention) are left out of the
+strips.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 LARGEST_UNCUT = 2**25
-"""Numbers in a map that is computed at once: the first level of the encoder at 724 × 724."""
+"""Largest feature map, in elements, that is processed as one: relu1_1 at 724 × 724 pixels."""
 
 
 def in_strips(
@@ -25,24 +26,23 @@ def in_strips(
     margin: int,
     numbers_per_row: int,
 ) -> Tensor:
-    """Apply layers to maps, strip by strip where a strip is smaller than the whole.
+    """Apply layers to maps, in strips if an intermediate map is larger than :data:`LARGEST_UNCUT`.
 
-    Training keeps what the backward pass needs anyway, and an exported network cannot loop over
-    an unknown number of strips; both take the maps whole.
+    With gradients there are no strips, since the backward pass keeps the intermediate maps anyway;
+    nor in torch.export, which cannot trace a loop of unknown length.
 
     Args:
-        layers: Takes the maps, or as many rows of them, and gives one map.
+        layers: Takes the maps, or the same strip of each, and returns one map.
         maps: Each ``(B, C, H, W)``.
-        input_rows: Rows of each map that belong together, such as (1, 2) where the second has
-            twice the size of the first. Its last rows may be missing.
-        output_rows: Rows that the layers make of them.
-        margin: As many times ``input_rows`` are cut with a strip above and below it, at least what
-            a row of the output depends on.
-        numbers_per_row: How many numbers the largest map in between has for each time
-            ``input_rows``.
+        input_rows: Rows of each map that correspond to each other, such as (1, 2) if the second map
+            has twice the height of the first. The last group of rows may be incomplete.
+        output_rows: Rows of the output for one group of ``input_rows``.
+        margin: Groups of ``input_rows`` added above and below each strip, at least the receptive
+            field of an output row.
+        numbers_per_row: Elements of the largest intermediate map for one group of ``input_rows``.
 
     Returns:
-        What ``layers(*maps)`` gives.
+        ``layers(*maps)``.
     """
     if torch.is_grad_enabled() or torch.compiler.is_exporting():
         return layers(*maps)
@@ -75,6 +75,6 @@ def in_strips(
 
 
 def memory_format_of(maps: Tensor) -> torch.memory_format:
-    """How maps lie in memory."""
+    """Memory format of a map: channels last or contiguous."""
     channels_last = maps.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if channels_last else torch.contiguous_format

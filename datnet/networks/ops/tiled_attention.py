@@ -1,13 +1,13 @@
-"""Exact softmax attention tile by tile, forward and backward.
+"""Exact softmax attention in tiles, forward and backward.
 
-The ``Nc × Ns`` weights of all pairs of positions fill a gigabyte at 512 × 512 pixels. Here only a
-tile of them exists at a time, small enough for a processor's cache: the forward pass carries a
-running maximum and sum of every query (Milakov and Gimelshein, arXiv 1805.02867), the backward pass
-makes each tile again (FlashAttention, Dao et al., NeurIPS 2022). Ordinary matrix products do the
-rest, so any device and any number of channels will do.
+The full ``Nc × Ns`` attention matrix takes a gigabyte at 512 × 512 pixels. Here only one tile of it
+exists at a time, small enough for a CPU cache. The forward pass keeps a running maximum and sum for
+each query (Milakov and Gimelshein, arXiv 1805.02867), and the backward pass recomputes each tile
+(FlashAttention, Dao et al., NeurIPS 2022). All other steps are ordinary matrix products, so any
+device and any number of channels works.
 
-Shapes: ``B`` batch, ``K`` channels of queries and keys, ``V`` of values, ``Nc`` content and ``Ns``
-style positions.
+Shapes: ``B`` batch, ``K`` channels of queries and keys, ``V`` channels of values, ``Nc`` content
+and ``Ns`` style positions.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from torch.autograd.function import once_differentiable
 
 QUERIES_PER_TILE = 1024
 
-# Weights that exist at once: 8 MiB stay in a processor's cache; a GPU wants large products.
+# Attention weights per tile: 8 MiB fit into a CPU cache; a GPU needs large products.
 CPU_WEIGHTS_PER_TILE = 2**21
 GPU_WEIGHTS_PER_TILE = 2**26
 
-# Below e^-87 float32 has only denormal numbers, with which processors multiply up to a hundred
-# times more slowly, and trained attention is full of them. Weights of e^-50 add nothing to a mean
-# that float32 could hold, and leave room for products with small gradients.
+# Lower bound of the logits after subtraction of the maximum. Below e^-87 float32 is denormal, which
+# CPUs multiply up to a hundred times more slowly, and trained attention has many such weights. A
+# weight of e^-50 does not change a float32 mean and leaves room for products with small gradients.
 SMALLEST_LOGIT = -50.0
 
 
 def tiled_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Average the values of all positions, weighted by softmax(query · key).
+    """Mean of the values, weighted by softmax(query · key), computed in tiles.
 
     Args:
         query: ``(B, K, Nc)``, float32 or float64.
@@ -40,7 +40,7 @@ def tiled_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         value: ``(B, V, Ns)``.
 
     Returns:
-        The weighted mean for every query position, ``(B, V, Nc)``.
+        The weighted mean for each query, ``(B, V, Nc)``.
     """
     return _TiledAttentionMean.apply(query, key, value)
 
@@ -62,14 +62,26 @@ class _TiledAttentionMean(torch.autograd.Function):
 
 
 def whole_attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """The same with all weights in one piece, kept for the backward pass; faster for few."""
+    """Mean of the values, weighted by softmax(query · key), with the full attention matrix.
+
+    Faster than :func:`tiled_attention_mean` for few query–key pairs. The matrix is kept for the
+    backward pass.
+
+    Args:
+        query: ``(B, K, Nc)``, float32 or float64.
+        key: ``(B, K, Ns)``.
+        value: ``(B, V, Ns)``.
+
+    Returns:
+        The weighted mean for each query, ``(B, V, Nc)``.
+    """
     return _WholeAttentionMean.apply(query, key, value)
 
 
 class _WholeAttentionMean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        weights = query.mT @ key  # (B, Nc, Ns), logits so far
+        weights = query.mT @ key  # (B, Nc, Ns), still logits
         weights.sub_(weights.amax(2, keepdim=True)).clamp_(min=SMALLEST_LOGIT).exp_()
         weights.div_(weights.sum(2, keepdim=True))
         means = value @ weights.mT
@@ -80,13 +92,13 @@ class _WholeAttentionMean(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value, weights, means = ctx.saved_tensors
-        shares = (gradient * means).sum(1).unsqueeze(2)  # of the softmax's normalisation
+        shares = (gradient * means).sum(1).unsqueeze(2)  # through the softmax's denominator
         logits = (gradient.mT @ value).sub_(shares).mul_(weights)
         return key @ logits.mT, query @ logits, gradient @ weights
 
 
 def _forward(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted means ``(B, Nc, V)``, and the logarithm of each softmax's sum ``(B, Nc, 1)``."""
+    """Weighted means ``(B, Nc, V)`` and the log-sum-exp of the logits ``(B, Nc, 1)``."""
     batch, positions, _ = queries.shape
     means = queries.new_zeros(batch, positions, values.shape[2])
     log_sums = queries.new_empty(batch, positions, 1)
@@ -98,7 +110,7 @@ def _forward(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Ten
         total = torch.zeros_like(maximum)
         for columns in _parts(keys.shape[1], keys_per_tile):
             key, value = keys[:, columns], values[:, columns]
-            weights = _product(query, key, memory)  # logits so far
+            weights = _product(query, key, memory)  # still logits
             previous, maximum = maximum, maximum.maximum(weights.amax(2, keepdim=True))
             weights.sub_(maximum).clamp_(min=SMALLEST_LOGIT).exp_()
             faded = (previous - maximum).exp_()
@@ -112,9 +124,9 @@ def _forward(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Ten
 def _backward(
     gradients: Tensor, queries: Tensor, keys: Tensor, values: Tensor, means: Tensor, sums: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of queries, keys and values from those of the weighted means."""
+    """Gradients of queries, keys and values from the gradients of the weighted means."""
     query_gradients, key_gradients, value_gradients = map(torch.zeros_like, (queries, keys, values))
-    shares = (gradients * means).sum(2, keepdim=True)  # of the softmax's normalisation
+    shares = (gradients * means).sum(2, keepdim=True)  # through the softmax's denominator
     queries_per_tile, keys_per_tile = _tile_size(queries, keys)
     memory = queries.new_empty(2, queries.shape[0] * queries_per_tile * keys_per_tile)
     for rows in _parts(queries.shape[1], queries_per_tile):
@@ -144,7 +156,7 @@ def _parts(total: int, size: int) -> Iterator[slice]:
 
 
 def _product(rows: Tensor, columns: Tensor, memory: Tensor) -> Tensor:
-    """All scalar products, ``(B, Nr, Nc)``, in memory that is there already."""
+    """Scalar products of all query–key pairs, ``(B, Nr, Nc)``, written into existing memory."""
     shape = rows.shape[0], rows.shape[1], columns.shape[1]
     product = memory[: shape[0] * shape[1] * shape[2]].view(shape)
     return torch.bmm(rows, columns.mT, out=product)

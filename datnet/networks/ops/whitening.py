@@ -1,7 +1,7 @@
-"""Whitening and colouring: features take the channel covariance of others.
+"""Whitening and coloring transform (WCT): match the channel covariance of other features.
 
 Li, Fang, Yang, Wang, Lu and Yang: Universal Style Transfer via Feature Transforms, NeurIPS 2017,
-arXiv 1705.08086, by symmetric roots and by Cholesky factors, with gradients that stay finite.
+arXiv 1705.08086. With symmetric square roots or Cholesky factors, and with finite gradients.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ import torch
 from torch import Tensor
 
 SMALLEST_EIGENVALUE = 1e-5
-"""Directions of less variance count as empty, as in the published implementations."""
+"""Directions with less variance are ignored, as in the published implementations."""
 
 SMALLEST_VARIANCE = 1e-10
-"""Where a direction has less, :func:`cholesky_factor` adds to the covariance.
+"""With less variance in any direction, :func:`cholesky_factor` adds a ridge to the covariance.
 
-It is a deviation of 1e-5, some hundred times the rounding of float32 features."""
+It is a standard deviation of 1e-5, about a hundred times the rounding error of float32 features.
+"""
 
 RIDGE = 2e-5
-"""What it adds, times one plus the mean variance of the channels; the published amount."""
+"""The ridge is this times (1 + mean channel variance); the value of the published code."""
 
 
 def square_root(matrices: Tensor, inverse: bool = False) -> Tensor:
-    """Square roots of covariances, or their inverses, on the directions that are not empty.
+    """Symmetric square roots of covariance matrices, or their pseudo-inverses.
 
-    The gradient is that of Daleckii and Krein: in the basis of the eigenvectors, the entry (i, j)
-    of a change is multiplied by the slope ``(f(λi) - f(λj)) / (λi - λj)`` of the function between
-    two eigenvalues. For roots that slope is ``1 / (√λi + √λj)``, without a difference, so equal
-    eigenvalues, at which the gradient of an eigendecomposition is infinite, do no harm. Between an
-    empty direction and another the distance counts as at least
-    :data:`SMALLEST_EIGENVALUE`; the gradient is exact elsewhere. It has no gradient of its own.
+    Directions with a variance below :data:`SMALLEST_EIGENVALUE` (null directions) are 0 in the
+    result.
+
+    The gradient is the Daleckii–Krein formula: in the eigenbasis, entry (i, j) of the change is
+    multiplied by the divided difference ``(f(λi) - f(λj)) / (λi - λj)``. For square roots this is
+    ``1 / (√λi + √λj)``, so it stays finite for equal eigenvalues, where the gradient of an
+    eigendecomposition is infinite. Between a null direction and another one the distance is taken
+    as at least :data:`SMALLEST_EIGENVALUE`; otherwise the gradient is exact. There are no second
+    derivatives.
 
     Args:
-        matrices: ``(B, C, C)``, symmetric without negative eigenvalues.
+        matrices: ``(B, C, C)``, symmetric positive semi-definite.
         inverse: Whether to return the pseudo-inverses of the roots.
 
     Returns:
@@ -47,7 +51,7 @@ def square_root(matrices: Tensor, inverse: bool = False) -> Tensor:
         values = 1 / roots
         slopes = -slopes * values[:, :, None] * values[:, None, :]
     values = values.where(counts, 0)
-    # Where one of two directions is empty, its value is 0 and the sum is the other's value.
+    # If one of two directions is null, its value is 0 and the sum is the other's value.
     distances = (eigenvalues[:, :, None] - eigenvalues[:, None, :]).abs()
     slopes_to_empty = (values[:, :, None] + values[:, None, :]) / distances.clamp(
         min=SMALLEST_EIGENVALUE
@@ -59,23 +63,23 @@ def square_root(matrices: Tensor, inverse: bool = False) -> Tensor:
 
 
 def whiten_and_colour(content: Tensor, style: Tensor) -> Tensor:
-    """Give content features the channel means and the channel covariance of the style's.
+    """Whitening and coloring transform: give content features the style's mean and covariance.
 
-    Every image is transformed by itself, in float64: the variances of its directions span many
-    orders of magnitude.
+    Each image is transformed separately, in float64, since the variances of the directions span
+    many orders of magnitude.
 
     Args:
-        content: Features ``(B, C, H, W)``.
-        style: Features ``(B, C, Hs, Ws)``, of any size.
+        content: Content features ``(B, C, H, W)``.
+        style: Style features ``(B, C, Hs, Ws)``, of any size.
 
     Returns:
-        Features ``(B, C, H, W)`` in the precision of ``content``.
+        Features ``(B, C, H, W)`` in the dtype of ``content``.
     """
     return whiten_to(content, *symmetric_moments(style))
 
 
 def symmetric_moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Channel means and the symmetric root of the channel covariance, of every image by itself.
+    """Channel means and the symmetric square root of the channel covariance, per image.
 
     Args:
         features: ``(B, C, H, W)`` with at least two positions.
@@ -88,17 +92,17 @@ def symmetric_moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def whiten_to(content: Tensor, mean: Tensor, root: Tensor) -> Tensor:
-    """Whiten content features and give them other channel means and another covariance.
+    """Whiten content features, then color them with a given mean and square root of a covariance.
 
-    Linear in both, so that a mixture of styles needs one call, with mixed means and roots.
+    Linear in both, so a mixture of styles takes one call with the averaged means and roots.
 
     Args:
-        content: Features ``(B, C, H, W)``.
+        content: Content features ``(B, C, H, W)``.
         mean: Means ``(B, C, 1)`` from :func:`symmetric_moments`.
-        root: Roots ``(B, C, C)`` from there.
+        root: Square roots ``(B, C, C)`` from :func:`symmetric_moments`.
 
     Returns:
-        Features ``(B, C, H, W)`` in the precision of ``content``.
+        Features ``(B, C, H, W)`` in the dtype of ``content``.
     """
     _, centred, covariance = _moments(content)
     coloured = root @ square_root(covariance, inverse=True) @ centred + mean
@@ -106,7 +110,7 @@ def whiten_to(content: Tensor, mean: Tensor, root: Tensor) -> Tensor:
 
 
 def cholesky_moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Channel means and the Cholesky factor of the channel covariance, of every image by itself.
+    """Channel means and the Cholesky factor of the channel covariance, per image.
 
     Args:
         features: ``(B, C, H, W)`` with at least two positions.
@@ -119,23 +123,23 @@ def cholesky_moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def cholesky_factor(covariance: Tensor) -> Tensor:
-    """The lower triangular L with ``L Lᵀ = covariance``.
+    """Lower triangular L with ``L Lᵀ = covariance``, regularized where needed.
 
-    Directions with next to no variance, as constant images or small regions have, have no such
-    factor, or one whose inverse magnifies rounding. A covariance with a variance below
-    ``SMALLEST_VARIANCE`` gets ``RIDGE`` on its diagonal, which is enough whatever the rounding: the
-    published code adds it again and again until a factor is found, and leaves out such batches in
-    training.
+    Constant images and small regions have directions of almost no variance. Their covariance has no
+    factor, or one whose inverse amplifies rounding errors. If any direction has less variance than
+    :data:`SMALLEST_VARIANCE`, a ridge (:data:`RIDGE`) is added to the diagonal; one addition is
+    always enough. The published code adds it repeatedly until the factorization succeeds, and skips
+    such batches in training.
 
     Args:
-        covariance: ``(B, C, C)``, symmetric without negative eigenvalues but for rounding.
+        covariance: ``(B, C, C)``, symmetric positive semi-definite up to rounding.
 
     Returns:
         ``(B, C, C)``.
     """
     identity = torch.eye(covariance.shape[-1]).to(covariance)
     with torch.no_grad():
-        # It has a factor if and only if all variances are larger than what is subtracted.
+        # The factor exists if and only if all variances exceed SMALLEST_VARIANCE.
         regular = torch.linalg.cholesky_ex(covariance - SMALLEST_VARIANCE * identity).info == 0
         ridge = RIDGE * (1 + covariance.diagonal(dim1=-2, dim2=-1).mean(dim=-1))
         ridge = ridge.where(~regular, 0)
@@ -143,17 +147,17 @@ def cholesky_factor(covariance: Tensor) -> Tensor:
 
 
 def recolour(content: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
-    """Give content features other channel means and another channel covariance.
+    """Content features with a given channel mean and Cholesky factor of the covariance (cWCT).
 
-    Linear in both, so that a mixture of styles needs one call, with mixed means and factors.
+    Linear in both, so a mixture of styles takes one call with the averaged means and factors.
 
     Args:
-        content: Features ``(B, C, H, W)``.
+        content: Content features ``(B, C, H, W)``.
         mean: Means ``(B, C, 1)`` from :func:`cholesky_moments`.
-        factor: Factors ``(B, C, C)`` from there.
+        factor: Factors ``(B, C, C)`` from :func:`cholesky_moments`.
 
     Returns:
-        Features ``(B, C, H, W)`` in the precision of ``content``.
+        Features ``(B, C, H, W)`` in the dtype of ``content``.
     """
     _, centred, covariance = _moments(content)
     own_factor = cholesky_factor(covariance)
@@ -167,6 +171,6 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mean = flat.mean(dim=2, keepdim=True)
     centred = flat - mean
     covariance = centred @ centred.mT / (flat.shape[2] - 1)
-    # An eigendecomposition refuses NaN; the centred features hand it on to the loss, whose check
+    # An eigendecomposition fails for NaN. The centered features pass it on to the loss, whose check
     # tells the user what to do.
     return mean, centred, covariance.nan_to_num(nan=0, posinf=0, neginf=0)

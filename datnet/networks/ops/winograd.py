@@ -1,13 +1,13 @@
-"""3 × 3 convolutions with a quarter of the multiplications, for the CPU.
+"""3 × 3 convolutions on the CPU with a quarter of the multiplications.
 
 Winograd's minimal filtering F(4 × 4, 3 × 3) (Lavin and Gray, Fast Algorithms for Convolutional
-Neural Networks, CVPR 2016) makes 4 × 4 outputs from a tile of 6 × 6 inputs with 36 products for
-each pair of channels where the plain sum takes 144. Here it is matrix products alone: the three
-transforms are products with the Kronecker squares of the paper's matrices, and between them lies
-one product over the channels for each of the 36 places of a tile. cuDNN does the like by itself;
-PyTorch's convolutions on the CPU do not.
+Neural Networks, CVPR 2016) computes 4 × 4 outputs from a tile of 6 × 6 inputs with 36 products per
+pair of channels instead of 144. Here all steps are matrix products: the three transforms are
+products with the Kronecker squares of the paper's matrices, and between them is one product over
+the channels for each of the 36 elements of a tile. cuDNN has such algorithms; PyTorch's CPU
+convolutions do not.
 
-``I`` and ``O`` are channels that come in and go out.
+``I`` and ``O`` are the numbers of input and output channels.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ FEWEST_CHANNELS = 128
 """With fewer channels the transforms cost more than the products they save."""
 
 FEWEST_TILES = 64
-"""With fewer tiles transforming the weights costs more than it saves."""
+"""With fewer tiles the transform of the weights costs more than it saves."""
 
 NUMBERS_AT_ONCE = 2**22
-"""Numbers of transformed tiles that are made at once: 16 MiB, so that caches hold most of them."""
+"""Elements of transformed tiles per step: 16 MiB, so that most of them stay in the cache."""
 
 
 def _kronecker_square(matrix: list[list[float]]) -> Tensor:
@@ -74,7 +74,7 @@ _frozen: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 @contextmanager
 def switched_off() -> Iterator[None]:
-    """Within, no convolution takes this way: for counting multiply-adds and for comparisons."""
+    """Context in which no convolution uses Winograd: to count multiply–adds and for comparisons."""
     token = _switched_off.set(True)
     try:
         yield
@@ -83,7 +83,16 @@ def switched_off() -> Iterator[None]:
 
 
 def pays(maps: Tensor, weight: Tensor) -> bool:
-    """Whether :func:`convolution` is faster than PyTorch's, for padded maps and a weight."""
+    """Whether :func:`convolution` applies and is faster than PyTorch's.
+
+    Args:
+        maps: Padded maps ``(B, I, H + 2, W + 2)``.
+        weight: ``(O, I, 3, 3)``.
+
+    Returns:
+        False on other devices than the CPU, for other dtypes than float32, under autocast, in
+        compilation, and for few channels or tiles.
+    """
     if maps.device.type != "cpu" or maps.dtype != torch.float32 or weight.dtype != torch.float32:
         return False
     if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or _switched_off.get():
@@ -94,15 +103,15 @@ def pays(maps: Tensor, weight: Tensor) -> bool:
 
 
 def convolution(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """What ``conv2d(maps, weight, bias)`` gives, to about 1e-5 of the largest output.
+    """``conv2d(maps, weight, bias)``, to about 1e-5 of the largest output.
 
     Args:
-        maps: ``(B, I, H + 2, W + 2)``, float32, on the CPU.
+        maps: Padded maps ``(B, I, H + 2, W + 2)``, float32, on the CPU.
         weight: ``(O, I, 3, 3)``.
         bias: ``(O)``.
 
     Returns:
-        ``(B, O, H, W)`` with channels last in memory.
+        ``(B, O, H, W)`` in channels-last memory format.
     """
     _, _, height, width = maps.shape
     missing = 4 * _tiles(width) + 2 - width, 4 * _tiles(height) + 2 - height
@@ -110,18 +119,18 @@ def convolution(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         maps = F.pad(maps, (0, missing[0], 0, missing[1]))
     maps = maps.contiguous(memory_format=torch.channels_last)
     outputs = _Tiles.apply(maps, _transformed(weight), bias)
-    if any(missing):  # a copy, since layers behind it overwrite what they get
+    if any(missing):  # a copy, since the following layers work in place
         outputs = outputs[:, :, : height - 2, : width - 2].clone()
     return outputs
 
 
 def _transformed(weight: Tensor) -> Tensor:
-    """``(O, I, 3, 3)`` as ``(36, I, O)``.
+    """Transform weights ``(O, I, 3, 3)`` to ``(36, I, O)``.
 
-    Training needs that of a frozen weight over and over, and keeps it for as long as the weight
-    lives. Painting does without: it takes four times the weight's memory.
+    Training uses the transform of a frozen weight repeatedly, so it is cached for the lifetime of
+    the weight. Inference does not cache: the transform takes four times the memory of the weight.
     """
-    # Whether a tensor of torch.inference_mode has changed is not counted.
+    # Tensors made in torch.inference_mode have no version counter.
     if weight.requires_grad or weight.is_inference():
         return _transform(weight)
     state = weight.data_ptr(), weight._version
@@ -144,7 +153,7 @@ def _tiles(padded_side: int) -> int:
 
 
 class _Tiles(torch.autograd.Function):
-    """The convolution with transformed weights ``(36, I, O)``, some rows of tiles at a time."""
+    """Convolution with transformed weights ``(36, I, O)``, a few rows of tiles at a time."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
@@ -177,7 +186,7 @@ class _Tiles(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Every transform transposed, from the last to the first."""
+        """Apply the transposed transforms in reverse order."""
         weights, *kept = ctx.saved_tensors
         of_maps, of_weights, of_bias = ctx.needs_input_grad
         batch, channels, height, width = ctx.shape
@@ -197,7 +206,7 @@ class _Tiles(torch.autograd.Function):
                 continue
             some = INPUT_TRANSFORM.T @ torch.bmm(products, weights.mT).view(36, -1)
             tiles = some.view(6, 6, batch, end - top, columns, channels).permute(2, 3, 0, 4, 1, 5)
-            # A tile's last two rows and columns are the first ones of its neighbours.
+            # The last two rows and columns of a tile are the first ones of the next tile.
             sums[:, top:end, :, :-1] += tiles[:, :, :4, :, :4]
             sums[:, top:end, :, 1:, :2] += tiles[:, :, :4, :, 4:]
             sums[:, top + 1 : end + 1, :2, :-1] += tiles[:, :, 4:, :, :4]
