@@ -179,7 +179,7 @@ def _why_left_out(name: str, size: int) -> str:
     if any(part.startswith(".") for part in parts if part not in (".", "..")):
         return "hidden"
     if any(is_of_system(part) for part in parts[:-1] if part not in (".", "..")):
-        return "a folder of the system's, not of pictures"
+        return "a system folder, not one of pictures"
     if suffix_of(parts[-1]) not in FORMATS:
         return left_out_by_name(name).reason
     return _too_large(size)

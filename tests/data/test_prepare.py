@@ -129,7 +129,7 @@ def test_other_pictures_are_named_and_folders_of_the_system_are_skipped(
         reason for name, (_, reason) in outcomes.items() if "@eaDir" in name or "__MAC" in name
     ]
     assert len(skipped) == 2
-    assert {reason.partition(",")[0] for reason in skipped} == {"a folder of the system's"}
+    assert {reason.partition(",")[0] for reason in skipped} == {"a system folder"}
 
 
 @pytest.mark.parametrize("kind", ["stored", "deflated", "tar", "gz", "bz2", "xz"])

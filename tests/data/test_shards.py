@@ -307,7 +307,7 @@ def test_lasting_failure_stops_the_run_instead_of_changing_it(server: Server) ->
 def test_server_without_ranges(server: Server) -> None:
     there = Shards(f"{server.url}/shards")
     server.knows_ranges = False
-    with pytest.raises(DatNetError, match="sends whole files where a part is asked for"):
+    with pytest.raises(DatNetError, match="sends whole files when a part is requested"):
         there.read(0, None)
 
 
