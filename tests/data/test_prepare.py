@@ -266,7 +266,7 @@ def test_after_a_kill_the_same_command_gives_the_same_bytes(tmp_path: Path) -> N
     os.kill(killed.pid, signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
     assert not (tmp_path / "out" / "index.json").exists()
-    with pytest.raises(DatNetError, match="not prepared to the end"):
+    with pytest.raises(DatNetError, match="preparation of these images is not finished"):
         open_images(tmp_path / "out")
     first = tmp_path / "out" / f"images-{done[0].stem}.tar"
     written = first.stat().st_mtime_ns
@@ -289,7 +289,7 @@ def test_shard_that_lost_its_end_is_made_again(photos: Path, tmp_path: Path) -> 
     settings = json.loads((out / "index.json").read_text())["settings"]
     (unfinished / "settings.json").write_text(json.dumps(settings))
     (out / "index.json").unlink()
-    with pytest.raises(DatNetError, match="not prepared to the end"):
+    with pytest.raises(DatNetError, match="preparation of these images is not finished"):
         open_images(out)
     shutil.copy(out / "images-00000.tar", out / "images-00001.tar")
     (unfinished / "00000.json").write_text("")  # as a power failure leaves it

@@ -343,7 +343,7 @@ def test_published_checksum_is_checked_at_each_call(
     fetch("coco", tmp_path / "archives")
     assert len(server.asked) == 1  # what is there is not fetched again
     path.write_bytes(NEWER)
-    with pytest.raises(DatNetError, match=r"images\.zip is not sound: its SHA256 is .*Remove it"):
+    with pytest.raises(DatNetError, match=r"images\.zip is damaged: its SHA256 is .*Remove it"):
         fetch("coco", tmp_path / "archives")
 
 
