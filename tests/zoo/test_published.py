@@ -179,7 +179,7 @@ def test_incomplete_or_unreadable_folder_names_the_file(parts: Parts, tmp_path: 
     folder = write_folder(tmp_path / "models", parts)
     file = folder / FILES["decoder"]
     file.write_bytes(torch_bytes({"dec1.conv1.conv_layer.bias": 3}))
-    with pytest.raises(DatNetError, match=r"dec1\.conv1\.conv_layer\.bias, which is no tensor"):
+    with pytest.raises(DatNetError, match=r"dec1\.conv1\.conv_layer\.bias, which is not a tensor"):
         network_file(folder)
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(DatNetError, match=r"decoder_iter_160000\.pth\.tar cannot be read"):
