@@ -101,8 +101,8 @@ def prepare(sources: list[Path], output: Path, settings: Settings, processes: in
         raise DatNetError(f"{output}: another process is preparing images here") from None
     except OSError as error:
         raise DatNetError(
-            f"{output}: the shards cannot be written: {error.strerror or error}. The same command "
-            "goes on where it stopped."
+            f"{output}: the shards cannot be written: {error.strerror or error}. Run the same "
+            "command to resume."
         ) from error
 
 

@@ -135,8 +135,7 @@ def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Begin) -> Non
         write_text(record_path(job), json.dumps(record))
     except OSError as error:
         raise DatNetError(
-            f"{path} cannot be written: {error.strerror or error}. The same command goes on where "
-            "it stopped."
+            f"{path} cannot be written: {error.strerror or error}. Run the same command to resume."
         ) from error
 
 

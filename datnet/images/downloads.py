@@ -195,12 +195,11 @@ def download(url: str, path: Path, size: int | None = None) -> None:
         raise DatNetError(f"{path}: another process is fetching this file") from None
     except SourceError as error:
         raise DatNetError(
-            f"{url} cannot be fetched: {error}. The same command goes on where it stopped."
+            f"{url} cannot be fetched: {error}. Run the same command to resume."
         ) from error
     except OSError as error:
         raise DatNetError(
-            f"{path} cannot be written: {error.strerror or error}. The same command goes on where "
-            "it stopped."
+            f"{path} cannot be written: {error.strerror or error}. Run the same command to resume."
         ) from error
 
 

@@ -66,7 +66,7 @@ def environment_path(variable: str) -> Path | None:
     if value is None:
         return None
     if not value:
-        raise DatNetError(f"${variable} is empty; let it name a folder, or unset it")
+        raise DatNetError(f"${variable} is empty; set it to a folder, or unset it")
     return Path(os.path.expanduser(value))  # noqa: PTH111  # leaves an unknown user's as it is
 
 

@@ -82,7 +82,7 @@ def converted_settings(
             hint = f"did you mean {key}.{near[0]}?"
         else:
             hint = f"it takes: {', '.join(accepted)}" if accepted else "it takes none"
-        raise DatNetError(f"{key}.{name} is no setting of {node['_target_']}; {hint}")
+        raise DatNetError(f"{key}.{name} is not a setting of {node['_target_']}; {hint}")
     return {
         name: converted(f"{key}.{name}", annotations.get(name, Any), value)
         for name, value in settings.items()

@@ -140,7 +140,7 @@ def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
         average = state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
         return int(state["global_step"]), {**state.get("state_dict", {}), **average}
     except Exception as error:  # damaged zip files raise many kinds
-        raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
+        raise DatNetError(f"{path} is damaged or not a checkpoint: {error}") from error
 
 
 def read_description(path: Path) -> NetworkDescription:
@@ -160,7 +160,7 @@ def read_description(path: Path) -> NetworkDescription:
             return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise DatNetError(
-            f"{path} is no network file of DatNet; `datnet train` writes "
+            f"{path} is not a network file of DatNet; `datnet train` writes "
             "RUN_DIR/network.safetensors"
         ) from error
 
@@ -176,7 +176,7 @@ def check_network_class(network: Mapping[str, Any]) -> None:
     """
     target = find_target(network)
     if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
-        raise DatNetError(f"{network['_target_']} is no style transfer network")
+        raise DatNetError(f"{network['_target_']} is not a style transfer network")
     settings = {name: value for name, value in network.items() if name != "_target_"}
     converted_settings(network["_target_"], network, settings)
 

@@ -349,7 +349,7 @@ def test_settings_that_cannot_work(photos: Path, settings: Settings, message: st
 
 
 def test_places_that_are_refused(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatNetError, match="which is read"):
+    with pytest.raises(DatNetError, match="is inside the source"):
         prepare([photos], photos / "shards", SMALL, processes=1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
@@ -372,7 +372,7 @@ def test_sources_that_are_none(photos: Path, tmp_path: Path) -> None:
             prepare([source], tmp_path / "out", SMALL, processes=1)
 
     refused(tmp_path / "nothing", "no such folder or archive")
-    refused(photos / "a" / "0.jpg", "as a zip or tar archive it cannot be read")
+    refused(photos / "a" / "0.jpg", "this is neither a folder nor a readable zip or tar archive")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "no image file in here")
     for archive in (zipped(photos), tarred(photos), tarred(photos, "gz")):

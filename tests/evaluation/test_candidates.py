@@ -84,7 +84,7 @@ def test_nothing_that_a_file_names_is_called(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     target = {"_target_": "os.mkdir", "path": str(made)}
     save_network(PixelNetwork(), NetworkDescription("x", target, {}), path)
-    with pytest.raises(DatNetError, match=r"os\.mkdir is no style transfer network"):
+    with pytest.raises(DatNetError, match=r"os\.mkdir is not a style transfer network"):
         Benchmark(find_candidates([str(path)]), BenchmarkSettings([48]))
     assert not made.exists()
 

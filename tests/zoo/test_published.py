@@ -284,7 +284,7 @@ def test_other_files_are_as_before(
     file = tmp_path / "network.safetensors"
     file.write_text("whatever")
     assert network_file(str(file)) == file
-    with pytest.raises(DatNetError, match="no network file of DatNet"):
+    with pytest.raises(DatNetError, match="not a network file of DatNet"):
         Stylizer(file)
     with pytest.raises(DatNetError, match="is a folder that holds no network"):
         Stylizer(tmp_path / "..")

@@ -149,7 +149,7 @@ def _given_by_environment(name: str) -> Path | None:
     if not place.is_file():
         raise DatNetError(
             f"$DATNET_WEIGHTS names {place}, which does not exist. "
-            f"Let it name a file or a folder with pretrained weights, or unset it."
+            f"Set it to a file or a folder with pretrained weights, or unset it."
         )
     return place if place.name.startswith(name) else None
 

