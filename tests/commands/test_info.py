@@ -184,7 +184,7 @@ def test_mistakes_are_told_in_one_line(
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")
     for arguments, words in (
-        (("notes.safetensors",), ["notes.safetensors", "no network file"]),
+        (("notes.safetensors",), ["notes.safetensors", "not a network file"]),
         (("missing.safetensors",), ["missing.safetensors", "does not exist"]),
         ((damaged.parent,), [str(damaged.parent), "folder"]),
         ((network, "--card"), ["summary.json", "run the evaluation again"]),

@@ -75,7 +75,7 @@ def test_names_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match="adain is given twice"):
         find_candidates(["adain", "sanet", "adain"])
     (tmp_path / "notes.safetensors").write_text("no tensors")
-    with pytest.raises(DatNetError, match="no network file"):
+    with pytest.raises(DatNetError, match="not a network file"):
         find_candidates([str(tmp_path / "notes.safetensors")])
 
 
