@@ -17,7 +17,7 @@ __version__ = version("datnet")
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when something of it is used, so that `datnet --help` is quick."""
+    """Import torch only on use, so that `datnet --help` is quick."""
     if name == "Stylizer":
         from datnet.stylize.stylizer import Stylizer
 

@@ -1,4 +1,4 @@
-"""Where and how precisely is computed."""
+"""Device and autocast selection, processor cores and memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """The device that is asked for, else the first GPU, else the processor.
+    """Return the requested device; by default the first GPU, else the CPU.
 
     Raises:
-        DatNetError: If the device is none of this machine.
+        DatNetError: If the device cannot be used on this machine.
     """
     if device is None:
         if torch.cuda.is_available():
@@ -32,33 +32,41 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 
 
 def precision(device: torch.device, dtype: str) -> AbstractContextManager[None]:
-    """Autocast to "bfloat16" or "float16"; for "float32" nothing is changed."""
+    """Return a context manager that applies autocast.
+
+    Args:
+        device: The device of the computation.
+        dtype: "bfloat16" or "float16"; "float32" disables autocast.
+
+    Returns:
+        The context manager.
+    """
     return torch.autocast(device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32")
 
 
 def usable_cores() -> set[int]:
-    """Numbers of the processor cores that this process may use."""
+    """Return the indices of the processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of tensors that are gone, for those that come.
+    """Keep the memory of freed tensors in this process for reuse (glibc only).
 
-    glibc gives large blocks back and asks for new ones, which Linux fills with zeros: ten percent
-    of a training step on a CPU. Other C libraries are left alone.
+    By default glibc returns large blocks to Linux, which fills new ones with zeros: ten percent of
+    a training step on a CPU.
     """
     trim_threshold, most_mapped_blocks = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
     with suppress(OSError, AttributeError, TypeError):
         c_library = ctypes.CDLL(None)
-        c_library.gnu_get_libc_version  # noqa: B018  # it is glibc
+        c_library.gnu_get_libc_version  # noqa: B018  # only glibc has it
         c_library.mallopt(trim_threshold, 2**31 - 1)
         c_library.mallopt(most_mapped_blocks, 0)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was not enough memory, on whatever device."""
+    """Whether an error means that a device or the machine ran out of memory."""
     words = str(error).lower()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError)

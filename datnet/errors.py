@@ -1,4 +1,4 @@
-"""The errors and warnings that users are shown without a traceback."""
+"""Errors and warnings that are shown to users without a traceback."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from importlib.util import find_spec
 
 
 class DatNetError(Exception):
-    """A problem that the user can mend.
+    """A problem that the user can fix.
 
     The message names the file or setting at fault and says what to do. The command line prints it
-    as one line and exits with status 1; Python callers catch it like any exception.
+    on one line and exits with status 1; Python callers can catch it like any exception.
     """
 
 
@@ -18,15 +18,15 @@ class MissingExtraError(DatNetError):
 
 
 def require_extra(extra: str, *packages: str, purpose: str) -> None:
-    """Refuse what needs packages of one of DatNet's extras, before anything slow begins.
+    """Check that the packages of one of DatNet's extras are installed, before anything slow begins.
 
     Args:
-        extra: As in ``pip install 'datnet[extra]'``.
-        *packages: The modules that it brings.
+        extra: Name of the extra, as in ``pip install 'datnet[extra]'``.
+        *packages: Modules that it provides.
         purpose: What needs them, for the message.
 
     Raises:
-        MissingExtraError: If one of them is not installed.
+        MissingExtraError: If a package is not installed.
     """
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
@@ -35,10 +35,10 @@ def require_extra(extra: str, *packages: str, purpose: str) -> None:
 
 
 def in_words(error: OSError) -> str:
-    """The file at fault and what the operating system says of it, such as a full disk."""
+    """Format an OSError as the file at fault and the operating system's reason."""
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
 class DatNetWarning(UserWarning):
-    """Something that a user should know of and need not mend; one line on the command line."""
+    """Something that a user should know but need not fix; one line on the command line."""

@@ -1,4 +1,4 @@
-"""Where the code that runs came from."""
+"""Git commit of the running code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def commit() -> str | None:
-    """The git commit of the checkout that runs, with "-dirty" if files differ from it.
+    """Return the git commit of the running checkout, with "-dirty" if tracked files differ.
 
     Returns:
-        None outside a checkout, as in an installed wheel.
+        The commit; None outside a checkout, as in an installed wheel.
     """
     folder = Path(__file__).parent
     try:
@@ -24,7 +24,7 @@ def commit() -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     result = subprocess.run(
-        # Without optional locks: a killed `git status` would leave the checkout's index locked.
+        # No optional locks: a killed `git status` would leave the checkout's index locked.
         ["git", "--no-optional-locks", "-C", str(folder), *arguments],
         capture_output=True,
         text=True,

@@ -1,1 +1,1 @@
-"""From image files to tensors."""
+"""Training data: pairs of image tensors from folders and shards."""

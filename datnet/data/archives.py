@@ -1,7 +1,7 @@
-"""What images are prepared from: folders, and zip and tar archives that are not unpacked.
+"""Sources of images to prepare: folders, and zip and tar archives, which are read in place.
 
-Nothing is extracted to the disk, so it does no harm where an archive's names would lead. Every file
-is listed, those that are no images with the reason why they are left out.
+Nothing is extracted to the disk, so paths inside an archive can do no harm. Every file is listed;
+those that are not images have a reason why they are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from datnet.images.folders import is_of_system, left_out_by_name, walk
 from datnet.images.formats import FORMATS, suffix_of
 
 MOST_BYTES = 2**29
-"""Larger files are left out: they are read into memory."""
+"""Larger files are left out, since files are read into memory."""
 BEGINNINGS_OF_COMPRESSED_TARS = {b"\x1f\x8b": gzip, b"BZh": bz2, b"\xfd7zXZ\x00": lzma}
 ALWAYS_DAMAGE = (EOFError, gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 
@@ -35,10 +35,10 @@ class Item(NamedTuple):
 
     Attributes:
         name: Its path inside the source.
-        size: Its bytes.
-        place: Where to find it: in a zip the position in the directory, in a tar the position of
-            its first byte, in a folder nothing.
-        reason: Why it is left out; empty if it is to be read.
+        size: Its size in bytes.
+        place: Where to find it: its index in the directory of a zip, the offset of its first byte
+            in a tar, unused in a folder.
+        reason: Why it is left out; empty if it will be read.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Folder:
             yield Item(found.name, size, reason=reason or _too_large(size))
 
     def read(self, item: Item) -> bytes:
-        """Read a file.
+        """Return the content of a file.
 
         Raises:
-            UnreadableImageError: If that is not possible.
+            UnreadableImageError: If it cannot be read.
         """
         path = self.path / item.name
         try:
@@ -95,24 +95,28 @@ class Zip:
         yield from sorted(items)
 
     def read(self, item: Item) -> bytes:
-        """Read a file, as :meth:`Folder.read`."""
+        """Return the content of a file.
+
+        Raises:
+            UnreadableImageError: If the archive is damaged there.
+        """
         archive = _zip(self.path)
         try:
             with archive.open(archive.infolist()[item.place]) as file:
                 return file.read(item.size)
-        except Exception as error:  # of damage, of an unknown compression, …
+        except Exception as error:  # damage, an unknown compression, …
             reason = f"the archive is damaged here: {error or type(error).__name__}"
             raise UnreadableImageError(self.path / item.name, reason) from error
 
 
 @dataclass(frozen=True)
 class Tar:
-    """A tar archive, compressed by gzip, bzip2 or xz or not at all."""
+    """A tar archive, uncompressed or compressed by gzip, bzip2 or xz."""
 
     path: Path
 
     def items(self) -> Iterator[Item]:
-        """All files: sorted by name, or as they lie where one cannot jump."""
+        """All files, sorted by name; those of a compressed archive in archive order."""
         with _opened_tar(self.path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             items = (
                 Item(member.name, member.size, member.offset_data, _why_left_out_of_tar(member))
@@ -122,7 +126,11 @@ class Tar:
             yield from items if _compression(self.path) else sorted(items)
 
     def read(self, item: Item) -> bytes:
-        """Read a file, as :meth:`Folder.read`."""
+        """Return the content of a file.
+
+        Raises:
+            UnreadableImageError: If the archive is damaged there or ends before.
+        """
         try:
             stream = _tar(self.path)
             stream.seek(item.place)
@@ -139,10 +147,10 @@ Source = Folder | Zip | Tar
 
 
 def open_source(path: Path) -> Source:
-    """Tell what a source is, by its content.
+    """Open a folder or an archive, whose kind is recognized by its content.
 
     Raises:
-        DatNetError: If there is none, or it is neither a folder nor an archive.
+        DatNetError: If it does not exist or is neither a folder nor an archive.
     """
     if path.is_dir():
         return Folder(path)
@@ -155,8 +163,8 @@ def open_source(path: Path) -> Source:
             return Tar(path)
     except (OSError, *ALWAYS_DAMAGE) as error:
         raise DatNetError(
-            f"{path}: this is no folder, and as a zip or tar archive it cannot be read ({error}). "
-            "If it was copied or downloaded, perhaps not to its end: fetch it again."
+            f"{path}: this is neither a folder nor a readable zip or tar archive ({error}). "
+            "If it was copied or downloaded, it may be incomplete: fetch it again."
         ) from error
 
 
@@ -179,7 +187,7 @@ def _why_left_out(name: str, size: int) -> str:
     if any(part.startswith(".") for part in parts if part not in (".", "..")):
         return "hidden"
     if any(is_of_system(part) for part in parts[:-1] if part not in (".", "..")):
-        return "a folder of the system's, not of pictures"
+        return "a system folder, not one of pictures"
     if suffix_of(parts[-1]) not in FORMATS:
         return left_out_by_name(name).reason
     return _too_large(size)
@@ -207,16 +215,16 @@ def _why_left_out_of_tar(member: tarfile.TarInfo) -> str:
 
 @lru_cache(maxsize=8)
 def _zip(path: Path) -> zipfile.ZipFile:
-    """An archive that stays open: its directory is read once in a process."""
+    """Return an archive that stays open, so that its directory is read once per process."""
     return zipfile.ZipFile(path)
 
 
 @lru_cache(maxsize=8)
 def _tar(path: Path) -> BinaryIO:
-    """An archive that stays open: a compressed one is decompressed once in a process.
+    """Return an archive that stays open, so that it is decompressed at most once per process.
 
-    A shard's files follow one another and so do the shards of a process, so that it never needs to
-    go back.
+    The files of a shard are in archive order, and so are the shards of a process, so it never seeks
+    backward.
     """
     return _opened_tar(path)
 

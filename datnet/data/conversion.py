@@ -1,4 +1,4 @@
-"""One image file to the JPEG that stands for it in a shard."""
+"""Convert an image file to the JPEG that represents it in a shard."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Prepared(NamedTuple):
     """A prepared image.
 
     Attributes:
-        content: A JPEG.
-        outcome: ``"taken"`` if it is the file's own, byte for byte, else ``"converted"``.
+        content: The bytes of a JPEG.
+        outcome: ``"taken"`` if they are those of the file, else ``"converted"``.
     """
 
     content: bytes
@@ -26,21 +26,24 @@ class Prepared(NamedTuple):
 
 
 def prepare_image(name: Path, content: bytes, short_side: int, quality: int) -> Prepared:
-    """Decode an image file and make a JPEG of it that trains the same and loads fast.
+    """Decode an image file and re-encode it as a JPEG that trains the same and loads fast.
 
-    The shorter side becomes ``short_side`` by the same filter as in training, so that crops are
-    those of the file itself but for the JPEG's error; what is smaller keeps its size. An upright
-    baseline JPEG in RGB or gray that needs no resizing is taken as it is: nothing is lost.
+    The shorter side becomes ``short_side`` by the filter that training uses, so that crops equal
+    those of the file itself except for JPEG error. Smaller images keep their size. An upright
+    baseline JPEG in RGB or gray that needs no resizing is taken unchanged.
 
     Args:
-        name: What to call the file in messages.
+        name: Name of the file in messages.
         content: Its bytes.
-        short_side: In pixels.
-        quality: Of the JPEG, 1 to 100. Colours are stored at half the resolution (4:2:0), as
-            cameras do: a fifth less to decode and to store, and 1.7 dB of 43 at quality 95.
+        short_side: Largest shorter side, in pixels.
+        quality: JPEG quality, 1 to 100. Chroma has half the resolution (4:2:0), as in cameras:
+            this saves a fifth of decoding time and size, and costs 1.7 of 43 dB at quality 95.
+
+    Returns:
+        The JPEG, and whether it is the file itself.
 
     Raises:
-        UnreadableImageError: If it cannot be decoded or makes no sense as training data.
+        UnreadableImageError: If it cannot be decoded or is unsuitable as training data.
     """
     is_fit, image = decode(
         name,
@@ -69,5 +72,5 @@ def _is_fit(image: Image.Image, size: int, short_side: int) -> bool:
         and not image.info.get("progressive")  # several times slower to decode
         and turn_to_upright(image) is None
         and min(width, height) <= short_side
-        and size <= 3 * width * height  # more is not the picture
+        and size <= 3 * width * height  # larger files hold more than the picture
     )

@@ -1,4 +1,4 @@
-"""The training and validation data of a run: two folders of images or of shards."""
+"""Training and validation data of a run, from two folders of images or shards."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from datnet.zoo.values import annotations_of, converted
 class ContentStyleDataModule(LightningDataModule):
     """Pairs of content and style images from two folders, for a ``Trainer``.
 
-    A folder holds image files, or shards that ``datnet data prepare`` made of them, which load
-    several times faster. It may lie on another machine: ``https://…``, ``s3://…``, see
+    A folder holds image files, or shards made by ``datnet data prepare``, which load several times
+    faster. It may be on another machine: ``https://…``, ``s3://…``, see
     :mod:`datnet.images.remote`.
 
     The training loader is endless and continues at the trainer's step, so a resumed run sees the
-    pairs that an uninterrupted one would. It divides the pairs among processes by itself: make the
-    trainer with ``use_distributed_sampler=False``.
+    same pairs as an uninterrupted one. It divides the pairs among processes itself, so the trainer
+    needs ``use_distributed_sampler=False``.
 
     Args:
-        content_dir: Folder of content images; subfolders belong to it. ``None`` takes the embedded
+        content_dir: Folder of content images, with its subfolders. ``None`` takes the embedded
             sample set.
         style_dir: Folder of style images, likewise.
-        validation_content_dir: Folder of content images for validation; ``None`` takes those of
-            training, or those of the sample set that are kept from training.
+        validation_content_dir: Folder of content images for validation. ``None`` takes those of
+            training, or the evaluation images of the sample set.
         validation_style_dir: Folder of style images for validation, likewise.
-        short_side: The shorter side that images are resized to, in pixels, aspect kept. ``None``
-            leaves images as they are, except that none is smaller than ``crop_size``.
+        short_side: Shorter side that images are resized to, in pixels, keeping the aspect ratio.
+            ``None`` keeps the size of images, but enlarges those smaller than ``crop_size``.
         crop_size: Side of the square crops, in pixels.
-        horizontal_flip: Whether each image is mirrored with probability 1/2.
+        horizontal_flip: Whether to mirror each image with probability 1/2.
         batch_size: Pairs per process and batch.
         num_workers: Processes that read images; 0 reads in the main process.
-        validation_pairs: Number of fixed pairs to validate on. Every process validates on all.
+        validation_pairs: Number of fixed validation pairs. Every process validates on all.
         seed: Seed of the sequence of pairs, 0 or more.
-        licence: What the pictures' licences allow, in words, for the model card.
-        late_from_step: From this step on, training crops have ``late_crop_size``; ``None`` for
-            never. Small crops make the many early steps cheap, and large ones at the end show the
+        licence: License of the pictures, as text for the model card.
+        late_from_step: First step whose training crops have ``late_crop_size``; ``None`` for
+            never. Small crops make the many early steps cheap; large ones at the end show the
             network the scale at which it is used.
-        late_crop_size: Side of the late crops, in pixels; needed with ``late_from_step``.
-        late_short_side: As ``short_side``, for the late crops.
+        late_crop_size: Side of the late crops, in pixels; required with ``late_from_step``.
+        late_short_side: ``short_side`` of the late crops.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class ContentStyleDataModule(LightningDataModule):
         self._images: dict[str, ImageSet] = {}
 
     def check(self) -> None:
-        """Look at the settings and list each folder once, before anything slow begins.
+        """Check the settings and list each folder once, before anything slow begins.
 
         Raises:
             DatNetError: If a setting cannot work, or a folder is missing or holds no image.
@@ -135,7 +135,7 @@ class ContentStyleDataModule(LightningDataModule):
             )
 
     def image_counts(self) -> dict[str, int]:
-        """How many content and style images there are to train on."""
+        """Number of content and style images to train on."""
         self.check()
         return {
             "content": len(self._images[self.content_dir]),
@@ -143,10 +143,7 @@ class ContentStyleDataModule(LightningDataModule):
         }
 
     def fingerprints(self) -> dict[str, str]:
-        """What tells the content and style images apart from other sets.
-
-        That of the embedded set names its version.
-        """
+        """Fingerprints of the content and style images; that of the embedded set is its version."""
         self.check()
         return {
             kind: f"sample version {VERSION}"
@@ -160,7 +157,11 @@ class ContentStyleDataModule(LightningDataModule):
         self.check()
 
     def train_dataloader(self) -> DataLoader[Pair]:
-        """The endless training pairs, from the trainer's step on."""
+        """Return a loader of the endless training pairs, from the trainer's step on.
+
+        Raises:
+            ValueError: If no trainer is attached.
+        """
         trainer = self.trainer
         if trainer is None:
             raise ValueError("training pairs depend on the trainer's step; use trainer.fit")
@@ -185,8 +186,8 @@ class ContentStyleDataModule(LightningDataModule):
             batch_size=self.batch_size,
             rank=trainer.global_rank,
             world_size=trainer.world_size,
-            # The number of optimiser steps says how far the weights are. Batches counted on their
-            # own would skip the one during which a run was interrupted.
+            # Optimizer steps tell how far the weights are. A separate count of batches would skip
+            # the one during which a run was interrupted.
             first_batch=lambda: trainer.global_step * batches_per_step,
         )
         return DataLoader(
@@ -200,7 +201,7 @@ class ContentStyleDataModule(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Pair]:
-        """The fixed validation pairs, the same in every process."""
+        """Return a loader of the fixed validation pairs, the same in every process."""
         dataset = FixedPairs(
             self._images[self.validation_content_dir],
             self._images[self.validation_style_dir],
@@ -217,7 +218,7 @@ class ContentStyleDataModule(LightningDataModule):
 
 
 def _place(location: str | Path) -> str:
-    """One name for one place, so that no folder is listed twice."""
+    """Return one name per location, so that no folder is listed twice."""
     if not str(location):
         raise DatNetError("a folder's path is empty; None takes the embedded sample set")
     return str(location) if is_remote(location) else str(Path(location).absolute())

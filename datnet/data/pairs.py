@@ -1,4 +1,4 @@
-"""Pairs of a content and a style image for training, read from two sets as planned."""
+"""Training pairs of a content and a style image, read from two sets as planned."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Pair(NamedTuple):
     Attributes:
         content: ``(3, S, S)`` in [0, 1].
         style: ``(3, S, S)`` in [0, 1].
-        content_path: File of the content image, or its address.
-        style_path: File of the style image, likewise.
-        skipped: Path and reason of each file that should have been used but is unreadable.
+        content_path: Path or address of the content image.
+        style_path: Path or address of the style image.
+        skipped: Path and reason of each unreadable file that was replaced.
     """
 
     content: Tensor
@@ -47,9 +47,9 @@ class Batch(NamedTuple):
     Attributes:
         content: ``(B, 3, S, S)`` in [0, 1].
         style: ``(B, 3, S, S)`` in [0, 1].
-        content_path: B files.
-        style_path: B files.
-        skipped: Path and reason of each unreadable file of all pairs.
+        content_path: B paths or addresses.
+        style_path: B paths or addresses.
+        skipped: Path and reason of each unreadable file that was replaced, for all pairs.
     """
 
     content: Tensor
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
 
 def collate(pairs: list[Pair]) -> Batch:
-    """Stack pairs to a batch."""
+    """Stack pairs into a batch."""
     return Batch(
         content=torch.stack([pair.content for pair in pairs]),
         style=torch.stack([pair.style for pair in pairs]),
@@ -75,7 +75,7 @@ class LateCrops:
     """Larger crops for the last part of a training.
 
     Attributes:
-        from_pair: Number of the first pair that has them.
+        from_pair: Number of the first pair with late crops.
         short_side: As in :class:`PairDataset`.
         crop_size: As in :class:`PairDataset`.
     """
@@ -94,11 +94,11 @@ class PairDataset(Dataset[Pair]):
         contents: The content images.
         styles: The style images.
         short_side: The shorter side that images are resized to before the crop, in pixels, or
-            ``None`` to leave them as they are.
+            ``None`` to keep their size.
         crop_size: Side S of the square crops, in pixels.
-        horizontal_flip: Whether each image is mirrored with probability 1/2.
+        horizontal_flip: Whether to mirror each image with probability 1/2.
         seed: Seed of the sequence, 0 or more.
-        late_crops: What the pairs behind a certain number have instead, if anything.
+        late_crops: Crops of the pairs from a certain number on, if they differ.
     """
 
     def __init__(
@@ -160,10 +160,10 @@ class PairDataset(Dataset[Pair]):
 
 
 class FixedPairs(Dataset[Pair]):
-    """The same few pairs each time, centre crops, for validation.
+    """A fixed set of center-cropped pairs for validation.
 
     Pair i of n takes the image at i/n of each sorted list. An unreadable file is replaced by the
-    next one of the list.
+    next one in the list.
 
     Args:
         contents: The content images.
@@ -249,17 +249,17 @@ def _first_readable(
 
 
 class PairSampler(Sampler[int]):
-    """Numbers of the pairs that one process trains on, for ever.
+    """Endless sequence of the pair numbers that one process trains on.
 
-    Batch t of all W processes together holds the pairs t·W·B to (t+1)·W·B - 1, in which each
-    process has B neighbours. It has no length.
+    Batch t of all W processes together holds pairs t·W·B to (t+1)·W·B - 1, of which each process
+    has B consecutive ones. The sampler has no length.
 
     Args:
         batch_size: Pairs per process and batch, B.
         rank: Number of this process, from 0.
         world_size: Number of processes, W.
-        first_batch: Returns the batch t to start with. It is asked at each new iteration, because
-            Lightning begins one for each of its epochs and an epoch must not repeat the last one.
+        first_batch: Returns the batch t to start with. It is called for each new iteration, because
+            Lightning starts one per epoch, and an epoch must not repeat the previous one.
     """
 
     def __init__(

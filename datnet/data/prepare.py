@@ -1,9 +1,9 @@
-"""Folders and archives of images to shards, once, so that training reads them fast.
+"""Converts folders and archives of images to shards once, so that training reads them fast.
 
-Shard s is made of the files s·N to (s+1)·N - 1 of the sources, by one process, and depends on
-nothing else: so any number of processes writes the same bytes, and after an interruption only the
-shards that are not there yet are made. A shard and, after it, the record of what it holds appear
-under their names when they are complete; at the end the records become the index and the report.
+Shard s holds files s·N to (s+1)·N - 1 of the sources, is made by one process, and depends on
+nothing else. So any number of processes writes the same bytes, and after an interruption only the
+missing shards are made. A shard, and then the record of its content, appear under their names once
+they are complete. At the end the records are merged into the index and the report.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ SECONDS_PER_FILE = 300.0
 
 @dataclass
 class Summary:
-    """What became of the files.
+    """Counts of the outcomes of files.
 
     Attributes:
-        counts: How many were taken, converted and skipped.
-        reasons: How many were skipped, by the reason without its details.
-        bytes: Of all shards.
+        counts: Number of files taken, converted and skipped.
+        reasons: Number of skipped files by reason, without its details.
+        bytes: Size of all shards.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
@@ -57,7 +57,12 @@ class Summary:
     bytes: int = 0
 
     def count(self, outcome: str, reason: str) -> None:
-        """Count a file."""
+        """Count a file.
+
+        Args:
+            outcome: One of :data:`OUTCOMES`.
+            reason: Why it was skipped; empty otherwise.
+        """
         self.counts[outcome] += 1
         if reason:
             reason = reason.partition(":")[0].partition(" (")[0]
@@ -65,22 +70,25 @@ class Summary:
 
     @property
     def images(self) -> int:
-        """How many images there are to train on."""
+        """Number of images to train on."""
         return self.counts["taken"] + self.counts["converted"]
 
 
 def prepare(sources: list[Path], output: Path, settings: Settings, processes: int) -> Summary:
-    """Make shards of all images in folders and archives, or go on where it was interrupted.
+    """Convert all images in folders and archives to shards, or resume an interrupted conversion.
 
     Args:
         sources: Folders, zip archives and tar archives; their files are numbered in this order.
         output: Folder for the shards: new, empty, or that of an interrupted preparation.
-        settings: How to prepare.
-        processes: How many work at once.
+        settings: Image size, quality and images per shard.
+        processes: Number of worker processes.
+
+    Returns:
+        Counts of the files by outcome.
 
     Raises:
-        DatNetError: If a source cannot be read, holds no usable image, or the folder holds
-            something else or cannot be written.
+        DatNetError: If a setting is invalid, a source cannot be read, there is no usable image, or
+            the output folder holds something else or cannot be written.
     """
     settings.check()
     opened = [open_source(path.absolute()) for path in sources]
@@ -93,15 +101,15 @@ def prepare(sources: list[Path], output: Path, settings: Settings, processes: in
         raise DatNetError(f"{output}: another process is preparing images here") from None
     except OSError as error:
         raise DatNetError(
-            f"{output}: the shards cannot be written: {error.strerror or error}. The same command "
-            "goes on where it stopped."
+            f"{output}: the shards cannot be written: {error.strerror or error}. Run the same "
+            "command to resume."
         ) from error
 
 
 def _check_output(output: Path, sources: list[Source]) -> None:
     for source in sources:
         if isinstance(source, Folder) and output.resolve().is_relative_to(source.path.resolve()):
-            raise DatNetError(f"{output} lies in {source.path}, which is read; name another folder")
+            raise DatNetError(f"{output} is inside the source {source.path}; name another folder")
     ours = (output / UNFINISHED / SETTINGS).exists() or _read(output / INDEX).get("format")
     if not ours and any(
         path.is_file() and path.name != ".lock" and path.suffix != ".part"
@@ -144,19 +152,19 @@ def _fingerprint(files: list[tuple[Source, Item]]) -> str:
 
 
 def _begin(output: Path, settings: Settings, fingerprint: str) -> None:
-    """Note what is prepared here, or see that it is the same as before the interruption."""
+    """Record the settings and files, or check that they are those of the interrupted run."""
     expected = asdict(settings) | {"files": fingerprint}
     unfinished = output / UNFINISHED
     found = _read(output / INDEX).get("settings") or _read(unfinished / SETTINGS)
     if found and found != expected:
         different = [key for key in expected if found.get(key) != expected[key]]
         raise DatNetError(
-            f"{output} was begun with other {', '.join(different)}. Give the same command as then, "
+            f"{output} was begun with other {', '.join(different)}. Use the same command as then, "
             "or another folder."
         )
     for left_over in output.glob(".*.part"):  # of processes that were killed
         left_over.unlink()
-    if not found:  # begun by nobody, or a power failure took it: then nobody knows whose these are
+    if not found:  # not begun, or lost in a power failure: the records' settings are unknown
         for record in unfinished.glob("*.json"):
             record.unlink()
     if not _is_finished(output):
@@ -165,7 +173,7 @@ def _begin(output: Path, settings: Settings, fingerprint: str) -> None:
 
 
 def _is_finished(output: Path) -> bool:
-    """Whether the shards and their index are there, whole: some may have been lost since."""
+    """Whether the shards and their index are complete; some may have been lost since."""
     try:
         count = len(Shards(output))
         about = _read(output / INDEX)
@@ -176,7 +184,7 @@ def _is_finished(output: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing if it is missing or, as after a power failure, damaged."""
+    """Return the mapping in a JSON file; empty if it is missing or damaged by a power failure."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

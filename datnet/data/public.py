@@ -1,4 +1,4 @@
-"""Public image sets: where they are, what their terms say, and how a copy is told to be sound."""
+"""Public image sets: addresses, terms of use and checksums."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class PublicSet:
     """A set of images in one archive.
 
     Attributes:
-        title: What it is.
-        url: Where the archive is.
-        terms: What its makers say about its use, in our words, and where they say it.
-        size: Bytes of the archive, if known beforehand.
-        sha256: Of the archive, if one is published.
-        checksums_url: List of checksums that the Internet Archive keeps beside a file.
+        title: Description for the user.
+        url: Address of the archive.
+        terms: Summary of its terms of use, with a link to them.
+        size: Size of the archive in bytes, if known.
+        sha256: SHA-256 of the archive, if published.
+        checksums_url: The Internet Archive's list of checksums for the file.
     """
 
     title: str
@@ -43,7 +43,7 @@ class PublicSet:
 
     @property
     def file_name(self) -> str:
-        """Name of the archive."""
+        """File name of the archive."""
         return self.url.rpartition("/")[2]
 
 
@@ -53,7 +53,7 @@ COCO_TERMS = (
     "https://cocodataset.org/#termsofuse"
 )
 PUBLIC_SETS = {
-    # The SHA-256 are those that torchvision's data sets and TensorFlow Datasets check.
+    # The SHA-256 values are those that torchvision's datasets and TensorFlow Datasets check.
     "coco": PublicSet(
         "MS-COCO train2014: 82 783 photographs, the content images of the papers",
         "http://images.cocodataset.org/zips/train2014.zip",
@@ -68,8 +68,8 @@ PUBLIC_SETS = {
         19_336_861_798,
         "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
     ),
-    # The makers' own links, at a university and at Google Drive, are reported dead or to give a
-    # damaged zip, and they published no checksum (github.com/cs-chan/ArtGAN, issues 4, 14 and 17).
+    # The authors' links, at a university and Google Drive, are reported dead or to give a damaged
+    # zip, and they published no checksum (github.com/cs-chan/ArtGAN, issues 4, 14 and 17).
     "wikiart": PublicSet(
         "WikiArt: about 80 000 paintings, the style images of the papers, as the Internet Archive "
         "keeps them",
@@ -83,7 +83,7 @@ PUBLIC_SETS = {
 
 
 def fetch(name: str, folder: Path, mirror: str | None = None) -> tuple[Path, str]:
-    """Fetch a public set, or go on fetching it, and check it.
+    """Download a public set, or resume its download, and verify it.
 
     Args:
         name: A key of ``PUBLIC_SETS``.
@@ -91,10 +91,10 @@ def fetch(name: str, folder: Path, mirror: str | None = None) -> tuple[Path, str
         mirror: Another address of the same archive.
 
     Returns:
-        The archive, and a sentence that says how it was checked.
+        The archive, and a sentence that says how it was verified.
 
     Raises:
-        DatNetError: If it cannot be fetched, does not fit on the disk or is not sound.
+        DatNetError: If it cannot be fetched, does not fit on the disk or is damaged.
     """
     public = PUBLIC_SETS[name]
     url = mirror or public.url
@@ -112,7 +112,7 @@ def fetch(name: str, folder: Path, mirror: str | None = None) -> tuple[Path, str
 
 
 def _published_checksum(public: PublicSet) -> str | None:
-    """SHA-1 of the archive as the Internet Archive lists it now; None if it does not answer."""
+    """Return the SHA-1 that the Internet Archive lists for the archive; None without an answer."""
     try:
         with ask(public.checksums_url, CHECKSUM_TIMEOUT_SECONDS).response as response:
             listing = ElementTree.fromstring(response.read(2**22))
@@ -132,14 +132,14 @@ def _check_digest(path: Path, kind: str, expected: str, origin: str) -> str:
             progress.update(len(chunk))
     if digest.hexdigest() != expected.lower():
         raise DatNetError(
-            f"{path} is not sound: its {kind.upper()} is {digest.hexdigest()} and not {expected}. "
-            "Remove it and give the command again."
+            f"{path} is damaged: its {kind.upper()} is {digest.hexdigest()}, not {expected}. "
+            "Remove it and run the command again."
         )
     return f"its {kind.upper()} is {origin}"
 
 
 def _check_whole_archive(path: Path) -> str:
-    """Read an archive to its end by the checksums inside it, for want of one of the whole."""
+    """Verify an archive without a published checksum by the checksums inside it."""
     if zipfile.is_zipfile(path):
         return _check_zip(path)
     if path.name.endswith(("gz", "tgz")):
@@ -164,7 +164,7 @@ def _check_zip(path: Path) -> str:
 
 def _check_gzip(path: Path) -> str:
     if not _is_sound(partial(gzip.open, path)):
-        raise DatNetError(f"{path} is damaged. Remove it and give the command again.")
+        raise DatNetError(f"{path} is damaged. Remove it and run the command again.")
     return "no checksum of it is published; it agrees with the one that gzip stores"
 
 

@@ -1,4 +1,4 @@
-"""Sets of images to train on, wherever they lie: in a folder, in shards, here or far away."""
+"""Sets of training images: folders of files or of shards, local or remote."""
 
 from __future__ import annotations
 
@@ -24,22 +24,29 @@ class ImageSet(Protocol):
 
     @property
     def short_side(self) -> int | None:
-        """The shorter side, in pixels, that larger images were reduced to; None if none was."""
+        """The shorter side, in pixels, that larger images were downscaled to; None if none was."""
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """What to call image ``index`` in messages: its path or address."""
+        """Path or address of image ``index``, for messages."""
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell sets apart: two machines with the same set agree."""
+        """16 hexadecimal digits that identify the set, equal on machines with the same set."""
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
-        """Decode image ``index``, see :func:`datnet.images.reading.read_image`.
+        """Decode an image.
+
+        Args:
+            index: Index of the image, from 0.
+            at_least: Shorter side that is needed, see :func:`datnet.images.reading.read_image`.
+
+        Returns:
+            An image of mode RGB.
 
         Raises:
             UnreadableImageError: If it cannot be used.
-            DatNetError: If it cannot be got at now.
+            DatNetError: If it cannot be reached at present.
         """
 
 
@@ -55,7 +62,7 @@ class ImageFiles:
 
     def __init__(self, folder: Path | str, names: list[str]) -> None:
         self.folder = str(folder).rstrip("/")
-        self.names = names  # not Paths: a million of those are half a gigabyte more
+        self.names = names  # not Paths: a million would take half a gigabyte more
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,12 +72,23 @@ class ImageFiles:
         return f"{self.folder}/{self.names[index]}"
 
     def fingerprint(self) -> str:
-        """Of the names and their order; the files are not opened."""
+        """Fingerprint of the names and their order; the files are not opened."""
         names = "\0".join(self.names).encode(errors="surrogateescape")
         return hashlib.sha256(names).hexdigest()[:16]
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
-        """Decode the file."""
+        """Decode an image.
+
+        Args:
+            index: Index of the image, from 0.
+            at_least: Shorter side that is needed, see :func:`datnet.images.reading.read_image`.
+
+        Returns:
+            An image of mode RGB.
+
+        Raises:
+            UnreadableImageError: If it cannot be used.
+        """
         return read_image(self.name(index), at_least=at_least)
 
 
@@ -82,7 +100,19 @@ class RemoteImageFiles(ImageFiles):
         return remote.join(self.folder, self.names[index])
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
-        """Get and decode the file."""
+        """Fetch and decode an image.
+
+        Args:
+            index: Index of the image, from 0.
+            at_least: Shorter side that is needed, see :func:`datnet.images.reading.read_image`.
+
+        Returns:
+            An image of mode RGB.
+
+        Raises:
+            UnreadableImageError: If it is missing or cannot be used.
+            DatNetError: If it cannot be fetched.
+        """
         address = self.name(index)
         try:
             content = remote.read(address)
@@ -92,19 +122,22 @@ class RemoteImageFiles(ImageFiles):
 
 
 def open_images(location: Path | str) -> ImageSet:
-    """Open a folder of images or of shards, local or by address, without reading an image.
+    """Open a local or remote folder of images or shards, without reading an image.
 
-    A :class:`~datnet.errors.DatNetWarning` tells of pictures that are left out, see
+    A :class:`~datnet.errors.DatNetWarning` names pictures that are left out, see
     :func:`datnet.images.finding.find_images`.
 
     Args:
-        location: The folder; ``~`` stands for the user's own.
+        location: The folder, with ``~`` for the home folder, or its address.
+
+    Returns:
+        The set of images.
 
     Raises:
         DatNetError: If there is no such folder, or no image in it.
     """
     if not str(location):
-        raise DatNetError("the folder of images is an empty text; name a folder, or . for this one")
+        raise DatNetError("the folder of images is empty text; name a folder, or . for this one")
     if remote.is_remote(location):
         address = str(location).rstrip("/")
         try:
@@ -112,18 +145,18 @@ def open_images(location: Path | str) -> ImageSet:
         except FileNotFoundError:
             return _open_remote_files(address)
         return Shards(address)
-    folder = Path(os.path.expanduser(location))  # noqa: PTH111  # which never fails
+    folder = Path(os.path.expanduser(location))  # noqa: PTH111  # never fails
     if (folder / INDEX).exists():
         return Shards(folder)
     if (folder / UNFINISHED / SETTINGS).exists():
         raise DatNetError(
-            f"{folder}: these images are not prepared to the end. Give the same command "
-            "`datnet data prepare` again."
+            f"{folder}: the preparation of these images is not finished. Run the same "
+            "`datnet data prepare` command again."
         )
     if folder.is_file():
         raise DatNetError(
-            f"{folder}: this is a file. Expected a folder with image files, or one of shards; of "
-            f"an archive make one with: datnet data prepare {folder} -o FOLDER"
+            f"{folder}: this is a file. Expected a folder with image files or shards; convert an "
+            f"archive to one with: datnet data prepare {folder} -o FOLDER"
         )
     return ImageFiles(folder, find_image_names(folder))
 

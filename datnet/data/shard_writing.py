@@ -1,4 +1,4 @@
-"""One shard: its files are decoded, and their JPEGs and a record of what became of them written."""
+"""Writes a shard: decodes its files, and writes their JPEGs and a record of the outcomes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from datnet.images.files import complete_or_absent, write_text
 
 @dataclass(frozen=True)
 class Settings:
-    """What shards depend on, besides the files.
+    """Settings that determine shards, together with the files.
 
     Attributes:
-        short_side: The shorter side that larger images are reduced to, in pixels.
-        quality: Of the JPEGs that are written, 1 to 100.
-        images_per_shard: Files that go into one shard.
+        short_side: The shorter side that larger images are downscaled to, in pixels.
+        quality: JPEG quality, 1 to 100.
+        images_per_shard: Files per shard.
     """
 
     short_side: int = 512
@@ -37,7 +37,11 @@ class Settings:
     images_per_shard: int = 1000
 
     def check(self) -> None:
-        """Raise a DatNetError if a value cannot be used."""
+        """Check the values.
+
+        Raises:
+            DatNetError: If a value is out of range.
+        """
         for name, lowest, highest in (
             ("short_side", SMALLEST_SIDE, 4096),
             ("quality", 1, 100),
@@ -51,14 +55,14 @@ class Settings:
 
 
 class Outcome(NamedTuple):
-    """What became of a file.
+    """Outcome of a file.
 
     Attributes:
-        outcome: ``taken`` as it is, ``converted`` or ``skipped``.
+        outcome: ``taken`` unchanged, ``converted`` or ``skipped``.
         reason: Why it was skipped.
-        offset: Where its JPEG begins in the shard.
-        size: The bytes of that.
-        checksum: Their CRC-32.
+        offset: Offset of its JPEG in the shard.
+        size: Size of the JPEG in bytes.
+        checksum: CRC-32 of the JPEG.
     """
 
     outcome: str
@@ -75,8 +79,8 @@ class ShardJob:
     Attributes:
         output: Folder of shards.
         shard: Number of the shard.
-        files: The files that go into it, each with its source.
-        settings: How.
+        files: The files of the shard, each with its source.
+        settings: Image size and quality.
     """
 
     output: Path
@@ -91,18 +95,18 @@ class ShardJob:
 
 
 def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Begin) -> None:
-    """Make a shard and its record.
+    """Write a shard and its record.
 
     Args:
-        job: Which.
-        excluded: Positions in the job of the files that end the process, with the reason.
-        begin: Is called with the position of each file before it is read, and again before it is
-            decoded: in a compressed archive reading it can mean to unpack all that lies before.
+        job: The shard to make.
+        excluded: Positions in the job of files that crash the process, with the reason.
+        begin: Called with the position of each file before it is read, untimed, and again before
+            it is decoded: reading from a compressed archive may first unpack all files before it.
 
     Raises:
         DatNetError: If the shard cannot be written.
     """
-    warnings.filterwarnings("ignore", module="PIL")  # of damaged metadata, into the progress bar
+    warnings.filterwarnings("ignore", module="PIL")  # damaged metadata would clutter the progress
     path = job.output / shard_name(job.shard)
     try:
         with complete_or_absent(path) as unfinished:
@@ -131,14 +135,13 @@ def write_shard(job: ShardJob, excluded: Mapping[int, str], begin: Begin) -> Non
         write_text(record_path(job), json.dumps(record))
     except OSError as error:
         raise DatNetError(
-            f"{path} cannot be written: {error.strerror or error}. The same command goes on where "
-            "it stopped."
+            f"{path} cannot be written: {error.strerror or error}. Run the same command to resume."
         ) from error
 
 
 def _add(archive: tarfile.TarFile, number: int, prepared: Prepared) -> Outcome:
     content, outcome = prepared
-    member = tarfile.TarInfo(member_name(number))  # of nobody and of no time: always the same bytes
+    member = tarfile.TarInfo(member_name(number))  # no owner, no time: reproducible
     member.size = len(content)
     offset = archive.offset + tarfile.BLOCKSIZE
     archive.addfile(member, io.BytesIO(content))
@@ -146,12 +149,12 @@ def _add(archive: tarfile.TarFile, number: int, prepared: Prepared) -> Outcome:
 
 
 def record_path(job: ShardJob) -> Path:
-    """The file that tells what a finished shard holds."""
+    """Return the path of the record of a finished shard."""
     return job.output / UNFINISHED / f"{job.shard:05}.json"
 
 
 def read_record(job: ShardJob) -> list[Outcome] | None:
-    """What a finished shard holds; None if it is not finished."""
+    """Return the outcomes of the files of a finished shard; None if it is not finished."""
     try:
         record = json.loads(record_path(job).read_text())
         size = (job.output / shard_name(job.shard)).stat().st_size

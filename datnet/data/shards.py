@@ -1,19 +1,18 @@
-"""Prepared images in a few large files, read at random: what ``datnet data prepare`` writes.
+"""Random access to the shards that ``datnet data prepare`` writes: images in a few large files.
 
 A folder of shards holds
 
-* ``images-00000.tar``, ``images-00001.tar``, …: ordinary tar archives in the layout of WebDataset,
-  one JPEG a sample, each named by its number among the sources' files: ``000012345.jpg``,
-* ``index.npy``: for each image where it lies, a NumPy array of :data:`ENTRY`, mapped into memory
-  and so shared by all processes of a machine,
+* ``images-00000.tar``, ``images-00001.tar``, …: tar archives in the layout of WebDataset, one JPEG
+  per sample, named by its number among the sources' files: ``000012345.jpg``,
+* ``index.npy``: the location of each image, a NumPy array of :data:`ENTRY`, memory-mapped and so
+  shared by all processes of a machine,
 * ``index.json``: how the images were prepared,
-* ``report.csv``: what became of every file of the sources.
+* ``report.csv``: the outcome of every source file.
 
-Image i is one read of the bytes that entry i names, from a file or, over the network, a range of
-one. Nothing is kept open and nothing is remembered, so pairs stay a pure function of their number,
-whatever the number of processes and however a run is resumed. That is why the index is NumPy's and
-the reading our own: the loaders of WebDataset and LitData stream in an order of their own, and
-``docs/results/speed.md`` has the time and memory they take where they read at random.
+Reading image i is one read of the bytes that entry i names, from a local file or a range over the
+network. There is no state, so pairs stay a pure function of their number for any number of
+processes and after resuming. The loaders of WebDataset and LitData stream in their own order
+instead; ``docs/results/speed.md`` has the time and memory of their random access.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ FORMAT = "datnet shards 1"
 ENTRY = np.dtype(
     [("number", "<u4"), ("shard", "<u4"), ("offset", "<u8"), ("size", "<u4"), ("checksum", "<u4")]
 )
-"""An image: its number, its shard, where its bytes begin, how many there are, and their CRC-32."""
+"""An image: its number, its shard, and offset, size and CRC-32 of its JPEG."""
 
 
 def shard_name(shard: int) -> str:
@@ -63,7 +62,7 @@ class Shards:
         location: The folder, or its address.
 
     Attributes:
-        short_side: The shorter side that larger images were reduced to, in pixels.
+        short_side: The shorter side that larger images were downscaled to, in pixels.
 
     Raises:
         DatNetError: If the index is missing or damaged, or a shard is missing.
@@ -76,33 +75,35 @@ class Shards:
         self.short_side = int(about["short_side"])
         self.entries = self._entries()
         if self.entries.dtype != ENTRY or self.entries.shape != (about["images"],):
-            raise self._damaged(ENTRIES, "it does not fit to index.json")
+            raise self._damaged(ENTRIES, "it does not match index.json")
         if not self.is_remote:
             there = {path.name for path in Path(self.location).iterdir()}
             missing = [
                 name for name in map(shard_name, range(about["shards"])) if name not in there
             ]
             if missing:
-                raise self._damaged(missing[0], f"it and {len(missing) - 1} other shards are gone")
+                raise self._damaged(
+                    missing[0], f"it and {len(missing) - 1} other shards are missing"
+                )
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def name(self, index: int) -> str:
-        """What to call an image: its shard and its name in there."""
+        """Path or address of the shard, and name of the image in it, for messages."""
         entry = self.entries[index]
         return f"{self._path(shard_name(entry['shard']))}/{member_name(entry['number'])}"
 
     def fingerprint(self) -> str:
-        """Of the index, which holds the checksum of every image."""
+        """Fingerprint of the index, which holds the checksum of every image."""
         return hashlib.sha256(self.entries.view(np.uint8).data).hexdigest()[:16]
 
     def content(self, index: int) -> bytes:
-        """The JPEG of an image.
+        """Return the JPEG of an image.
 
         Raises:
-            UnreadableImageError: If it is damaged.
-            DatNetError: If the network does not give it.
+            UnreadableImageError: If it is damaged or the shard cannot be read.
+            DatNetError: If it cannot be fetched over the network.
         """
         entry = self.entries[index]
         path = self._path(shard_name(entry["shard"]))
@@ -122,7 +123,19 @@ class Shards:
         return content
 
     def read(self, index: int, at_least: int | None) -> Image.Image:
-        """Decode an image, see :func:`datnet.images.reading.read_image`."""
+        """Decode an image.
+
+        Args:
+            index: Index of the image, from 0.
+            at_least: Shorter side that is needed, see :func:`datnet.images.reading.read_image`.
+
+        Returns:
+            An image of mode RGB.
+
+        Raises:
+            UnreadableImageError: If it is damaged.
+            DatNetError: If it cannot be fetched over the network.
+        """
         return read_image(self.name(index), content=self.content(index), at_least=at_least)
 
     def _path(self, name: str) -> str:
@@ -156,7 +169,7 @@ class Shards:
         return np.asarray(entries)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For a process that shares no memory with this one; a mapped index is mapped again."""
+        """Return the state for another process, which maps the index again."""
         return self.__dict__ | ({} if self.is_remote else {"entries": None})
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Tells the user which image files a training run could not use."""
+"""Warns about image files that a training run could not use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class SkippedFiles(Callback):
-    """Warns of each unreadable file once, when it is first met, and of their number at the end.
+    """Warns about each unreadable file once, and about their number at the end.
 
     Attributes:
-        reasons: What is wrong with each unreadable file met so far, by its path.
+        reasons: Path of each unreadable file so far, to what is wrong with it.
     """
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class SkippedFiles(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Batch, batch_index: int
     ) -> None:
-        """Warn of the unreadable files of a training batch."""
+        """Warn about the unreadable files of a training batch."""
         self._warn(batch)
 
     def on_validation_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Batch, batch_index: int, *_: Any
     ) -> None:
-        """Warn of the unreadable files of a validation batch."""
+        """Warn about the unreadable files of a validation batch."""
         self._warn(batch)
 
     def _warn(self, batch: Batch) -> None:
@@ -41,9 +41,9 @@ class SkippedFiles(Callback):
                 log.warning("skipped %s: %s", path, reason)
 
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Warn of the number of unreadable files."""
+        """Warn about the number of unreadable files."""
         if self.reasons:
             log.warning(
-                "%d unreadable image files were replaced by others; mend or remove them",
+                "%d unreadable image files were replaced by others; repair or remove them",
                 len(self.reasons),
             )

@@ -1,8 +1,8 @@
-"""Processes that work through jobs of many items, of which some may crash or hang them.
+"""Worker processes for jobs of many items, some of which may crash or hang them.
 
-A decoder of images is a large program in C that is fed with what strangers wrote. So each process
-tells which item it begins; if it then dies or takes too long it is replaced, and the job is done
-again, in the end without that item.
+Image decoders are large C programs that process untrusted data. So each process reports the item
+that it begins. If it then dies or takes too long, it is replaced and the job is repeated, finally
+without that item.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from datnet.errors import DatNetError
 
 TRIES_OF_AN_ITEM = 2
-"""An item that ended its process so often is left out: once may have been the machine's fault."""
+"""An item that ended its process this often is left out; once may be the machine's fault."""
 BEFORE_THE_FIRST = -1
 
 Job = TypeVar("Job")
@@ -30,15 +30,20 @@ Result = TypeVar("Result")
 
 
 class Begin(Protocol):
-    """What to call with the number of each item, from 0 in rising order, before it is begun."""
+    """Reports each item, numbered from 0 in rising order, before work on it begins."""
 
     def __call__(self, item: int, *, timed: bool = True) -> None:
-        """Tell that an item is begun; one that is not timed, as while it is read, has no limit."""
+        """Report that an item begins.
+
+        Args:
+            item: Number of the item.
+            timed: Whether the time limit applies; not, for instance, while the item is read.
+        """
 
 
 Work = Callable[[Job, Mapping[int, str], Begin], Result]
-"""Is given a job, the items of it to leave out with the reason, and whom to tell what is begun. It
-and all else must be picklable."""
+"""Does a job, given the items to leave out (with reasons) and the function that reports items.
+It, the jobs and the results must be picklable."""
 
 
 @dataclass
@@ -57,17 +62,20 @@ def supervise(
     seconds: float,
     on_items: Callable[[int], object] = lambda count: None,
 ) -> Iterator[tuple[Job, Result]]:
-    """Do the jobs in processes and yield each with its result, as they are done.
+    """Do jobs in worker processes.
 
     Args:
         work: Does a job.
         jobs: The jobs.
-        processes: How many work at once, 1 or more.
-        seconds: How long one item may take while it is timed.
-        on_items: Is called with the number of items that were newly begun.
+        processes: Number of processes, 1 or more.
+        seconds: Time limit of an item while it is timed.
+        on_items: Called with the number of newly begun items.
+
+    Yields:
+        Each job with its result, in order of completion.
 
     Raises:
-        DatNetError: What ``work`` raised, or if a process ends before it begins an item.
+        DatNetError: If ``work`` raises it, or processes end before they begin an item.
         RuntimeError: If ``work`` raises anything else.
     """
     waiting = deque(_Task(job) for job in jobs)
@@ -92,7 +100,7 @@ def _attend(
     seconds: float,
     on_items: Callable[[int], object],
 ) -> Iterator[tuple[Job, Any]]:
-    """Read what a process has to say, and give it the next job or replace it."""
+    """Read a process's messages, then give it the next job or replace it."""
     task = worker.task
     assert task is not None
     try:
@@ -117,7 +125,7 @@ def _attend(
         if worker.item is None:
             task.ends[BEFORE_THE_FIRST] += 1
             if task.ends[BEFORE_THE_FIRST] == TRIES_OF_AN_ITEM:
-                raise DatNetError(f"a process that was to work ended at once ({how})") from None
+                raise DatNetError(f"a worker process ended at once ({how})") from None
             worker.start(task)
             return
         _restart(worker, task, f"decoding it ends the process ({how})")
@@ -137,14 +145,14 @@ def _restart(worker: _Worker[Job], task: _Task[Job], reason: str) -> None:
 
 
 class _Worker(Generic[Job]):
-    """A process and what it is doing."""
+    """A process and its current job."""
 
     def __init__(self, work: Work[Job, Any], task: _Task[Job]) -> None:
         self.work = work
         self.start(task)
 
     def start(self, task: _Task[Job]) -> None:
-        # Not fork: a child of a process with threads may wait for ever for what they had locked.
+        # Not fork: the child of a process with threads may deadlock on locks that they held.
         context: Any
         if "forkserver" in multiprocessing.get_all_start_methods():
             context = multiprocessing.get_context("forkserver")
@@ -166,13 +174,13 @@ class _Worker(Generic[Job]):
 
 
 def _serve(ours: connection.Connection, work: Work[Any, Any]) -> None:
-    """What a process does until it is ended, or nobody is there any more to give it jobs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who supervises
+    """Do jobs until the supervising process ends this one or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervising process
 
     def begin(item: int, *, timed: bool = True) -> None:
         try:
             ours.send(("item", (item, timed)))
-        except OSError:  # whoever supervised has been killed
+        except OSError:  # the supervising process was killed
             sys.exit(1)
 
     while True:

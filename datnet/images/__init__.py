@@ -1,1 +1,1 @@
-"""Files to pictures and back: decoding, colors, sizes, clips, downloads, complete files."""
+"""Reading and writing images and clips: decoding, colors, resizing, downloads, atomic writes."""

@@ -1,7 +1,7 @@
-"""Colours kept: a painting's strokes with a photograph's colours.
+"""Color preservation: a painting's strokes with a photograph's colors.
 
-Gatys, Bethge, Hertzmann and Shechtman: Preserving Color in Neural Artistic Style Transfer, 2016,
-arXiv 1606.05897, describe both ways.
+Both methods are from Gatys, Bethge, Hertzmann and Shechtman: Preserving Color in Neural Artistic
+Style Transfer, 2016, arXiv 1606.05897.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from torch.nn import functional as F
 from datnet.networks.ops.whitening import whiten_and_colour
 
 LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in the luma of ITU-R BT.601, the Y of YCbCr and YIQ."""
+"""Weights of red, green and blue in the luma of ITU-R BT.601, the Y of YCbCr and YIQ."""
 
 ROUNDING = 1e-6
-"""Less chroma than this comes of rounding: gray is to stay exactly gray."""
+"""Smaller chroma is rounding error; it becomes 0, so that gray stays exactly gray."""
 
 
 def luma(images: Tensor) -> Tensor:
-    """Brightness of RGB images ``(…, 3, H, W)`` in [0, 1]: ``(…, 1, H, W)``."""
+    """Luma ``(…, 1, H, W)`` of RGB images ``(…, 3, H, W)`` in [0, 1]."""
     shares = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
     return (images * shares[:, None, None]).sum(dim=-3, keepdim=True)
 
 
 def keep_chroma(painted: Tensor, content: Tensor) -> Tensor:
-    """Give what was painted the chroma of its content; its own luma stays (Gatys, section 4).
+    """Combine the luma of a stylized image with the chroma of its content (Gatys, section 4).
 
-    Luma and chroma are those of YCbCr on the sRGB values as they are, not on linear light: there
-    equal steps look about equal, and a dark pixel's colour is not magnified. Where a luma cannot
-    have as much chroma inside RGB, the chroma shrinks and keeps its hue. Gray content gives gray.
+    Luma and chroma are those of YCbCr, computed on sRGB values and not on linear light: equal
+    steps look about equal, and colors of dark pixels are not amplified. Chroma that does not fit
+    into RGB at the given luma shrinks and keeps its hue. Gray content gives gray.
 
     Args:
-        painted: RGB ``(…, 3, H, W)`` in [0, 1].
-        content: Likewise, of the same shape.
+        painted: Stylized RGB images ``(…, 3, H, W)`` in [0, 1].
+        content: Content images of the same shape, in [0, 1].
 
     Returns:
-        RGB in [0, 1] of that shape.
+        RGB images of the same shape, in [0, 1].
     """
     brightness = luma(painted)
     chroma = F.hardshrink(content - luma(content), ROUNDING)
@@ -47,16 +47,16 @@ def keep_chroma(painted: Tensor, content: Tensor) -> Tensor:
 
 
 def match_colors(painting: Tensor, colors: Tensor) -> Tensor:
-    """Give a painting the mean and the covariance of other colours (Gatys, section 3).
+    """Give a painting the mean and covariance of other colors (Gatys, section 3).
 
     The linear map is the symmetric one of Image Analogies, ``Σ_colors^½ · Σ_painting^-½``, which
-    Gatys et al. prefer to Cholesky's. Directions in which the painting hardly varies, by less than
-    one of 256 levels, are not stretched: a painting of one colour becomes one colour, and gray
-    colours give a gray painting.
+    Gatys et al. prefer to Cholesky's. Directions in which the painting varies by less than one of
+    256 levels are not stretched: a painting of one color stays one color, and gray colors give a
+    gray painting.
 
     Args:
         painting: RGB ``(3, H, W)`` in [0, 1].
-        colors: RGB ``(3, …)`` in [0, 1], any number of pixels from 2.
+        colors: RGB ``(3, …)`` in [0, 1], 2 pixels or more.
 
     Returns:
         RGB ``(3, H, W)`` in [0, 1].
@@ -65,5 +65,5 @@ def match_colors(painting: Tensor, colors: Tensor) -> Tensor:
 
 
 def is_gray(image: Tensor) -> bool:
-    """Tell whether all pixels of RGB ``(3, …)`` have three equal values."""
+    """Whether the three channels of an RGB image ``(3, …)`` are equal everywhere."""
     return bool((image == image[:1]).all())

@@ -1,7 +1,7 @@
-"""Image files that end too early, such as a photograph whose transfer was interrupted.
+"""Truncated image files, such as a photograph whose transfer was interrupted.
 
-Viewers show such a file as far as it goes. Pillow does, too, if a global of the process says so,
-which would count for training and for other threads as well. Here it is decided for each image.
+Viewers show such a file as far as it goes. Pillow can do so too, but only by a global setting of
+the process, which would also affect training and other threads. Here it is decided per image.
 """
 
 from __future__ import annotations
@@ -17,19 +17,26 @@ from datnet.images.errors import UnreadableImageError, printable
 from datnet.images.formats import JPEG_FORMATS
 
 END_OF_JPEG = b"\xff\xd9"
-"""The marker that ends a JPEG; where it comes too early, the decoder fills the rest with gray."""
+"""The marker that ends a JPEG. If it comes too early, the decoder fills the rest with gray."""
 
 SMALLEST_SHARE = 0.5
-"""Below this share of its rows a picture is not stylized: most of it would be one flat color."""
+"""Pictures with a smaller share of their rows are refused: most of them would be one flat color."""
 
 GRAYS_OF_JPEG = (127, 128)
 
 
 def is_cut_short(image: ImageFile.ImageFile, error: OSError) -> bool:
-    """Whether decoding failed because the file ends too early, and what is decoded can be shown.
+    """Whether decoding failed because the file is truncated, and the decoded part can be shown.
 
-    An interlaced picture that ends too early has holes everywhere. WebP and AVIF give nothing at
-    all until they are complete.
+    A truncated interlaced image has holes everywhere. WebP and AVIF decode nothing until they are
+    complete.
+
+    Args:
+        image: The image whose decoding failed.
+        error: The error that its ``load`` raised.
+
+    Returns:
+        True if the rows decoded so far can be used.
     """
     if error.errno is not None or "truncated" not in str(error):
         return False
@@ -40,14 +47,14 @@ def is_cut_short(image: ImageFile.ImageFile, error: OSError) -> bool:
 
 
 def check_share(path: str | Path, image: Image.Image) -> None:
-    """Warn that a picture is cut short.
+    """Warn that a picture is cut short, or refuse it if too much is missing.
 
     Args:
-        path: What to call the file in messages.
-        image: What is decoded of it, with gray (JPEG) or zeros in place of the rest.
+        path: Name of the file in messages.
+        image: The decoded image, gray (JPEG) or zero where the file has no data.
 
     Raises:
-        UnreadableImageError: If less than :data:`SMALLEST_SHARE` of the rows is there.
+        UnreadableImageError: If less than :data:`SMALLEST_SHARE` of the rows was decoded.
     """
     share = _decoded_rows(image) / image.height
     if share < SMALLEST_SHARE:
@@ -56,7 +63,7 @@ def check_share(path: str | Path, image: Image.Image) -> None:
             f"the file is cut short: only {share:.0%} of the picture is there; copy or download it "
             "again",
         )
-    # Of a progressive JPEG all rows may be there, with less detail.
+    # A truncated progressive JPEG may have all rows, with less detail.
     missing = f"{1 - share:.0%} of the picture is missing" if share < 1 else "its end is missing"
     warnings.warn(
         DatNetWarning(f"{printable(path)} is cut short: {missing}; it is used as far as it goes"),
@@ -65,9 +72,9 @@ def check_share(path: str | Path, image: Image.Image) -> None:
 
 
 def _decoded_rows(image: Image.Image) -> int:
-    """Rows from the first to the last that are not filled in: of a BMP the first ones are missing.
+    """Number of rows from the first to the last decoded one; a BMP lacks its first rows.
 
-    Rows that are as black as what is filled in, at the top or the bottom, are not counted.
+    Rows at the top or the bottom that equal the filling are not counted.
     """
     if image.format in JPEG_FORMATS:
         last = image.getpixel((image.width - 1, image.height - 1))

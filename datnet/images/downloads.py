@@ -1,8 +1,8 @@
-"""Downloads that are resumed, whatever the server or the connection does.
+"""Resumable downloads.
 
-While it is fetched, FILE is FILE.part, beside a note of what the server said about it; so a later
-call, after a crash or on another day, goes on where this one stopped. It goes on only if the server
-vouches, by an ETag or a date, that the file is still the same; else it starts over.
+An unfinished FILE is FILE.part, with a note beside it of what the server said about it. A later
+call, after a crash or on another day, resumes where this one stopped if the server confirms, by an
+ETag or a date, that the file is unchanged. Otherwise it starts over.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from datnet.errors import DatNetError
 from datnet.images.files import write_text
 
 TIMEOUT_SECONDS = 30.0
-"""Without an answer or without data."""
+"""Longest wait for an answer or for data."""
 TRIES = 6
-"""After so many tries in a row that brought nothing it gives up."""
+"""Consecutive attempts without progress before giving up."""
 WAIT_SECONDS = 2.0
-"""Before the second try; before the next ones twice as long each."""
+"""Wait before the second attempt; it doubles before each further one."""
 CHUNK_BYTES = 2**20
 SPARE_BYTES = 2**28
-"""What is left free on the disk."""
+"""Disk space to leave free."""
 WORTH_TRYING_AGAIN = {408, 429}
-"""HTTP errors below 500 that may go away."""
+"""HTTP errors below 500 that may be temporary."""
 
 
 class SourceError(Exception):
-    """A source did not give what it should; the message is one line."""
+    """A source failed to deliver; the message is one line."""
 
 
 class RefusedError(SourceError):
-    """A source gave an answer that asking again would not change."""
+    """A source refused, and asking again would not help."""
 
 
 class RangeError(SourceError):
-    """A server does not go on with the file where it was asked to."""
+    """A server does not resume the file at the requested byte."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Answer:
     """What a server says before it sends the bytes.
 
     Attributes:
-        response: Where the bytes come from.
-        start: Which byte of the file comes first.
-        total: Bytes of the whole file; None if the server does not say.
-        validator: What tells this version of the file from others; empty if the server does not.
+        response: The open response, from which the bytes are read.
+        start: Position in the file of the first byte that follows.
+        total: Size of the whole file in bytes; None if the server does not state it.
+        validator: ETag or date that identifies this version of the file; empty if there is none.
     """
 
     response: http.client.HTTPResponse
@@ -68,14 +68,24 @@ class Answer:
 
 
 def ask(url: str, timeout: float, start: int = 0, validator: str = "") -> Answer:
-    """Ask for a file, from a byte on if it is still the version that the validator belongs to.
+    """Request a file, or the rest of it if it still is the version of the validator.
+
+    Args:
+        url: Address of the file.
+        timeout: Longest wait for the server, in seconds.
+        start: First byte that is needed; 0 for the whole file.
+        validator: :attr:`Answer.validator` of the version that the first bytes belong to.
+
+    Returns:
+        The answer; it may start at 0 although a later byte was requested.
 
     Raises:
-        RefusedError: The server says that there is no such file, or not for us.
-        SourceError: It cannot be reached, or answers nonsense.
+        RefusedError: If the server has no such file or denies access.
+        RangeError: If it sends another part of the file.
+        SourceError: If it cannot be reached or its answer is invalid.
     """
     if not url.startswith(("http://", "https://")):
-        raise RefusedError("this is no address; it would begin with https://")
+        raise RefusedError("this is not an address; it must begin with https://")
     request = urllib.request.Request(url)
     if start:
         request.add_header("Range", f"bytes={start}-")
@@ -83,7 +93,7 @@ def ask(url: str, timeout: float, start: int = 0, validator: str = "") -> Answer
     response = _call(lambda: urllib.request.urlopen(request, timeout=timeout), timeout)
     headers = response.headers
     etag = headers.get("ETag", "")
-    # A weak one, W/"…", does not promise that the bytes are the same.
+    # A weak ETag, W/"…", does not guarantee that the bytes are the same.
     validator = etag if etag.startswith('"') else headers.get("Last-Modified", "")
     if response.status == 206:
         part = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
@@ -98,9 +108,15 @@ def ask(url: str, timeout: float, start: int = 0, validator: str = "") -> Answer
 def save(answer: Answer, file: BinaryIO, name: str, timeout: float) -> None:
     """Write the bytes that a server sends to a file, with a progress bar.
 
+    Args:
+        answer: From :func:`ask`; its response is closed at the end.
+        file: The open file; it is written from its current position on.
+        name: Title of the progress bar.
+        timeout: The timeout that was given to :func:`ask`, in seconds, for the message.
+
     Raises:
-        SourceError: The connection ended or stalled; what came is in the file.
-        OSError: The file cannot be written.
+        SourceError: If the connection ended or stalled; the bytes received so far are in the file.
+        OSError: If the file cannot be written.
     """
     received = answer.start
     with (
@@ -118,7 +134,10 @@ def save(answer: Answer, file: BinaryIO, name: str, timeout: float) -> None:
 
 
 def _call(network_call: Callable[[], Any], timeout: float) -> Any:
-    """Call, and tell failures of the network from failures of the disk, which are OSErrors too."""
+    """Make a network call and turn its errors into SourceErrors, distinct from errors of the disk.
+
+    Both are OSErrors.
+    """
     try:
         return network_call()
     except TimeoutError as error:
@@ -143,12 +162,12 @@ def _call(network_call: Callable[[], Any], timeout: float) -> Any:
 
 @dataclass
 class Note:
-    """What is known of a file that is not complete.
+    """What is known about an incomplete file.
 
     Attributes:
-        url: Where it comes from.
+        url: Its address.
         validator: See :class:`Answer`.
-        total: Likewise.
+        total: See :class:`Answer`.
     """
 
     url: str
@@ -157,16 +176,16 @@ class Note:
 
 
 def download(url: str, path: Path, size: int | None = None) -> None:
-    """Fetch a large file, or go on fetching it.
+    """Download a large file, or resume its download.
 
     Args:
-        url: Its address.
-        path: Where to put it. It appears when all of it is there; what it holds is for the caller
-            to check.
-        size: Its bytes, if known.
+        url: Address of the file.
+        path: Where to put it. It appears once it is complete; the caller checks its content.
+        size: Its size in bytes, if known.
 
     Raises:
-        DatNetError: If it cannot be fetched or does not fit on the disk. What came is kept.
+        DatNetError: If it cannot be fetched or does not fit on the disk. The bytes received so far
+            are kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -176,12 +195,11 @@ def download(url: str, path: Path, size: int | None = None) -> None:
         raise DatNetError(f"{path}: another process is fetching this file") from None
     except SourceError as error:
         raise DatNetError(
-            f"{url} cannot be fetched: {error}. The same command goes on where it stopped."
+            f"{url} cannot be fetched: {error}. Run the same command to resume."
         ) from error
     except OSError as error:
         raise DatNetError(
-            f"{path} cannot be written: {error.strerror or error}. The same command goes on where "
-            "it stopped."
+            f"{path} cannot be written: {error.strerror or error}. Run the same command to resume."
         ) from error
 
 
@@ -208,27 +226,27 @@ def _download(url: str, path: Path, size: int | None) -> None:
 
 
 def _go_on(url: str, part: Path, note_file: Path, size: int | None) -> None:
-    """One try: fetch what is missing.
+    """Make one attempt to fetch the missing part.
 
     Raises:
-        SourceError: Not all of it came.
+        SourceError: If the file is still incomplete.
     """
     note = _read_note(note_file)
     held = part.stat().st_size if part.exists() else 0
     if note is None or note.url != url or not note.validator:
         held = 0
     if note is not None and held and held == note.total:
-        return  # it was interrupted between the last byte and the new name
+        return  # interrupted after the last byte, before the file was renamed
     try:
         answer = ask(url, TIMEOUT_SECONDS, held, note.validator if note and held else "")
         if answer.start and note and answer.total != note.total:
             answer.response.close()
             raise RangeError(f"the file has {answer.total} bytes now and had {note.total}")
     except RangeError:
-        note_file.unlink(missing_ok=True)  # next time the whole file is asked for
+        note_file.unlink(missing_ok=True)  # the next attempt requests the whole file
         raise
     if size is not None and answer.total is not None and answer.total != size:
-        raise RefusedError(f"the file there has {answer.total:,} bytes, the known one {size:,}")
+        raise RefusedError(f"the file there has {answer.total:,} bytes; expected {size:,}")
     if answer.total is not None:
         _check_space(part, answer.total - answer.start)
     write_text(note_file, json.dumps(asdict(Note(url, answer.validator, answer.total))))
@@ -248,6 +266,6 @@ def _check_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < needed + SPARE_BYTES:
         raise DatNetError(
-            f"{path.parent}: {needed / 1e9:.1f} GB are still to come and {free / 1e9:.1f} GB are "
+            f"{path.parent}: {needed / 1e9:.1f} GB are still needed and {free / 1e9:.1f} GB are "
             "free. Make room, or name another folder."
         )

@@ -1,9 +1,9 @@
-"""The embedded sample set: photographs and painted pictures that come with the package.
+"""The embedded sample set: photographs and computer-made paintings that come with the package.
 
-The set is for trying things out and for tests: it is far too small for results that could be
-published. Content images are photographs that anyone may use, cut and reduced; style images are
-painted by a program (``experiments/painter``). Where each comes from stands in README.md beside
-them. ``python -m experiments.embedded_pictures`` makes them.
+The set is for trying things out and for tests; it is far too small for publishable results.
+Content images are freely usable photographs, cropped and downscaled. Style images are made by a
+program (``experiments/painter``). README.md beside them gives their sources.
+``python -m experiments.embedded_pictures`` makes them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datnet.errors import DatNetError
 
 FOLDER = Path(__file__).parent / "sample_pictures"
 VERSION = 2
-"""One more for every change of the pictures; version 1 was painted on the user's machine."""
+"""Incremented with every change of the pictures; version 1 was made on the user's machine."""
 
 
 @dataclass(frozen=True)
 class SampleImages:
-    """The folders of a sample set; each holds image files and nothing else."""
+    """The folders of a sample set, which hold only image files."""
 
     train_content: Path
     train_style: Path
@@ -29,11 +29,11 @@ class SampleImages:
 
 
 def sample_images() -> SampleImages:
-    """The embedded set, where the package is installed; nothing is written.
+    """Return the folders of the embedded set in the installed package; nothing is written.
 
     Returns:
-        The four folders. No photograph is both in training and evaluation, and the pictures of
-        the evaluation come from seeds of their own.
+        The four folders. Training and evaluation share no photograph, and their paintings come
+        from different seeds.
 
     Raises:
         DatNetError: If the installation lacks them.

@@ -1,4 +1,4 @@
-"""Errors of image files: which one, what is wrong with it."""
+"""Errors about image files: which file, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class UnreadableImageError(DatNetError):
 
     Attributes:
         path: The file.
-        name: What it is called in messages: its path, or its address on another machine.
-        reason: What is wrong with it, in plain words.
+        name: Its name in messages: its path, or its address on another machine.
+        reason: What is wrong with it.
     """
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
         self.path = Path(path)
-        self.name = printable(path)  # of the path as given: a Path would change an address
+        self.name = printable(path)  # the path as given: Path would change an address
         self.reason = reason
 
     def __str__(self) -> str:
@@ -27,7 +27,7 @@ class UnreadableImageError(DatNetError):
 
 
 def printable(path: str | Path) -> str:
-    """A path as one line of text: escapes stand for what is no text or would move the cursor."""
+    """Return a path as one line of text, with unprintable characters escaped."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in str(path)
@@ -35,4 +35,4 @@ def printable(path: str | Path) -> str:
 
 
 class UnwritableFileError(DatNetError):
-    """A file that the machine does not let be written: the disk is full, or it is forbidden."""
+    """A file that cannot be written: the disk is full, or permission is denied."""

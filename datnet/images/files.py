@@ -1,4 +1,4 @@
-"""Files that are complete or absent, whatever interrupts their writing."""
+"""Atomic writes: a file is complete or absent, even if writing is interrupted."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from datnet.errors import DatNetError
 
 
 def check_writable(paths: Iterable[Path]) -> None:
-    """Refuse files that could not be written, before the work whose results they are to hold.
+    """Check that files can be written, before the work whose results they will hold.
 
-    Nothing is changed by it. Whether there will be room enough it does not tell.
+    Nothing is changed. Free disk space is not checked.
 
     Args:
-        paths: The files; missing folders are to be made.
+        paths: The files; missing parent folders count as writable if they can be made.
 
     Raises:
-        OSError: If one cannot be written; it names the file.
+        OSError: If a file cannot be written; the error names it.
     """
     tried: set[Path] = set()
     for path in paths:
         try:
             existing = next(each for each in (path, *path.absolute().parents) if each.exists())
-            if existing == path:  # a device would be replaced by a file
+            if existing == path:  # a file would replace a device
                 refuse_all_but_files(path)
                 existing = path.absolute().parent
             longest = os.pathconf(existing, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
@@ -45,10 +45,10 @@ def check_writable(paths: Iterable[Path]) -> None:
 
 
 def refuse_all_but_files(path: Path) -> None:
-    """Refuse a folder, and a device or pipe, which a file would replace.
+    """Refuse a path at which there is a folder, a device or a pipe.
 
     Raises:
-        OSError: If there is one.
+        OSError: If there is one; a file would replace the device or pipe.
     """
     if path.is_dir():
         raise OSError(errno.EISDIR, "this is a folder; name a file", str(path))
@@ -57,28 +57,28 @@ def refuse_all_but_files(path: Path) -> None:
 
 
 def environment_path(variable: str) -> Path | None:
-    """The file or folder that an environment variable names, with ``~`` expanded; None if unset.
+    """Return the path in an environment variable, with ``~`` expanded; None if it is unset.
 
     Raises:
-        DatNetError: If it is empty.
+        DatNetError: If the variable is empty.
     """
     value = os.environ.get(variable)
     if value is None:
         return None
     if not value:
-        raise DatNetError(f"${variable} is empty; let it name a folder, or unset it")
-    return Path(os.path.expanduser(value))  # noqa: PTH111  # which leaves an unknown user's as it is
+        raise DatNetError(f"${variable} is empty; set it to a folder, or unset it")
+    return Path(os.path.expanduser(value))  # noqa: PTH111  # leaves an unknown user's as it is
 
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, and rename it when that is done.
+    """Yield a temporary path beside ``path`` to write to, and rename it to ``path`` at the end.
 
-    If the writing fails the temporary file is removed, and a file that stood at ``path`` before
-    stays as it was. Missing parent folders are made.
+    If writing fails, the temporary file is removed and an existing file at ``path`` is unchanged.
+    Missing parent folders are made.
 
     Raises:
-        OSError: If it fails; it names ``path``.
+        OSError: If writing fails; the error names ``path``.
     """
     refuse_all_but_files(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,28 +93,50 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_name(path: Path, instead_of: Path | None = None) -> Iterator[None]:
-    """Let errors name the file, where the operating system names none, such as on a full disk.
+    """Add the file name to an OSError that has none, such as that of a full disk.
 
     Args:
-        path: What is written, for its reader.
-        instead_of: A temporary file that nobody should read of.
+        path: The file that is written.
+        instead_of: A temporary file whose name is replaced in errors.
+
+    Returns:
+        A context manager for the code that writes.
+
+    Raises:
+        OSError: The error of that code, with the name of ``path``.
     """
     try:
         yield
     except OSError as error:
-        # Without a number it is not the operating system's, and a name would hide its words.
+        # Without errno it is not an error of the system, and a file name would hide its message.
         if error.errno is not None and error.filename in (None, str(instead_of)):
             error.filename = str(path)
         raise
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file, complete or not at all, which others may read as the umask says."""
+    """Write a file atomically, with the permissions of the umask.
+
+    Args:
+        path: The file; an existing one is replaced.
+        content: Its bytes.
+
+    Raises:
+        OSError: If it cannot be written; the error names ``path``.
+    """
     with complete_or_absent(path) as unfinished:
         unfinished.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, complete or not at all; what is no text in names is escaped."""
+    """Write a UTF-8 text file atomically; undecodable bytes of file names are escaped.
+
+    Args:
+        path: The file; an existing one is replaced.
+        text: Its content.
+
+    Raises:
+        OSError: If it cannot be written; the error names ``path``.
+    """
     with complete_or_absent(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")

@@ -1,4 +1,4 @@
-"""The image files of a folder, in an order that is the same on every machine."""
+"""Lists the image files of a folder, in the same order on every machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from datnet.images.formats import FORMATS
 
 
 class Finding(NamedTuple):
-    """What a folder holds.
+    """The image files of a folder.
 
     Attributes:
-        names: Paths of the image files inside the folder, sorted, written with ``/``.
-        left_out: What a user may expect among them and is not, sorted, with the reasons.
+        names: Their paths inside the folder, sorted, written with ``/``.
+        left_out: Files and folders that a user may expect to be used and are not, sorted, with the
+            reasons.
     """
 
     names: list[str]
@@ -29,11 +30,10 @@ class Finding(NamedTuple):
 def find_images(folder: str | Path) -> list[Path]:
     """List the image files in a folder and its subfolders, without opening them.
 
-    Files are known by their suffix, in capitals or not; see :data:`FORMATS`. Hidden files and
-    folders, and those of the system such as thumbnails of a NAS, are left out. Links are followed;
-    a folder that can be reached in several ways is listed once, so links that form a loop do no
-    harm. A :class:`DatNetWarning` tells of pictures and folders that are left out because they
-    cannot be read.
+    Files are recognized by their suffix, whatever its case; see :data:`FORMATS`. Hidden files and
+    folders are left out, and so are system folders such as thumbnails of a NAS. Links are followed;
+    a folder that can be reached in several ways is listed once, so loops of links do no harm. A
+    :class:`DatNetWarning` names pictures and folders that are left out because they cannot be read.
 
     Args:
         folder: The folder.
@@ -50,14 +50,19 @@ def find_images(folder: str | Path) -> list[Path]:
 
 
 def find_image_names(folder: Path) -> list[str]:
-    """As :func:`find_images`, but the paths inside the folder, which take less memory."""
+    """List images as :func:`find_images` does, as paths inside the folder, to save memory."""
     names, left_out = list_images(folder)
     warn_of_left_out(folder, left_out)
     return names
 
 
 def warn_of_left_out(folder: Path | str, left_out: list[Found]) -> None:
-    """Warn in one line of pictures of a folder, or an address, that are left out."""
+    """Warn in one line about pictures that are left out.
+
+    Args:
+        folder: The folder or address.
+        left_out: The files and folders, with reasons; no warning if empty.
+    """
     if left_out:
         warnings.warn(DatNetWarning(f"{printable(folder)}: {summary(left_out)}"), stacklevel=2)
 
@@ -67,7 +72,10 @@ def list_images(folder: Path, also: Collection[str] = ()) -> Finding:
 
     Args:
         folder: The folder.
-        also: Further suffixes, lower case with the dot, of files that are listed as well.
+        also: Further suffixes, lower case with the dot, of files to list.
+
+    Returns:
+        The files and what is left out.
 
     Raises:
         DatNetError: If the folder is missing, cannot be read or holds no image.
@@ -103,7 +111,7 @@ def list_images(folder: Path, also: Collection[str] = ()) -> Finding:
 
 
 def summary(left_out: list[Found]) -> str:
-    """One line that says how many files are left out, one of each kind, and why."""
+    """Return one line that says how many files are left out and why, with an example per reason."""
     counts = Counter(found.reason for found in left_out)
     first = {found.reason: printable(found.name) for found in reversed(left_out)}
     return "left out " + "; ".join(

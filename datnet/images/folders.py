@@ -1,4 +1,4 @@
-"""The files of a folder and its subfolders: each once, none opened, none unaccounted for."""
+"""Walks a folder and its subfolders: every file is reported once and none is opened."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ SYSTEM_FOLDERS = frozenset(
     {"@eadir", "@recently-snapshot", "@recycle", "@__thumb", "#recycle", "#snapshot"}  # of a NAS
     | {"$recycle.bin", "__macosx", "lost+found", "recycler", "system volume information"}
 )
-"""Folders, lower case, in which systems keep thumbnails and what was deleted. They are skipped."""
+"""Names, in lower case, of system folders for thumbnails and deleted files, which are skipped."""
 
 
 class Found(NamedTuple):
-    """A file or folder that was met.
+    """A file or folder that was found.
 
     Attributes:
         name: Its path inside the listed folder, written with ``/``.
-        reason: Why it is left out; empty for a file that is wanted.
-        error: What forbids to list it, of a folder.
-        is_expected: Whether a user may expect that it is used, as of a picture in a format that
-            cannot be read or a folder that cannot be listed.
+        reason: Why it is left out; empty for a wanted file.
+        error: The error that prevented listing it, if it is a folder.
+        is_expected: Whether a user may expect it to be used, such as a picture in an unreadable
+            format or a folder that cannot be listed.
     """
 
     name: str
@@ -34,14 +34,14 @@ class Found(NamedTuple):
 
 
 def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Found]:
-    """Go through a folder and its subfolders, each of which is listed once.
+    """Walk a folder and its subfolders, each of which is listed once.
 
-    Links are followed; a folder that can be reached in several ways is gone through once, so links
-    that form a loop do no harm.
+    Links are followed; a folder that can be reached in several ways is listed once, so loops of
+    links do no harm.
 
     Args:
         folder: An existing folder.
-        suffixes: Ends of names, lower case with the dot, of the files that are wanted.
+        suffixes: Suffixes of wanted files, lower case with the dot.
 
     Yields:
         Every file, wanted or not, and every folder that is left out, in no particular order.
@@ -51,10 +51,10 @@ def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Found]:
     while pending:
         inside = pending.pop()
         current = folder / inside
-        # A folder's name may hold bytes that are no text; as a str they survive in disguise.
+        # A name may hold undecodable bytes; a str keeps them as surrogates.
         real = str(current.resolve())
         if real in seen_folders:
-            yield Found(inside, "the folder is reached in another way, too")
+            yield Found(inside, "the folder is also reached in another way")
             continue
         seen_folders.add(real)
         try:
@@ -66,14 +66,14 @@ def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Found]:
             name = f"{inside}/{entry.name}" if inside else entry.name
             try:
                 is_folder, is_file = entry.is_dir(), entry.is_file()
-            except OSError as error:  # a link that leads to itself
+            except OSError as error:  # a link to itself
                 reason = f"the link leads nowhere: {error.strerror}"
                 yield Found(name, reason, is_expected=is_expected(entry.name, suffixes))
                 continue
             if entry.name.startswith("."):
                 yield Found(name, "hidden")
             elif is_folder and is_of_system(entry.name):
-                yield Found(name, "a folder of the system's, not of pictures")
+                yield Found(name, "a system folder, not one of pictures")
             elif is_folder:
                 pending.append(name)
             elif not is_file:
@@ -86,16 +86,24 @@ def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Found]:
 
 
 def is_of_system(name: str) -> bool:
-    """Whether a folder with this name holds thumbnails or what was deleted, or is hidden."""
+    """Whether a folder with this name is hidden, or holds thumbnails or deleted files."""
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
 
 
 def is_expected(name: str, suffixes: Collection[str]) -> bool:
-    """Whether a user may expect that a file with this name is used, see :class:`Found`."""
+    """Whether a user may expect a file with this name to be used.
+
+    Args:
+        name: Name of the file.
+        suffixes: Suffixes of wanted files, lower case with the dot.
+
+    Returns:
+        See :attr:`Found.is_expected`.
+    """
     return suffix_of(name) in suffixes or bool(why_unreadable(name))
 
 
 def left_out_by_name(name: str) -> Found:
-    """A file whose name has none of the wanted suffixes, with the reason why it is left out."""
+    """Return a file whose suffix is not wanted, with the reason why it is left out."""
     reason = why_unreadable(name)
     return Found(name, reason or "its name is not that of an image", is_expected=bool(reason))

@@ -1,4 +1,4 @@
-"""The image formats that are read and written, and the names of their files."""
+"""Image formats that are read and written, and their file suffixes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FORMATS = {
     ".tiff": "TIFF",
     ".gif": "GIF",
 }
-"""Suffix of a file name (lower case) to the name of the image format in Pillow."""
+"""File suffix (lower case) to Pillow's name of the format."""
 if "avif" in features.get_supported():
     FORMATS[".avif"] = "AVIF"
 FORMAT_NAMES = sorted(set(FORMATS.values()))
 
 JPEG_FORMATS = ("JPEG", "MPO")
 
-# GIF has 256 colors only, too few for a painting.
+# GIF has only 256 colors, too few for a painting.
 SAVING_FORMATS = {suffix: name for suffix, name in FORMATS.items() if name != "GIF"}
 SAVING_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}
 
@@ -39,7 +39,7 @@ CLIP_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
     | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
 )
-"""Names that end so are taken for clips."""
+"""Suffixes of video clips."""
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 
@@ -61,19 +61,19 @@ WHY_UNREADABLE = (
     (OTHER_SUFFIXES, "pictures of this kind cannot be read; save it as JPEG or PNG"),
     (CLIP_SUFFIXES, "this is a clip; name a picture, such as a frame of it"),
 )
-"""Suffixes of pictures that cannot be read, with the reason and what helps."""
+"""Suffixes of pictures that cannot be read, with the reason and a remedy."""
 
 UNREADABLE_SUFFIXES = frozenset(suffix for suffixes, _ in WHY_UNREADABLE for suffix in suffixes)
 
 
 def suffix_of(name: str) -> str:
-    """The end of a name from its last dot on, lower case: ``.jpg``."""
+    """Return the suffix of a name from its last dot on, in lower case: ``.jpg``."""
     dot = name.rfind(".")
     return name[dot:].lower() if dot >= 0 else ""
 
 
 def why_unreadable(name: str) -> str:
-    """Why a file with this name cannot be read although it looks like a picture; else nothing."""
+    """Return why a file whose name looks like a picture's cannot be read; otherwise empty."""
     suffix = suffix_of(name)
     if suffix in FORMATS:  # such as .avif, where Pillow has it
         return ""

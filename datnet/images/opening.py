@@ -1,4 +1,4 @@
-"""Pictures as users give them, files or not, opened, checked and brought to size."""
+"""Open, check and resize pictures that users give as files, images, arrays or tensors."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from datnet.networks.base import SMALLEST_SIDE
 Picture = str | Path | Image.Image | np.ndarray | Tensor
 """A file, a Pillow image, an array ``(H, W, 3)`` or ``(H, W, 4)``, or a tensor ``(3, H, W)``.
 
-Arrays and tensors are sRGB, of integers from 0 to 255 (uint8) or of floats from 0 to 1.
+Arrays and tensors are sRGB, uint8 in [0, 255] or floating point in [0, 1].
 """
 
 MOST_PIXELS = 180_000_000
 
 LARGEST_NUMBER_OF_REGIONS = 64
-"""Colours of a picture of regions. One that was resized smoothly, or is a JPEG, has thousands."""
+"""Most colors of a region map. One that was resized smoothly, or is a JPEG, has thousands."""
 
 
 def open_picture(
     picture: Picture, role: str, at_least: int | None = None
 ) -> tuple[Image.Image, Origin]:
-    """Read a file, or take what is given, see :func:`datnet.images.pictures.read_picture`.
+    """Open a picture, see :func:`datnet.images.pictures.read_picture`.
 
     Args:
         picture: The picture.
-        role: What it is used as, for messages.
-        at_least: Shorter side that is needed; None for all pixels.
+        role: Its role in messages, such as "style".
+        at_least: Shorter side that is needed, in pixels; None for full size.
 
     Returns:
-        An upright sRGB image of mode RGB or RGBA, and what its results are to keep.
+        An upright sRGB image of mode RGB or RGBA, and the metadata that its results keep.
 
     Raises:
-        DatNetError: If it cannot be read, is no picture or has a side below 32.
+        DatNetError: If it cannot be read, is not a picture or has a side below 32.
     """
     name = f"the given {role}"
     if isinstance(picture, str | Path):
@@ -60,10 +60,19 @@ def open_picture(
 
 
 def open_style(painting: Picture, size: int | None, content_side: int) -> Image.Image:
-    """Read a painting at the size at which it is encoded, see :meth:`Stylizer.encode_style`.
+    """Open a style image at the size at which it is encoded, see :meth:`Stylizer.encode_style`.
+
+    Args:
+        painting: The style image; transparent parts become white.
+        size: Its shorter side, in pixels; None for at most that of the content.
+        content_side: Shorter side of the content, in pixels.
+
+    Returns:
+        An sRGB image of mode RGB.
 
     Raises:
-        DatNetError: If it cannot be read, is no picture or has a side below 32.
+        DatNetError: If it cannot be read, is not a picture, has a side below 32 or would become
+            too large.
     """
     picture, _ = open_picture(painting, "style", size or content_side)
     if picture.mode == "RGBA":
@@ -74,10 +83,10 @@ def open_style(painting: Picture, size: int | None, content_side: int) -> Image.
 
 
 def open_mask(mask: Picture) -> Image.Image:
-    """Read a file, or take what is given, as a mask of mode L.
+    """Open a picture as a mask of mode L.
 
     Raises:
-        DatNetError: If it cannot be read or is no picture.
+        DatNetError: If it cannot be read or is not a picture.
     """
     if isinstance(mask, str | Path):
         return read_mask(as_path(mask, "mask"))
@@ -85,10 +94,17 @@ def open_mask(mask: Picture) -> Image.Image:
 
 
 def as_path(name: str | Path, role: str) -> Path:
-    """The file that a name stands for; ``~`` is the user's own folder, as in a shell.
+    """Return the path that a name stands for.
+
+    Args:
+        name: The name; if no such file exists, ``~`` is expanded as in a shell.
+        role: Role of the file in messages.
+
+    Returns:
+        The path; it need not exist.
 
     Raises:
-        DatNetError: If the name is empty, as that of an unset variable is.
+        DatNetError: If the name is empty, such as that of an unset variable.
     """
     if not str(name) or name == Path():
         raise DatNetError(f"the {role} is an empty name; name a file")
@@ -97,7 +113,16 @@ def as_path(name: str | Path, role: str) -> Path:
 
 
 def as_pillow(picture: Image.Image | np.ndarray | Tensor, role: str) -> Image.Image:
-    """Turn an array or a tensor into an image; a mask may have one channel, or none.
+    """Convert an array or a tensor to an image.
+
+    Args:
+        picture: An image, which is returned loaded; an array ``(H, W, 3)`` or ``(H, W, 4)``, or a
+            tensor ``(3, H, W)``; uint8 in [0, 255] or floating point in [0, 1].
+        role: Its role in messages. A "mask" may also be ``(H, W)``, have one channel, or be
+            boolean.
+
+    Returns:
+        An image of 8 bits per channel.
 
     Raises:
         DatNetError: If it has another shape or type, or values out of range.
@@ -125,7 +150,7 @@ def as_pillow(picture: Image.Image | np.ndarray | Tensor, role: str) -> Image.Im
     if array.ndim == 3 and channels == 1:
         array = array[:, :, 0]
     if np.issubdtype(array.dtype, np.floating):
-        # A comparison with NaN is false, so this refuses it as well.
+        # Comparisons with NaN are false, so NaN is refused as well.
         if not (array.min() >= 0 and array.max() <= 1):
             raise DatNetError(
                 f"the {role} has values from {array.min():g} to {array.max():g}; "
@@ -143,7 +168,7 @@ def as_pillow(picture: Image.Image | np.ndarray | Tensor, role: str) -> Image.Im
 
 
 def visible(image: Image.Image) -> Image.Image:
-    """The colours of an image of mode RGB or RGBA, white where it cannot be seen at all."""
+    """Return an image of mode RGB or RGBA as RGB, with fully transparent pixels white."""
     if image.mode == "RGB":
         return image
     seen = image.getchannel("A").point(lambda opacity: 255 if opacity else 0)
@@ -151,10 +176,17 @@ def visible(image: Image.Image) -> Image.Image:
 
 
 def resize_short_side(image: Image.Image, short_side: int) -> Image.Image:
-    """Resize with antialiasing, aspect kept.
+    """Resize with antialiasing; the aspect ratio is kept.
+
+    Args:
+        image: The image.
+        short_side: Shorter side of the result, in pixels.
+
+    Returns:
+        The resized image.
 
     Raises:
-        DatNetError: If the result would be too large for any machine.
+        DatNetError: If the result would have more than :data:`MOST_PIXELS` pixels.
     """
     scale = short_side / min(image.size)
     width, height = (max(short_side, round(side * scale)) for side in image.size)
@@ -167,34 +199,34 @@ def resize_short_side(image: Image.Image, short_side: int) -> Image.Image:
 
 
 def open_regions(picture: Picture) -> Image.Image:
-    """Read a file, or take what is given, as a picture whose colours name regions.
+    """Open a picture as a region map, in which every color denotes a region.
 
     Returns:
         An image of mode RGB.
 
     Raises:
-        DatNetError: If it cannot be read, is no picture or has too many colours.
+        DatNetError: If it cannot be read, is not a picture or has too many colors.
     """
     image, _ = open_picture(picture, "picture of regions")
     image = image.convert("RGB")
     if image.getcolors(LARGEST_NUMBER_OF_REGIONS) is None:
         name = picture if isinstance(picture, str | Path) else "the picture of regions"
         raise DatNetError(
-            f"{name} has more than {LARGEST_NUMBER_OF_REGIONS} colours; every region must have a "
-            "flat colour of its own (save it as PNG, painted without soft edges)"
+            f"{name} has more than {LARGEST_NUMBER_OF_REGIONS} colors; every region must have its "
+            "own flat color (draw it without soft edges and save it as PNG)"
         )
     return image
 
 
 def region_labels(regions: Image.Image, size: tuple[int, int]) -> Tensor:
-    """A number for every pixel, the same for the same colour in any picture.
+    """Label every pixel by its color: equal colors have equal labels in all pictures.
 
     Args:
         regions: From :func:`open_regions`.
-        size: Width and height to which it is stretched.
+        size: Width and height to which it is resized.
 
     Returns:
-        Integers ``(1, H, W)``.
+        int64 labels ``(1, H, W)``.
     """
     resized = np.array(regions.resize(size, Image.Resampling.NEAREST)).astype(np.int64)
     return torch.from_numpy(resized @ np.array([1, 256, 65536]))[None]

@@ -1,15 +1,15 @@
-"""Pictures for people: what `datnet stylize` reads and writes, with more care than training needs.
+"""Reads and writes the pictures of `datnet stylize`, with more care than training needs.
 
-:mod:`datnet.images.reading` reads the files. Here, besides:
+:mod:`datnet.images.reading` decodes the files. In addition:
 
-* An embedded colour profile is honoured: pictures become sRGB, which the networks are trained on.
-  A result goes back to its content's profile, if that is one for RGB, and carries it, so that
-  programs with colour management and without show it as they show the content.
-* Transparency stays. Colours of pixels that can be seen a little are kept as they are, so that
-  nothing shines through later; those that cannot be seen become white.
-* The resolution (DPI) of a content is kept in its result.
-* Other metadata (camera, place, time, thumbnail) is not: it describes a photograph, and a result
-  that is passed on should not tell where somebody lives. Results are upright.
+* An embedded color profile is applied: pictures become sRGB, which the networks are trained on.
+  A result is converted back to its content's profile, if that is one for RGB, and carries it.
+  Programs with and without color management then show it as they show the content.
+* Transparency is kept. Colors of partly transparent pixels are unchanged, so that nothing shines
+  through later; fully transparent pixels become white.
+* The resolution (DPI) of a content image is kept in its result.
+* Other metadata (camera, place, time, thumbnail) is dropped: it describes the photograph, and a
+  result that is passed on must not reveal where somebody lives. Results are upright.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ SIDEWAYS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """What a content file says besides its pixels, and its results are to say as well.
+    """Metadata of a content file that its results keep.
 
     Attributes:
-        icc_profile: Its colour profile, if that is a sound one for RGB.
-        dpi: Its resolution, horizontal and vertical, in pixels per inch.
+        icc_profile: Its color profile, if that is a valid one for RGB.
+        dpi: Its horizontal and vertical resolution, in pixels per inch.
     """
 
     icc_profile: bytes | None = None
@@ -63,12 +63,12 @@ def read_picture(path: str | Path, *, at_least: int | None = None) -> tuple[Imag
         at_least: The shorter side that is needed, see :func:`datnet.images.reading.read_image`.
 
     Returns:
-        An image of mode RGB, or RGBA where some pixel is transparent, without metadata; and what is
-        to be kept of the metadata.
+        An image without metadata, of mode RGB, or RGBA if a pixel is transparent; and the metadata
+        to keep.
 
     Raises:
-        UnreadableImageError: If the file is missing, is no image, is damaged or is too large. One
-            that is cut short is read as far as it goes, with a warning.
+        UnreadableImageError: If the file is missing, not an image, damaged or too large. A
+            truncated file is read as far as it goes, with a warning.
     """
     return decode(path, to_picture, at_least=at_least, cut_short=True)
 
@@ -77,13 +77,13 @@ def read_mask(path: str | Path) -> Image.Image:
     """Decode an image file to a mask of mode L.
 
     Raises:
-        UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
+        UnreadableImageError: If the file is missing, not an image, damaged or too large.
     """
     return decode(path, to_mask)
 
 
 def to_picture(image: Image.Image) -> tuple[Image.Image, Origin]:
-    """Turn a decoded image, as it lies in its file, into upright sRGB, see :func:`read_picture`."""
+    """Convert a decoded image, as stored, to upright sRGB, see :func:`read_picture`."""
     turn = turn_to_upright(image)
     dpi = _sound_dpi(image.info.get("dpi"))
     if dpi is not None and turn in SIDEWAYS:
@@ -112,17 +112,17 @@ def to_picture(image: Image.Image) -> tuple[Image.Image, Origin]:
 
 
 def to_mask(image: Image.Image) -> Image.Image:
-    """Turn a decoded image into an upright mask of mode L; what is transparent counts as black."""
+    """Convert a decoded image to an upright mask of mode L; transparent parts become black."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         over_black = over(image, "black")
-        over_black.info = image.info  # where the orientation is
+        over_black.info = image.info  # holds the orientation
         image = over_black
     return upright_rgb(image).convert("L")
 
 
 def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """Convert to RGB by a profile; return it if it fits and results can carry it."""
+    """Convert to sRGB by a profile; return the profile too if results can carry it."""
     if not icc_profile:
         return image.convert("RGB"), None
     try:
@@ -133,14 +133,14 @@ def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image
         srgb = ImageCms.createProfile("sRGB")
         result = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        # Damaged, or of another kind of picture: viewers ignore such a profile, too.
+        # Damaged, or of another kind of picture: viewers also ignore such a profile.
         return image.convert("RGB"), None
-    assert result is not None  # profileToProfile returns None only where it works in place
+    assert result is not None  # profileToProfile returns None only if it works in place
     return result, icc_profile if space == "RGB" and _can_be_written(profile) else None
 
 
 def _can_be_written(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Whether sRGB can be expressed in a profile: those of scanners may lead one way alone."""
+    """Whether sRGB can be converted to a profile; those of scanners may work one way only."""
     try:
         ImageCms.buildTransform(ImageCms.createProfile("sRGB"), profile, "RGB", "RGB")
     except ImageCms.PyCMSError:
@@ -149,7 +149,7 @@ def _can_be_written(profile: ImageCms.ImageCmsProfile) -> bool:
 
 
 def _from_srgb(image: Image.Image, icc_profile: bytes) -> Image.Image:
-    """Express an sRGB image in the numbers of a profile for RGB; transparency is kept."""
+    """Convert an sRGB image to an RGB profile; transparency is kept."""
     srgb = ImageCms.createProfile("sRGB")
     profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
     result = ImageCms.profileToProfile(image.convert("RGB"), srgb, profile, outputMode="RGB")
@@ -169,10 +169,14 @@ def _sound_dpi(dpi: Any) -> tuple[float, float] | None:
 
 
 def check_quality(path: str | Path, quality: int | None) -> None:
-    """Refuse a quality that is none, or that the format of a file name does not know.
+    """Check a quality setting for the format of a file.
+
+    Args:
+        path: The file; its suffix chooses the format.
+        quality: 1 to 100; None for the default.
 
     Raises:
-        DatNetError: If so.
+        DatNetError: If it is out of range, or the format has no quality setting.
     """
     if quality is None:
         return
@@ -191,13 +195,13 @@ def save_picture(
     origin: Origin | None = None,
     quality: int | None = None,
 ) -> None:
-    """Write a result, with the colour profile and the resolution of its content.
+    """Write a result, with the color profile and the resolution of its content.
 
     Args:
-        image: sRGB, of mode RGB or RGBA. Where the format has no transparency (JPEG, BMP) it is
-            laid over white.
+        image: An sRGB image of mode RGB or RGBA. It is composited over white if the format has no
+            transparency (JPEG, BMP).
         path: Where to write it; the suffix chooses the format. An existing file is replaced.
-        origin: What to keep of the content's file.
+        origin: The metadata to keep of the content's file.
         quality: 1 to 100 for JPEG, WebP and AVIF; by default 95 (AVIF: 75).
 
     Raises:

@@ -1,19 +1,19 @@
-"""Decoding image files.
+"""Decodes image files.
 
 Every image that DatNet trains on, stylizes or measures is decoded here, so that hostile, damaged
-and unusual files are treated in one way:
+and unusual files are treated in the same way:
 
 * EXIF orientation is applied.
 * Transparency is composited over white.
-* 16-bit, 32-bit and floating point gray is scaled to 8 bits, never clipped. CMYK, palette and gray
+* 16-bit, 32-bit and floating-point gray is scaled to 8 bits, never clipped. CMYK, palette and gray
   images become RGB.
 * Values are taken as sRGB; embedded color profiles are ignored. :mod:`datnet.images.pictures`,
-  which reads what is to be stylized, honors them and keeps transparency.
-* Of 16 bits per channel in color, Pillow keeps the upper 8. TIFF files that Pillow does not know
+  which reads pictures to stylize, applies them and keeps transparency.
+* Pillow keeps the upper 8 of 16 bits per channel in color. TIFF files that Pillow does not support
   are read by :mod:`datnet.images.tiff`.
-* Of an animation the first frame is used.
-* A file that cannot be decoded raises :class:`UnreadableImageError`, whatever is wrong with it. One
-  that is cut short counts as such a file unless the caller takes what is there of it, see
+* The first frame of an animation is used.
+* A file that cannot be decoded raises :class:`UnreadableImageError`, whatever is wrong with it. So
+  does a truncated file, unless the caller accepts the part that exists, see
   :mod:`datnet.images.cut_short`.
 """
 
@@ -52,24 +52,25 @@ def read_image(
     at_least: int | None = None,
     max_pixels: int = 180_000_000,
 ) -> Image.Image:
-    """Decode an image file to upright 8-bit RGB (see the top of this file for the treatment).
+    """Decode an image file to upright 8-bit RGB, as the top of this file describes.
 
     Args:
         path: The file.
-        content: The bytes of the file, where they come from an archive or another machine;
-            ``path`` is then its name for messages. ``None`` reads the file.
+        content: The bytes of the file, if they come from an archive or another machine; ``path``
+            is then its name in messages. ``None`` reads the file.
         at_least: The shorter side, in pixels, that the caller needs. A JPEG is then decoded at
-            1/2, 1/4 or 1/8 of its size, as small as this allows: several times faster. ``None``
-            decodes every file at its full size.
-        max_pixels: The most pixels that may be decoded. A small file can claim to hold billions of
-            pixels; it is refused before anything is decoded. ``at_least`` makes larger JPEGs
-            readable, except progressive ones, whose decoder holds the full size all the same.
+            1/2, 1/4 or 1/8 of its size, as small as this allows, which is several times faster.
+            ``None`` decodes every file at full size.
+        max_pixels: Most pixels to decode. A small file can claim billions of pixels; it is refused
+            before anything is decoded. ``at_least`` makes larger JPEGs readable, except progressive
+            ones, whose decoder holds the full size anyway.
 
     Returns:
-        An image of mode RGB without metadata but for :data:`EXTENT`.
+        An image of mode RGB without metadata except :data:`EXTENT`.
 
     Raises:
-        UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
+        UnreadableImageError: If the file is missing, not an image, damaged or too large.
+        ValueError: If ``at_least`` is below 1.
     """
     return decode(path, upright_rgb, content=content, at_least=at_least, max_pixels=max_pixels)
 
@@ -83,23 +84,24 @@ def decode(
     max_pixels: int = 180_000_000,
     cut_short: bool = False,
 ) -> Result:
-    """Decode an image file and make something of it, see :func:`read_image`.
+    """Decode an image file and convert it, see :func:`read_image`.
 
     Args:
         path: The file.
-        convert: Is given the decoded image, as it lies in the file, with its metadata. What it
-            raises counts as damage of the file.
+        convert: Converts the decoded image, as stored, with its metadata. Its exceptions count as
+            damage of the file.
         content: As for :func:`read_image`.
         at_least: As for :func:`read_image`.
-        max_pixels: Likewise.
-        cut_short: Whether a file that ends too early is decoded as far as it goes, with a
-            :class:`~datnet.errors.DatNetWarning`. What is missing is gray or black.
+        max_pixels: As for :func:`read_image`.
+        cut_short: Whether a truncated file is decoded as far as it goes, with a
+            :class:`~datnet.errors.DatNetWarning`. The missing part is gray or black.
 
     Returns:
         What ``convert`` returns.
 
     Raises:
-        UnreadableImageError: If the file is missing, is no image, is damaged or is too large.
+        UnreadableImageError: If the file is missing, not an image, damaged or too large.
+        ValueError: If ``at_least`` is below 1.
     """
     if at_least is not None and at_least < 1:
         raise ValueError(f"at_least must be 1 or more pixels, not {at_least}")
@@ -145,7 +147,7 @@ def _decode(
         else:
             return convert(image)
         if image.format not in JPEG_FORMATS:
-            image.tile = []  # so Pillow takes what is decoded for the whole image
+            image.tile = []  # Pillow then takes the decoded part for the whole image
             check_share(path, image)
             return convert(image)
     whole = Path(path).read_bytes() if content is None else content
@@ -167,7 +169,7 @@ def _check_is_file(path: Path) -> None:
         raise UnreadableImageError(path, "this is a folder, not an image file")
     if not path.exists():
         raise UnreadableImageError(path, "there is no such file")
-    if not path.is_file():  # to open a named pipe would wait for ever
+    if not path.is_file():  # opening a named pipe would block
         raise UnreadableImageError(path, "this is not a regular file")
     if path.stat().st_size == 0:
         raise UnreadableImageError(path, "the file is empty")
@@ -175,9 +177,9 @@ def _check_is_file(path: Path) -> None:
 
 @contextmanager
 def _opened(source: str | Path | io.BytesIO) -> Iterator[ImageFile.ImageFile]:
-    """Open an image of one of our formats; its size is for the caller to check."""
-    # Pillow's own limit would refuse a large JPEG that is to be decoded at 1/8 of its size. It is a
-    # global of the process, so it is lifted only while the header is read.
+    """Open an image in one of :data:`FORMAT_NAMES`; the caller must check its size."""
+    # Pillow's own limit would refuse a large JPEG that is to be decoded at 1/8 of its size. It is
+    # global to the process, so it is lifted only while the header is read.
     with _size_limit_lock:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None

@@ -1,6 +1,6 @@
-"""Files on other machines, by address: ``https://…``, ``s3://…`` and whatever else fsspec knows.
+"""Files on other machines, by address: ``https://…``, ``s3://…`` and others that fsspec supports.
 
-Buckets need fsspec's package for them (``s3fs``, ``gcsfs``, …) and the access that it is given.
+Buckets need their fsspec package (``s3fs``, ``gcsfs``, …) and its credentials.
 """
 
 from __future__ import annotations
@@ -16,25 +16,33 @@ from datnet.images.folders import is_of_system
 from datnet.images.formats import suffix_of
 
 WAITS = (0.5, 2.0, 8.0, 30.0)
-"""Seconds between tries."""
+"""Seconds between attempts."""
 SILENCE_SECONDS = 60.0
-"""A web server that sends nothing for so long is asked again."""
+"""A web server that sends nothing for this long is asked again."""
 
 
 def is_remote(location: object) -> bool:
-    """Whether a place is named by an address and not by a path."""
+    """Whether a location is an address, not a path."""
     return "://" in str(location)
 
 
 def read(address: str, start: int | None = None, end: int | None = None) -> bytes:
-    """Read a file or the bytes ``start`` to ``end`` of it.
+    """Read a file or a range of its bytes.
 
-    A fault of the network is no fault of the file: another image in its place would make a run
-    depend on the network's mood, so the run stops when trying again has not helped.
+    Network errors are retried, then stop the run. They must not count as a damaged file: another
+    image in its place would make the run depend on the network.
+
+    Args:
+        address: Address of the file.
+        start: First byte of the range; None for the beginning.
+        end: End of the range, exclusive; None for the end of the file.
+
+    Returns:
+        The bytes.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DatNetError: If it cannot be read.
+        DatNetError: If it cannot be read, or the server does not support ranges.
     """
     for wait in (*WAITS, None):
         try:
@@ -43,23 +51,30 @@ def read(address: str, start: int | None = None, end: int | None = None) -> byte
             break
         except FileNotFoundError:
             raise
-        except Exception as error:  # every kind of storage has its own
+        except Exception as error:  # every storage has its own exceptions
             if wait is None or isinstance(error, (ImportError, ValueError)):
                 raise _failure(address, error) from error
         time.sleep(wait)
     if start is not None and end is not None and len(content) > end - start:
         raise DatNetError(
-            f"{address}: this server sends whole files where a part is asked for; use another, or "
+            f"{address}: this server sends whole files when a part is requested; use another, or "
             "copy the folder to this machine"
         )
     return content
 
 
 def list_names(address: str, suffixes: Collection[str]) -> list[str]:
-    """The files below an address that have one of the suffixes, sorted: paths inside it.
+    """List the files below an address that have one of the suffixes.
 
-    Hidden ones and those in folders of the system are left out. Web servers are asked for their
-    page that lists a folder.
+    Hidden files and those in system folders are left out. Web servers must have a page that lists
+    the folder.
+
+    Args:
+        address: Address of the folder.
+        suffixes: Suffixes of wanted files, lower case with the dot.
+
+    Returns:
+        Paths below the address, sorted.
 
     Raises:
         DatNetError: If the address cannot be listed.
@@ -81,7 +96,15 @@ def list_names(address: str, suffixes: Collection[str]) -> list[str]:
 
 
 def join(address: str, name: str) -> str:
-    """The address of a file that :func:`list_names` found."""
+    """Return the address of a file that :func:`list_names` found.
+
+    Args:
+        address: Address of the folder.
+        name: Path below it.
+
+    Returns:
+        Address of the file, quoted for web servers.
+    """
     return f"{address}/{quote(name) if _is_web(address) else name}"
 
 
@@ -92,7 +115,7 @@ def _is_web(address: str) -> bool:
 def _options(address: str) -> dict[str, object]:
     if not _is_web(address):
         return {}
-    import aiohttp  # a third of a second, which only those wait who need it
+    import aiohttp  # takes a third of a second, so it is imported only if needed
 
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS

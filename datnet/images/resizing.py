@@ -1,4 +1,4 @@
-"""Images to squares of the size that a network is trained on or measured with."""
+"""Resize and crop images to the squares that networks are trained on or measured with."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ def resized_crop(
     top: float,
     flip: bool,
 ) -> Image.Image:
-    """Resize an image with its aspect kept, cut a square out of it and perhaps mirror the square.
+    """Resize an image, keeping its aspect ratio, crop a square and optionally mirror it.
 
-    Only the pixels of the square are computed, with Pillow's antialiased bilinear filter; the
-    result is that of resizing the whole image first.
+    Only the pixels of the square are computed, with Pillow's antialiased bilinear filter. The
+    result equals resizing the whole image first.
 
     Args:
         image: An image of mode RGB.
         short_side: The shorter side after resizing, in pixels, at least ``crop_size``. ``None``
-            keeps the size of the image, but enlarges it where it is smaller than the square.
-        crop_size: The side of the square, in pixels.
-        left: Where the square lies in the free width, from 0 (left edge) to 1 (right edge).
-        top: Where the square lies in the free height, from 0 (top edge) to 1 (bottom edge).
+            keeps the size of the image, but enlarges it if it is smaller than the square.
+        crop_size: Side of the square, in pixels.
+        left: Position of the square in the free width, from 0 (left edge) to 1 (right edge).
+        top: Position of the square in the free height, from 0 (top edge) to 1 (bottom edge).
         flip: Whether to mirror the square, left to right.
 
     Returns:
-        An image of ``crop_size`` x ``crop_size`` pixels.
+        An image of ``crop_size`` × ``crop_size`` pixels.
+
+    Raises:
+        ValueError: If ``left`` or ``top`` is out of range, or ``short_side`` is less than
+            ``crop_size``.
     """
     if not (0 <= left <= 1 and 0 <= top <= 1):
         raise ValueError(f"left and top must be between 0 and 1, not {left} and {top}")
@@ -58,8 +62,15 @@ def resized_crop(
 
 
 def fit_square(image: Image.Image, size: int) -> Image.Image:
-    """Resize the shorter side to ``size`` pixels, aspect kept, and keep the central square.
+    """Resize the shorter side to ``size``, keeping the aspect ratio, and crop the central square.
 
     This is how evaluation prepares content and style images.
+
+    Args:
+        image: An image of mode RGB.
+        size: Side of the square, in pixels.
+
+    Returns:
+        An image of ``size`` × ``size`` pixels.
     """
     return resized_crop(image, short_side=size, crop_size=size, left=0.5, top=0.5, flip=False)

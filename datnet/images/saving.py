@@ -1,4 +1,4 @@
-"""Images to files that are complete or absent."""
+"""Write images to files atomically."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from datnet.images.formats import SAVING_FORMATS, SAVING_OPTIONS
 
 
 def saving_format(path: str | Path) -> str:
-    """The format that a file name's suffix stands for, in Pillow's name for it.
+    """Return Pillow's name of the format that a file name's suffix stands for.
 
     Raises:
-        DatNetError: If the suffix is none that can be written.
+        DatNetError: If images with this suffix cannot be written.
     """
     path = Path(path)
     image_format = SAVING_FORMATS.get(path.suffix.lower())
@@ -31,15 +31,15 @@ def saving_format(path: str | Path) -> str:
 
 
 def save_image(image: Image.Image, path: str | Path, **options: Any) -> None:
-    """Write an image file; the suffix of the name chooses the format.
+    """Write an image file; the suffix chooses the format.
 
-    Missing parent folders are made. The file appears under its name when it is complete.
+    Missing parent folders are made. The file appears under its name once it is complete.
 
     Args:
         image: The image.
         path: Where to write it. An existing file is replaced.
-        **options: What Pillow's writer of the format takes. JPEG and WebP are written with quality
-            95 unless told otherwise.
+        **options: Options of Pillow's writer of the format. JPEG and WebP have quality 95 by
+            default.
 
     Raises:
         DatNetError: If the suffix is unknown or the image does not fit the format.

@@ -1,4 +1,4 @@
-"""Images to tensors and back."""
+"""Convert images to tensors and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from datnet.images.reading import read_image
 from datnet.images.resizing import fit_square
 
 if TYPE_CHECKING:
-    # Processes that only convert files start and stay without it: seconds and 200 MB each.
+    # Processes that only convert files do without torch, which saves seconds and 200 MB each.
     from torch import Tensor
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """Turn an image of mode RGB into a float32 tensor ``(3, H, W)`` in [0, 1]."""
+    """Convert an image of mode RGB to a float32 tensor ``(3, H, W)`` in [0, 1].
+
+    Raises:
+        ValueError: If the image has another mode.
+    """
     if image.mode != "RGB":
         raise ValueError(f"expected an image of mode RGB, not {image.mode}")
     import torch
@@ -28,10 +32,14 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 def read_square(path: str | Path, size: int) -> Tensor:
-    """Read an image file as networks are measured with it, see :func:`fit_square`.
+    """Read an image file as evaluation prepares it, see :func:`fit_square`.
+
+    Args:
+        path: The file.
+        size: Side of the square, in pixels.
 
     Returns:
-        RGB in [0, 1], ``(1, 3, size, size)``.
+        RGB ``(1, 3, size, size)`` in [0, 1].
 
     Raises:
         UnreadableImageError: If it cannot be used.
@@ -40,12 +48,12 @@ def read_square(path: str | Path, size: int) -> Tensor:
 
 
 def to_image(tensor: Tensor) -> Image.Image:
-    """Turn a tensor ``(3, H, W)`` into an 8-bit RGB image.
+    """Convert a tensor ``(3, H, W)`` to an 8-bit RGB image.
 
-    Values are clamped to [0, 1] and rounded to the nearest of the 256 levels.
+    Values are clamped to [0, 1] and rounded to the nearest of 256 levels.
 
     Raises:
-        ValueError: If the shape is another one or a value is not a number.
+        ValueError: If it has another shape or holds NaN.
     """
     import torch
 

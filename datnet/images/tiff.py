@@ -1,7 +1,7 @@
-"""TIFF files that Pillow does not know: floats, 32-bit integers, 16 bits in separate planes.
+"""TIFF files that Pillow cannot read: floats, 32-bit integers, 16 bits in separate planes.
 
 Raw converters, scanners and microscopes write them. tifffile reads them; it comes with
-scikit-image, and is imported only when such a file is met.
+scikit-image and is imported only for such a file.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first bytes of a TIFF and of a BigTIFF."""
 
 MAX_BYTES_PER_PIXEL = 12
-"""Three 32-bit floats: with more samples or wider ones, fewer pixels can be decoded."""
+"""Three 32-bit floats; with more or wider samples, fewer pixels can be decoded."""
 
 COMPRESSIONS = {1: "none", 8: "deflate", 32946: "deflate"}
-"""Those whose decoder is part of Python; tifffile takes the others from the package imagecodecs."""
+"""Compressions that Python can decode; for others, tifffile needs the package imagecodecs."""
 
 WHITE_IS_ZERO = 0
 COLORS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, 5: 4}
-"""The number in a file for gray, RGB and CMYK, and the color samples of a pixel."""
+"""Photometric interpretation (gray, RGB, CMYK) to the number of color samples per pixel."""
 
 VALUES_AT_ONCE = 2**20
-"""They take eight bytes each while they are scaled."""
+"""Values scaled at once; each takes eight bytes meanwhile."""
 
 
 def is_tiff(beginning: bytes) -> bool:
@@ -46,7 +46,7 @@ def is_tiff(beginning: bytes) -> bool:
 
 
 def needs_tifffile(image: ImageFile.ImageFile) -> bool:
-    """Whether Pillow opens a file and decodes it wrongly: more than 8 bits in separate planes."""
+    """Whether Pillow opens a file but decodes it wrongly: more than 8 bits in separate planes."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(ExifTags.Base.BitsPerSample, (8,))
     return (
@@ -60,20 +60,20 @@ def needs_tifffile(image: ImageFile.ImageFile) -> bool:
 def read_tiff(path: str | Path, file: BinaryIO, max_pixels: int) -> Image.Image:
     """Decode the first page of a TIFF file.
 
-    Integers are scaled by the largest value of their bits. Floats in color are taken as they are
-    and clipped to [0, 1]; a :class:`DatNetWarning` says so where values lie outside.
+    Integers are scaled by the largest value of their bit depth. Floats in color are clipped to
+    [0, 1], with a :class:`DatNetWarning` if values lie outside.
 
     Args:
-        path: What to call the file in messages.
-        file: The file.
-        max_pixels: The most pixels that may be decoded.
+        path: Name of the file in messages.
+        file: The open file.
+        max_pixels: Most pixels to decode.
 
     Returns:
         An image of mode F (gray), LA, RGB, RGBA or CMYK, with the orientation in its EXIF data and
-        with the color profile and the resolution in ``info``, as Pillow has them.
+        the color profile and resolution in ``info``, as in Pillow.
 
     Raises:
-        UnreadableImageError: If the file is of a kind that cannot be read, or too large.
+        UnreadableImageError: If the file is of an unsupported kind or too large.
     """
     try:
         from tifffile import TiffFile
@@ -81,7 +81,7 @@ def read_tiff(path: str | Path, file: BinaryIO, max_pixels: int) -> Image.Image:
         raise UnreadableImageError(
             path, "this kind of TIFF is read by the package tifffile: pip install tifffile"
         ) from error
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its words on damaged files
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its messages about damaged files
     with TiffFile(file) as tiff:
         page = tiff.pages.first
         _check(path, page, max_pixels)
@@ -99,10 +99,10 @@ def read_tiff(path: str | Path, file: BinaryIO, max_pixels: int) -> Image.Image:
 
 
 def _check(path: str | Path, page: TiffPage, max_pixels: int) -> None:
-    """Refuse what cannot be decoded, before anything is.
+    """Check that a page can be decoded, before decoding starts.
 
     Raises:
-        UnreadableImageError: If so.
+        UnreadableImageError: If it cannot.
     """
     width, height = page.imagewidth, page.imagelength
     if width < 1 or height < 1:
@@ -145,15 +145,15 @@ def _check(path: str | Path, page: TiffPage, max_pixels: int) -> None:
 
 
 def _bytes_of_part(page: TiffPage) -> int:
-    """Bytes of a strip or tile that is decoded; of a tile more than of the picture, perhaps."""
+    """Size in bytes of a decoded strip or tile; a tile may exceed the picture."""
     return math.prod(page.chunks) * (page.dtype.itemsize if page.dtype is not None else 1)
 
 
 def _check_segments(path: str | Path, page: TiffPage) -> None:
-    """Refuse compressed parts that would become larger than their place in the picture.
+    """Check that no compressed part expands beyond its size in the picture.
 
     Raises:
-        UnreadableImageError: If there are any.
+        UnreadableImageError: If one does.
     """
     expected = _bytes_of_part(page)
     file = page.parent.filehandle
@@ -166,12 +166,12 @@ def _check_segments(path: str | Path, page: TiffPage) -> None:
 
 
 def _to_image(path: str | Path, page: TiffPage, values: np.ndarray) -> Image.Image:
-    """Scale decoded samples to 8 bits, or gray ones to mode F, whose white is found later."""
+    """Scale decoded samples to 8 bits; gray becomes mode F, whose white level is found later."""
     if page.axes.startswith("S"):  # separate planes
         values = np.moveaxis(values, 0, -1)
     values = values.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
     colors = COLORS[int(page.photometric)]
-    # Premultiplied (1) or not (2); of another sample nobody says what it is.
+    # Premultiplied (1) or not (2); the meaning of other samples is unspecified.
     alpha = page.samplesperpixel > colors and int((*page.extrasamples, 0)[0]) in (1, 2)
     if not np.isfinite(values).all():
         raise ValueError("some pixels are not finite numbers")

@@ -1,4 +1,4 @@
-"""Trained networks: their file format, where a name is looked for, backbones, cards.
+"""Trained networks: file format, lookup by name, backbones, model cards.
 
 >>> from datnet.zoo import vgg_encoder
 """
@@ -14,7 +14,7 @@ __all__ = ["vgg_encoder"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when something of it is used: names of files are found without it."""
+    """Import torch only on use: finding file names does not need it."""
     if name == "vgg_encoder":
         from datnet.zoo.encoder import vgg_encoder
 

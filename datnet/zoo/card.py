@@ -1,6 +1,6 @@
-"""What is known of a trained network, as a page for people: where it comes from and how to use it.
+"""Model cards: a page about a trained network, where it comes from and how to use it.
 
-Everything is read from the network's file, so any copy of it tells its own story.
+Everything is read from the network's file, so any copy of the file is self-describing.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from datnet.zoo.network_file import NetworkDescription, build_network, read_desc
 from datnet.zoo.parameters import ParameterCounts, parameters
 
 FEWEST_PUBLISHED_PAIRS = 400_000
-"""Pairs of pictures of the shortest published training in conf/model: 50 000 steps of 8."""
+"""Pairs of images in the shortest published training in conf/model: 50 000 steps of 8."""
 
 Row = tuple[str, object]
 
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A network file and what can be told of it without loading it.
+    """A network file and what is known about it without loading it.
 
     Attributes:
         path: The file.
         description: Its header.
-        size: Bytes.
-        sha256: Of the whole file.
-        parameters: Counts by part, with the encoder, which is not in the file; None if this version
-            of DatNet cannot build the network.
+        size: Its size in bytes.
+        sha256: SHA-256 of the whole file.
+        parameters: Counts by part, including the encoder, which is not in the file; None if this
+            version of DatNet cannot build the network.
     """
 
     path: Path
@@ -48,10 +48,10 @@ class NetworkFile:
 
     @classmethod
     def read(cls, path: Path) -> NetworkFile:
-        """Look at a file of :func:`datnet.zoo.network_file.save_network`.
+        """Inspect a file of :func:`datnet.zoo.network_file.save_network`.
 
         Raises:
-            DatNetError: If it is missing or is no such file.
+            DatNetError: If it is missing or is not such a file.
         """
         description = read_description(path)
         with path.open("rb") as file:
@@ -60,7 +60,7 @@ class NetworkFile:
 
 
 def count_parameters(description: NetworkDescription) -> ParameterCounts | None:
-    """Count a network's parameters by building it with random weights; None if it cannot be."""
+    """Count a network's parameters by building it with random weights; None if that fails."""
     arch = description.encoder.get("arch", "vgg16")
     try:
         with torch.random.fork_rng(devices=[]):
@@ -70,10 +70,10 @@ def count_parameters(description: NetworkDescription) -> ParameterCounts | None:
 
 
 def facts(file: NetworkFile) -> dict[str, list[Row]]:
-    """The facts about a network by section, each with its title; facts that are unknown are absent.
+    """Return the known facts about a network: rows of title and value by section.
 
-    Numbers that training recorded stand as they are; folders by their last name alone, since the
-    rest of a path belongs to the machine.
+    Recorded values are not changed, except that folders appear by their last name, since the rest
+    of a path belongs to the machine.
     """
     description, training = file.description, file.description.training
     settings = {k: v for k, v in description.network.items() if k != "_target_"}
@@ -85,7 +85,7 @@ def facts(file: NetworkFile) -> dict[str, list[Row]]:
         ("name", description.name),
         ("class", description.network.get("_target_")),
         ("settings", phrase(settings)),
-        ("encoder", phrase(encoder) if needs_encoder else "none, it sees by itself"),
+        ("encoder", phrase(encoder) if needs_encoder else "none, the network has its own"),
     ]
     if file.parameters:
         parts = {name: f"{count:,}" for name, count in file.parameters.by_part.items()}
@@ -101,7 +101,7 @@ def facts(file: NetworkFile) -> dict[str, list[Row]]:
 
 
 def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
-    """What is known of the training, for the networks of `datnet train` and for published ones."""
+    """Yield facts about the training, for networks of `datnet train` and published ones."""
     data = training.get("data")
     data = data if isinstance(data, dict) else {"pictures": data}
     counts = training.get("images", {})
@@ -110,14 +110,14 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
         folder = data.get(f"{kind}_dir")
         if "content_dir" in data:
             where = f"folder {Path(folder).name}" if folder else "embedded sample set"
-            if not folder and kind in fingerprints:  # before version 2, files' names were hashed
+            if not folder and kind in fingerprints:  # before version 2, file names were hashed
                 _, named, version = fingerprints[kind].rpartition("sample version ")
                 where += f", version {version if named else 1}"
             count = f"{counts[kind]:,} images, " if kind in counts else ""
             yield f"{kind} images", count + where
     yield "pictures", data.get("pictures")
     yield (
-        "licence of the pictures",
+        "license of the pictures",
         data.get("licence")
         or (
             "not recorded (data.licence='…' of `datnet train` does)"
@@ -151,19 +151,19 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "largest gradient", training.get("gradient_clip")
     yield "largest gradient of attention", training.get("attention_gradient_clip")
     yield "precision", training.get("precision")
-    yield "decay of the average of weights", training.get("weight_average")
+    yield "decay of the moving average of the weights", training.get("weight_average")
     yield "seed", training.get("seed")
     loss = training.get("validation_loss")
     yield "validation loss", f"{loss:.5g}" if loss is not None else None
     yield "commit", training.get("commit")
     yield "trained by", training.get("trained_by")
     yield "source", training.get("source")
-    yield "licence of the weights", training.get("licence")
+    yield "license of the weights", training.get("licence")
     yield "note", training.get("description")
 
 
 def beginning(training: Mapping[str, Any]) -> str | None:
-    """The network whose weights a training began with, a part of its budget; None for none."""
+    """Describe the network that a training was initialized from; None if there was none."""
     origin = training.get("init_from")
     if origin is None:
         return None
@@ -174,7 +174,7 @@ def beginning(training: Mapping[str, Any]) -> str | None:
 
 
 def late_crops(data: Mapping[str, Any]) -> str | None:
-    """The larger crops at the end of a training; None if there were none."""
+    """Describe the larger crops at the end of a training; None if there were none."""
     if data.get("late_from_step") is None:
         return None
     size, short_side = data["late_crop_size"], data["late_short_side"]
@@ -183,12 +183,12 @@ def late_crops(data: Mapping[str, Any]) -> str | None:
 
 
 def known(rows: Iterable[Row]) -> list[Row]:
-    """Leave out what is None or empty."""
+    """Drop rows whose value is None or empty."""
     return [(title, value) for title, value in rows if value not in (None, "")]
 
 
 def phrase(values: Mapping[str, Any]) -> str:
-    """Settings as text: ``arch vgg16, normalized True``; mappings inside are put in brackets."""
+    """Format settings as text: ``arch vgg16, normalized True``; nested ones in parentheses."""
     return ", ".join(
         f"{key} ({phrase(value)})" if isinstance(value, Mapping) else f"{key} {value}"
         for key, value in values.items()
@@ -197,7 +197,7 @@ def phrase(values: Mapping[str, Any]) -> str:
 
 
 def introduction(description: NetworkDescription) -> str:
-    """What a network is and its paper: the beginning of its module's docstring."""
+    """Describe a network and its paper, by the first two paragraphs of its module's docstring."""
     try:
         module = inspect.getmodule(find_target(description.network))
     except DatNetError:
@@ -207,13 +207,13 @@ def introduction(description: NetworkDescription) -> str:
 
 
 def published_pairs(name: str) -> int | None:
-    """Pairs of pictures that a method's authors trained with, by conf/model; None if not there."""
+    """Return the number of training pairs in a method's paper, by conf/model; None if unknown."""
     config = model_config(name)
     return int(config["recipe"]["steps"] * config["recipe"]["batch_size"]) if config else None
 
 
 def limits(file: NetworkFile) -> list[str]:
-    """What a user should know before relying on a network."""
+    """List the limits that a user should know before relying on a network."""
     training = file.description.training
     seen = (training.get("steps") or 0) * (training.get("images_per_step") or 0)
     seen += (training.get("init_from") or {}).get("images") or 0
@@ -225,38 +225,38 @@ def limits(file: NetworkFile) -> list[str]:
             if published
             else f"those of papers saw {FEWEST_PUBLISHED_PAIRS:,} and more"
         )
-        points.append(
-            f"It saw {seen:,} pairs of pictures; {theirs}. Expect a first impression, not that "
-            "quality."
-        )
+        points.append(f"It saw {seen:,} pairs of pictures; {theirs}. Expect lower quality.")
     if file.parameters is None or "encoder" in file.parameters.by_part:
         points.append(
             "The encoder was trained on ImageNet by others; its weights are not in the file, and "
-            "without the same ones the network paints something else."
+            "the network needs the same ones."
         )
     return [
         *points,
-        "It paints best what resembles its training pictures.",
+        "It works best on pictures that resemble its training pictures.",
         "The strokes have a size in pixels, so results at other sizes than the training crops look "
         "different.",
-        "A painting in the manner of a living artist can touch that artist's rights; the licence "
+        "A picture in the manner of a living artist can infringe that artist's rights; the license "
         "of the weights does not settle that.",
     ]
 
 
 def model_card(file: NetworkFile, measured: str | None = None, called: str | None = None) -> str:
-    """Write the page, in Markdown.
+    """Format the model card of a network.
 
     Args:
         file: The network.
-        measured: What an evaluation found, in Markdown, see
+        measured: Results of an evaluation, in Markdown, see
             :func:`datnet.evaluation.of_network.measured`.
-        called: What commands call it; by default its file's name.
+        called: Its name in example commands; by default its file's name.
+
+    Returns:
+        The page, in Markdown.
     """
     description, called = file.description, called or file.path.name
     sections = [
         f"# {description.name}",
-        "Arbitrary style transfer: it paints any photograph in the manner of any painting.",
+        "Arbitrary style transfer: it stylizes any photograph in the manner of any painting.",
         introduction(description),
     ]
     for title, rows in facts(file).items():
@@ -279,6 +279,6 @@ def model_card(file: NetworkFile, measured: str | None = None, called: str | Non
 
 
 def fact_table(rows: Iterable[Row]) -> str:
-    """A Markdown table with two columns."""
+    """Format rows as a Markdown table with two columns."""
     lines = [f"| {title} | {str(value).replace('|', chr(92) + '|')} |" for title, value in rows]
     return "\n".join(["| | |", "|---|---|", *lines])

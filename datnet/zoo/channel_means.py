@@ -1,10 +1,10 @@
-"""Mean activations over photographs, by which the encoder's channels are rescaled.
+"""Mean activations over photographs, used to rescale the encoder's channels.
 
-Photographs are seen as VGG was trained to see them, the short side resized to 256 pixels and the
-middle 224 × 224 cut out: the larger a picture, the lower are the activations of deep levels. The
-means of VGG-16 were measured on 1256 everyday photographs and travel with the package.
-Those of any other network are measured once, on the photographs of the embedded sample set, and
-kept in the user's cache.
+Photographs are prepared as in VGG's training, with the shorter side resized to 256 pixels and a
+center crop of 224 × 224: larger pictures have lower activations at deep levels. The means of
+VGG-16 were measured on 1256 everyday photographs and come with the package. Those of any other
+network are measured once, on the photographs of the embedded sample set, and kept in the user's
+cache.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from datnet.zoo import backbones as weight_files
 SHORT_SIDE = 256
 CROP_SIZE = 224
 
-# A channel that photographs never excite keeps a finite scale.
+# Keeps the scale of a channel finite if photographs never activate it.
 SMALLEST_MEAN = 1e-4
 
 
 def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
-    """Mean activation of every channel after every convolution of an encoder that is not rescaled.
+    """Return the mean activation of every channel after every convolution of an encoder.
 
     Args:
-        arch: Name of the architecture, a part of the files' names.
-        layers: The encoder's layers in order, with their original weights.
+        arch: Name of the architecture, a part of the file names.
+        layers: The encoder's layers in order, with their original, unscaled weights.
 
     Returns:
         One vector ``(C,)`` per convolution, in order.
@@ -56,7 +56,7 @@ def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
 
 @torch.no_grad()
 def measure_channel_means(layers: Sequence[nn.Module], photographs: Iterable[Path]) -> list[Tensor]:
-    """Measure mean activations over all photographs and positions, each photograph counting alike.
+    """Measure mean activations over positions and photographs; every photograph has equal weight.
 
     Args:
         layers: The encoder's layers in order, with their original weights.
@@ -88,14 +88,22 @@ def measure_channel_means(layers: Sequence[nn.Module], photographs: Iterable[Pat
 
 
 def save_means(means: Iterable[Tensor], path: Path) -> None:
-    """Write measured means to a file that :func:`channel_means` reads."""
+    """Write measured means to a file that :func:`channel_means` reads.
+
+    Args:
+        means: One vector ``(C,)`` per convolution, in order.
+        path: The file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     write_bytes(path, save({f"{index:02d}": mean for index, mean in enumerate(means)}))
 
 
 def _digest(layers: Sequence[nn.Module]) -> str:
     digest = hashlib.sha256()
-    # The first convolution has the input's normalisation folded in, whose rounding may differ
-    # between machines; all others are bit for bit those of the file.
+    # The first convolution has the input normalization folded in, whose rounding may differ
+    # between machines; all others equal those of the file bit for bit.
     convolutions = [layer for layer in layers if isinstance(layer, Convolution)]
     for layer in convolutions[1:]:
         digest.update(layer.weight.numpy().tobytes())

@@ -1,4 +1,4 @@
-"""The configuration tree conf/, and configurations as plain values."""
+"""The configuration tree conf/, and conversion of configurations to plain values."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ def model_names() -> list[str]:
 
 
 def model_config(name: str) -> dict[str, Any] | None:
-    """The network, objective and recipe of conf/model/NAME.yaml; None if there is no such file."""
+    """Return the content of conf/model/NAME.yaml (network, objective, recipe); None if missing."""
     path = CONFIG_DIR / "model" / f"{name}.yaml"
     return plain_values(OmegaConf.load(path)) if path.is_file() else None
 
 
 def plain_values(config: Any) -> dict[str, Any]:
-    """A composed configuration, or a part of one, as dictionaries, lists and plain values."""
+    """Convert a composed configuration, or a part of one, to dictionaries, lists and plain values.
+
+    Raises:
+        ValueError: If it is not a mapping.
+    """
     values = OmegaConf.to_container(config, resolve=True)
     if not isinstance(values, dict):
         raise ValueError(f"a configuration is a mapping, not {type(values).__name__}")
@@ -36,7 +40,15 @@ def plain_values(config: Any) -> dict[str, Any]:
 
 
 def flat_values(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with keys such as "model.recipe.learning_rate"."""
+    """Flatten nested dictionaries.
+
+    Args:
+        node: A dictionary, or a value inside one.
+        prefix: Key of ``node`` itself; empty for the root.
+
+    Returns:
+        One dictionary with keys such as "model.recipe.learning_rate".
+    """
     if not isinstance(node, dict):
         return {prefix: node}
     return {

@@ -1,4 +1,4 @@
-"""The frozen VGG encoder with weights from a file, the cache or the network."""
+"""The frozen VGG encoder with weights from a file, the cache or the internet."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ def vgg_encoder(
     Args:
         arch: "vgg19" or "vgg16".
         weights: "imagenet" for torchvision's weights, wherever :mod:`datnet.zoo.backbones` finds
-            them; a path to a file of weights; None for random weights.
-        normalized: Whether to rescale; random weights are left as they are.
+            them; a path to a weights file; None for random weights.
+        normalized: Whether to rescale; random weights are never rescaled.
+
+    Returns:
+        The frozen encoder.
 
     Raises:
         DatNetError: If the weights cannot be found or do not fit.
@@ -28,7 +31,7 @@ def vgg_encoder(
     if weights is None:
         return encoder
     tensors = load_weights(arch, None if weights == "imagenet" else Path(weights))
-    # Public weights are recorded as such, wherever this machine has them.
+    # Public weights are recorded as "imagenet", wherever this machine has them.
     public = has_known_values(arch, tensors)
     encoder.load(tensors, "imagenet" if public else str(weights))
     if normalized:

@@ -1,4 +1,4 @@
-"""From a configuration node to an object: the class is named by ``_target_``."""
+"""Builds objects from configuration nodes, whose ``_target_`` names the class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from datnet.zoo.values import annotations_of, converted
 
 
 def build(node: Mapping[str, Any], **arguments: Any) -> Any:
-    """Call the class that a configuration node names.
+    """Build an object of the class that a configuration node names.
 
     Args:
         node: ``{"_target_": "package.module.Class", …keyword arguments}``.
-        **arguments: Further keyword arguments that are no part of the configuration.
+        **arguments: Further keyword arguments that are not part of the configuration.
+
+    Returns:
+        The object.
 
     Raises:
-        DatNetError: If the class lacks a setting or refuses the arguments' values.
+        DatNetError: If the class does not exist, lacks a setting or refuses the arguments' values.
     """
     settings = {name: value for name, value in node.items() if name != "_target_"}
     key = str(node.get("_target_"))
@@ -31,12 +34,15 @@ def build(node: Mapping[str, Any], **arguments: Any) -> Any:
 
 
 def build_with_encoder(node: Mapping[str, Any], make_encoder: Callable[[], Any]) -> Any:
-    """Call the class that a configuration node names, with an encoder if it takes one.
+    """Build an object from a configuration node, with an encoder if its class takes one.
 
     Args:
         node: As for :func:`build`.
-        make_encoder: Makes the :class:`~datnet.networks.vgg.VggEncoder`; not called in vain, since
-            its weights may have to be fetched.
+        make_encoder: Makes the :class:`~datnet.networks.vgg.VggEncoder`; called only if needed,
+            since its weights may have to be fetched.
+
+    Returns:
+        The object.
 
     Raises:
         DatNetError: If the class does not exist, lacks a setting or refuses the arguments' values.
@@ -49,19 +55,19 @@ def build_with_encoder(node: Mapping[str, Any], make_encoder: Callable[[], Any])
 def converted_settings(
     key: str, node: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Settings as the class that a node names takes them, by its signature's annotations.
+    """Convert settings to the types that a node's class takes, by its signature's annotations.
 
     Args:
-        key: Where the node stands in a configuration, such as "model.network", for messages.
+        key: Key of the node in a configuration, such as "model.network", for messages.
         node: The node.
         settings: Some of the class's keyword arguments.
 
     Returns:
-        The settings, converted: "no" is False where a truth value is taken.
+        The settings, converted: "no" becomes False for a bool.
 
     Raises:
-        DatNetError: If the class does not exist, lacks one of the settings, of which the nearest is
-            named, or takes other values, which are named.
+        DatNetError: If the class does not exist, lacks a setting (the message names the closest
+            one) or does not accept a value (the message says what it accepts).
     """
     target = find_target(node)
     parameters = inspect.signature(target).parameters.values()
@@ -76,7 +82,7 @@ def converted_settings(
             hint = f"did you mean {key}.{near[0]}?"
         else:
             hint = f"it takes: {', '.join(accepted)}" if accepted else "it takes none"
-        raise DatNetError(f"{key}.{name} is no setting of {node['_target_']}; {hint}")
+        raise DatNetError(f"{key}.{name} is not a setting of {node['_target_']}; {hint}")
     return {
         name: converted(f"{key}.{name}", annotations.get(name, Any), value)
         for name, value in settings.items()
@@ -87,7 +93,7 @@ def find_target(node: Mapping[str, Any]) -> Callable[..., Any]:
     """Import the class that a configuration node names.
 
     Raises:
-        DatNetError: If there is none.
+        DatNetError: If it names none, or the class cannot be imported.
     """
     target = node.get("_target_")
     if not isinstance(target, str):
@@ -97,5 +103,5 @@ def find_target(node: Mapping[str, Any]) -> Callable[..., Any]:
     except Exception as error:  # whatever the import raises
         raise DatNetError(f"{target} cannot be imported: {error}") from error
     if not callable(found):
-        raise DatNetError(f"{target} is no class")
+        raise DatNetError(f"{target} is not a class")
     return found

@@ -1,4 +1,4 @@
-"""Where a network is looked for: a list of sources, asked in turn."""
+"""Finds network files by name: a list of sources is searched in order."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from datnet.zoo.shipped import find_shipped, shipped_names
 from datnet.zoo.training_free import TRAINING_FREE, find_training_free
 
 RUNS = Path("runs")
-"""Where `datnet train` puts runs, in the working folder."""
+"""Where `datnet train` puts runs, relative to the working folder."""
 
 
 LISTED = 12
-"""Names of one source in a message."""
+"""Most names of one source in a message."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of place where networks come from.
+    """A source of networks.
 
     Attributes:
-        kind: What its networks are, for a message.
-        names: Those that a user may name.
-        find: From what a user names to a network file; None if the source has no such network.
-            Raises DatNetError if it has it and it cannot be used.
+        kind: What its networks are, for messages.
+        names: Returns the names that a user may give.
+        find: Returns the network file for a name; None if the source has no such network.
+            Raises DatNetError if it has one that cannot be used.
     """
 
     kind: str
@@ -39,14 +39,15 @@ class Source:
 
 
 def network_file(checkpoint: str | Path) -> Path:
-    """Return the network file that a user means.
+    """Return the network file for a path or name.
 
     Args:
-        checkpoint: A network or a checkpoint that `datnet train` wrote, or its run's folder, also
-            while it trains; or the name of a published network, of one that comes with DatNet, or
-            of a method that needs no training; or a folder with the files of a published one, as
+        checkpoint: A network or checkpoint written by `datnet train`, or the folder of its run,
+            even while it trains; or the name of a published network, of one that comes with DatNet,
+            or of a method that needs no training; or a folder with the files of a published one, as
             its authors published them or as ``PART.safetensors``. An existing file, then a folder
-            that holds a network, goes before a name. What a network's file holds is not looked at.
+            that holds a network, takes precedence over a name. The content of the file is not
+            checked.
 
     Returns:
         The file; for a published network a verified one in the cache.
@@ -60,7 +61,7 @@ def network_file(checkpoint: str | Path) -> Path:
         path = source.find(name)
         if path is not None:
             return path
-    if Path(name).exists():  # a folder without a network: whoever reads it says so
+    if Path(name).exists():  # a folder without a network: reading it raises the error
         return Path(name)
     offers = {source.kind: source.names() for source in SOURCES}
     near = difflib.get_close_matches(name, [each for names in offers.values() for each in names], 1)
@@ -68,12 +69,12 @@ def network_file(checkpoint: str | Path) -> Path:
     there = "; ".join(f"{kind}: {_some(names)}" for kind, names in offers.items() if names)
     raise DatNetError(
         f"{name} does not exist, and no network has this name; {hint}`datnet train` writes "
-        f"RUN_DIR/network.safetensors. Networks that there are: {there}"
+        f"RUN_DIR/network.safetensors. Available networks: {there}"
     )
 
 
 def _some(names: list[str]) -> str:
-    """The first of them, in case there are hundreds of runs."""
+    """List the first names, since there may be hundreds of runs."""
     more = len(names) - LISTED
     return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
@@ -97,7 +98,7 @@ def _finished_runs() -> list[str]:
     return [str(network.parent) for network in trained_networks(RUNS)]
 
 
-# Folders go before names: a published network's folder too.
+# Folders take precedence over names, also folders of published networks.
 SOURCES = (
     Source("files", list, _find_file),
     Source("trained here", _finished_runs, _find_in_run),

@@ -1,7 +1,7 @@
-"""Trained networks as files: tensors in safetensors, with the way to rebuild them in the header.
+"""Network files: tensors in safetensors, with a header that tells how to rebuild the network.
 
-A file is complete in itself: it names the network's class and settings and its encoder. The
-encoder's own weights are public and stay out of it. Reading one runs no code from the file.
+A file is self-contained: it names the network's class, settings and encoder. The encoder's weights
+are public and not included. Reading a file runs no code from it.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ from datnet.zoo.run_files import RunFiles
 ENCODER_PREFIX = "encoder."
 
 WEIGHT_AVERAGE = "weight_average"
-"""Name of the average of the weights among a checkpoint's callbacks."""
+"""Key of the moving average of the weights among a checkpoint's callbacks."""
 
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What a trained network is and how it came about.
+    """Description of a trained network and its training.
 
     Args:
         name: Name of the variant, as in conf/model.
         network: ``_target_`` and settings of the network's class.
-        encoder: Arguments of the :func:`~datnet.zoo.encoder.vgg_encoder` that it was trained with.
-        training: Facts about the training for people and tables: steps, data, seed, commit, …
+        encoder: Arguments of :func:`~datnet.zoo.encoder.vgg_encoder` for the encoder that it was
+            trained with.
+        training: Facts about the training for readers and tables: steps, data, seed, commit, …
     """
 
     name: str
@@ -51,34 +52,52 @@ class NetworkDescription:
 def save_network(
     network: StyleTransferNetwork, description: NetworkDescription, path: Path
 ) -> None:
-    """Write a network to ``path``; a file that is there is replaced only by a complete one."""
+    """Write a network to a file atomically.
+
+    Args:
+        network: The network; the weights of its encoder are left out.
+        description: Stored in the file's header.
+        path: The file; an existing one is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     save_tensors(network.state_dict(), description, path)
 
 
 def save_tensors(
     tensors: Mapping[str, Tensor], description: NetworkDescription, path: Path
 ) -> None:
-    """Write a network, given as a state dictionary, like :func:`save_network`."""
+    """Write a network, given as a state dict, like :func:`save_network`.
+
+    Args:
+        tensors: The state dict; tensors of the encoder are left out.
+        description: Stored in the file's header.
+        path: The file; an existing one is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     without_encoder = {
         name: tensor.detach().contiguous().cpu()
         for name, tensor in tensors.items()
         if not name.startswith(ENCODER_PREFIX)
     }
-    # Not save_file, whose files their owner alone may read.
+    # Not save_file, whose files only their owner may read.
     write_bytes(path, save(without_encoder, metadata={"datnet": json.dumps(asdict(description))}))
 
 
 def network_of_checkpoint(checkpoint: Path) -> Path:
-    """Write the network as it was when a training saved a checkpoint, and return its file.
+    """Convert a checkpoint of a training to a network file.
 
-    Where the training keeps an average of the weights, that is the network.
+    If the training keeps a moving average of the weights, that is the network.
 
     Args:
-        checkpoint: ``RUN_DIR/checkpoints/NAME.ckpt`` of `datnet train`, also while it trains. Such
-            a file executes no code.
+        checkpoint: ``RUN_DIR/checkpoints/NAME.ckpt`` of `datnet train`, even while it trains.
+            Reading it runs no code from it.
 
     Returns:
-        ``NAME.safetensors`` beside it, written again.
+        ``NAME.safetensors`` beside the checkpoint, written again.
 
     Raises:
         DatNetError: If the checkpoint is damaged, the run's description.json is missing, or the
@@ -89,7 +108,7 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
         description = NetworkDescription(**json.loads(facts.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise DatNetError(
-            f"{checkpoint} is a checkpoint, and what its network is should stand in {facts}, which "
+            f"{checkpoint} is a checkpoint whose network is described in {facts}, which "
             f"cannot be read ({error}); name the network.safetensors of a finished training"
         ) from error
     step, tensors = read_checkpoint(checkpoint)
@@ -109,26 +128,26 @@ def network_of_checkpoint(checkpoint: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
-    """Optimizer steps of a checkpoint, and its tensors, which are read when they are used.
+    """Return a checkpoint's number of optimizer steps and its memory-mapped tensors.
 
-    Where the training keeps an average of the weights, that stands in their place.
+    If the training keeps a moving average of the weights, that replaces the weights.
 
     Raises:
-        DatNetError: If the file is no checkpoint or damaged.
+        DatNetError: If the file is damaged or not a checkpoint.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         average = state.get("callbacks", {}).get(WEIGHT_AVERAGE, {}).get("average", {})
         return int(state["global_step"]), {**state.get("state_dict", {}), **average}
     except Exception as error:  # damaged zip files raise many kinds
-        raise DatNetError(f"{path} is damaged or no checkpoint: {error}") from error
+        raise DatNetError(f"{path} is damaged or not a checkpoint: {error}") from error
 
 
 def read_description(path: Path) -> NetworkDescription:
-    """Read what a file of :func:`save_network` holds, without its tensors.
+    """Read the header of a file of :func:`save_network`.
 
     Raises:
-        DatNetError: If the file is missing or is no such file.
+        DatNetError: If the file is missing or is not such a file.
     """
     if path.is_dir():
         raise DatNetError(f"{path} is a folder that holds no network and no checkpoints")
@@ -141,23 +160,23 @@ def read_description(path: Path) -> NetworkDescription:
             return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise DatNetError(
-            f"{path} is no network file of DatNet; `datnet train` writes "
+            f"{path} is not a network file of DatNet; `datnet train` writes "
             "RUN_DIR/network.safetensors"
         ) from error
 
 
 def check_network_class(network: Mapping[str, Any]) -> None:
-    """Make sure that what a file names as its network is one: nothing else is called.
+    """Check that the class a file names is a network, so that nothing else is ever called.
 
     Args:
         network: ``_target_`` and settings of its class.
 
     Raises:
-        DatNetError: If the class does not exist, is no network or takes other settings.
+        DatNetError: If the class does not exist, is not a network or lacks a setting.
     """
     target = find_target(network)
     if not (isinstance(target, type) and issubclass(target, StyleTransferNetwork)):
-        raise DatNetError(f"{network['_target_']} is no style transfer network")
+        raise DatNetError(f"{network['_target_']} is not a style transfer network")
     settings = {name: value for name, value in network.items() if name != "_target_"}
     converted_settings(network["_target_"], network, settings)
 
@@ -165,28 +184,34 @@ def check_network_class(network: Mapping[str, Any]) -> None:
 def build_network(
     network: Mapping[str, Any], make_encoder: Callable[[], VggEncoder]
 ) -> StyleTransferNetwork:
-    """Build what a file names as its network, with random weights.
+    """Build the network that a file names, with random weights.
 
     Args:
         network: ``_target_`` and settings of its class.
         make_encoder: Makes its encoder if it takes one.
 
+    Returns:
+        The network.
+
     Raises:
-        DatNetError: If the class does not exist, is no network or refuses its settings.
+        DatNetError: If the class does not exist, is not a network or refuses its settings.
     """
     check_network_class(network)
     built: StyleTransferNetwork = build_with_encoder(network, make_encoder)
     return built
 
 
-@torch.inference_mode(False)  # whose tensors can neither be trained nor optimized through later
+@torch.inference_mode(False)  # inference tensors could not be trained later
 def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
     """Rebuild a trained network, on the CPU, in evaluation mode.
 
     Args:
         path: A file of :func:`save_network`; float16 tensors become float32.
-        encoder: An encoder to share between networks; by default the one that the file names is
-            built, which may fetch its weights. A network that sees without a VGG needs none.
+        encoder: An encoder to share between networks. By default the one that the file names is
+            built, which may fetch its weights. Networks without a VGG need none.
+
+    Returns:
+        The network, on the CPU, in evaluation mode and channels-last memory format.
 
     Raises:
         DatNetError: If the file is missing, damaged or does not fit this version of DatNet.

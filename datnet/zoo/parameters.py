@@ -1,4 +1,4 @@
-"""Sizes of networks."""
+"""Parameter counts of networks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 
 @dataclass(frozen=True)
 class ParameterCounts:
-    """How many numbers a network consists of.
+    """Number of parameters of a network.
 
     Attributes:
-        total: All of them, with the frozen encoder as far as the network uses it.
-        trainable: Those that training changes.
-        by_part: All of them by direct child module, such as ``encoder`` and ``decoder``.
+        total: All parameters, with the frozen encoder as far as the network uses it.
+        trainable: Trainable parameters.
+        by_part: All parameters by direct child module, such as ``encoder`` and ``decoder``.
     """
 
     total: int
@@ -28,8 +28,8 @@ class ParameterCounts:
 def parameters(network: StyleTransferNetwork) -> ParameterCounts:
     """Count the parameters of a network.
 
-    Stages of the encoder beyond ``encoder_depth`` are not counted: painting does without them,
-    though some objectives look through them.
+    Stages of the encoder beyond ``encoder_depth`` are not counted: stylizing does not use them,
+    although some objectives do.
     """
     unused: set[nn.Parameter] = set()
     if isinstance(network, EncoderDecoderNetwork):

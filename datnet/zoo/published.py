@@ -1,6 +1,6 @@
-"""Networks that their authors trained and published, by name, as network files of DatNet.
+"""Networks published by their authors, by name, as network files of DatNet.
 
-They are converted once, from the authors' own files, and kept in DatNet's cache.
+They are converted once from the authors' files and kept in DatNet's cache.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from datnet.zoo.network_file import (
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """Where a published network is, and how its files become one of DatNet's.
+    """Location of a published network, and how to convert its files to a network file of DatNet.
 
     Attributes:
-        description: What the converted file says of itself.
-        url: Folder of the files, of a fixed commit.
-        megabytes: Size of all files.
-        files: From a part of the network to its file at ``url``. A ``PART.safetensors`` with the
-            same tensors is as good.
-        names: Key-prefix map, published (after ``PART.``) to ours; the first match wins.
-        sha256_of_values: SHA-256 of all tensors under our names, whatever files hold them.
+        description: Header of the converted file.
+        url: Address of the folder of files, at a fixed commit.
+        megabytes: Size of all files, in MB.
+        files: Part of the network to the name of its file at ``url``. A ``PART.safetensors`` with
+            the same tensors is also accepted.
+        names: Key-prefix map, published (after ``PART.``) → ours; the first match wins.
+        sha256_of_values: SHA-256 of all tensors under our names, independent of the file format.
     """
 
     description: NetworkDescription
@@ -49,7 +49,15 @@ class PublishedNetwork:
     sha256_of_values: str
 
     def our_name(self, part: str, published: str) -> str:
-        """Translate the name of a tensor."""
+        """Translate the name of a tensor.
+
+        Args:
+            part: Part of the network, a key of :attr:`files`.
+            published: Name of the tensor in the published file.
+
+        Returns:
+            Its name in our state dict.
+        """
         name = f"{part}.{published}".replace(".conv_layer.", ".")
         for theirs, ours in self.names.items():
             if name.startswith(theirs):
@@ -101,7 +109,7 @@ PUBLISHED = {
 
 
 def find_published(name: str) -> Path | None:
-    """The network file that a folder with a published network's files, or its name, stands for.
+    """Return the network file for a published network's name or a folder with its files, or None.
 
     Raises:
         DatNetError: If the files are incomplete, changed or cannot be fetched.
@@ -118,14 +126,14 @@ def published_file(name: str) -> Path:
     """Return the verified network file of a published network.
 
     It is taken from the cache, else converted from the files in ``$DATNET_WEIGHTS/NAME/``, else
-    from those that its authors published, which are fetched.
+    fetched from its authors and converted.
 
     Args:
         name: A key of :data:`PUBLISHED`.
 
     Raises:
         DatNetError: If the files are incomplete, changed or cannot be fetched. The message says
-            what to put where by hand.
+            which file to put where.
     """
     converted, given = _converted_path(name), _given_folder(name)
     if _is_sound(converted, name):
@@ -134,7 +142,7 @@ def published_file(name: str) -> Path:
 
 
 def published_status(name: str) -> WeightStatus:
-    """Tell where a published network is, or would be fetched from, without fetching it.
+    """Return where a published network is, or would be fetched from, without fetching it.
 
     Args:
         name: A key of :data:`PUBLISHED`.
@@ -165,7 +173,7 @@ def _file_in(folder: Path, name: str, part: str) -> Path | None:
 
 
 def _is_sound(path: Path, name: str) -> bool:
-    """Tell whether a converted file is there, complete, and what would be written today."""
+    """Whether a converted file exists, is complete and equals what would be written today."""
     published = PUBLISHED[name]
     try:
         return (
@@ -177,20 +185,20 @@ def _is_sound(path: Path, name: str) -> bool:
 
 
 def _read_folder(folder: Path, name: str) -> dict[str, Tensor]:
-    """Read a published network's files and check that they hold what its authors published."""
+    """Read a published network's files and verify that they hold the published values."""
     published = PUBLISHED[name]
     tensors = {}
     for part, file_name in published.files.items():
         path = _file_in(folder, name, part)
         if path is None:
             raise DatNetError(
-                f"{folder} is to hold the published {name}, but has neither {file_name} nor "
+                f"{folder} should hold the published {name}, but has neither {file_name} nor "
                 f"{part}.safetensors; fetch {published.url}{file_name} into it"
             )
         content = read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
         for key, tensor in content.items():
             if not isinstance(tensor, Tensor):
-                raise DatNetError(f"{path} holds {key}, which is no tensor")
+                raise DatNetError(f"{path} holds {key}, which is not a tensor")
             tensors[published.our_name(part, key)] = tensor.detach().float().contiguous()
     if sha256_of_values(tensors) != published.sha256_of_values:
         raise DatNetError(
@@ -201,7 +209,7 @@ def _read_folder(folder: Path, name: str) -> dict[str, Tensor]:
 
 
 def _fetch(name: str) -> dict[str, Tensor]:
-    """Fetch a published network's files and read them; they stay nowhere."""
+    """Fetch a published network's files into a temporary folder and read them."""
     published = PUBLISHED[name]
     print(
         f"Fetching the published {name}, {published.megabytes} MB: {published.url} …",
@@ -211,7 +219,7 @@ def _fetch(name: str) -> dict[str, Tensor]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             for file_name in published.files.values():
-                # Damage is found when the values are checked.
+                # Damage is found when the values are verified.
                 download(published.url + file_name, Path(folder) / file_name, sha256_start="")
             return _read_folder(Path(folder), name)
     except SourceError as error:
@@ -226,7 +234,7 @@ def _fetch(name: str) -> dict[str, Tensor]:
 
 
 def _how_to_help(name: str, failure: str) -> str:
-    """Say what was tried and what to put where by hand."""
+    """Describe what was tried and which file to put where."""
     published = PUBLISHED[name]
     setting = os.environ.get("DATNET_WEIGHTS")
     converted = _converted_path(name)
@@ -234,13 +242,13 @@ def _how_to_help(name: str, failure: str) -> str:
         [
             f"The published {name} is not on this machine and could not be fetched.",
             "Tried:",
-            f"  - cache: no sound file {converted}",
+            f"  - cache: no valid file {converted}",
             f"  - $DATNET_WEIGHTS: {f'no folder {name} in {setting}' if setting else 'not set'}",
             f"  - {failure}",
             "By hand, do one of these:",
             *(f"  - fetch {published.url}{each}" for each in published.files.values()),
             "    elsewhere into one folder, and give that folder as the checkpoint;",
-            f"    or call it {name} and set DATNET_WEIGHTS to the folder that it lies in",
+            f"    or call it {name} and set DATNET_WEIGHTS to its parent folder",
             f"  - copy networks/{converted.name} from the DatNet cache of another machine to",
             f"    {converted}",
         ]
@@ -248,7 +256,7 @@ def _how_to_help(name: str, failure: str) -> str:
 
 
 def _convert(name: str, tensors: dict[str, Tensor]) -> Path:
-    """Write verified tensors as a network file into the cache, unless it is there already."""
+    """Write verified tensors as a network file into the cache, unless it exists."""
     path = _converted_path(name)
     if _is_sound(path, name):
         return path

@@ -1,15 +1,15 @@
-"""The files of a training's folder, by name; without torch, which is slow to import.
+"""Names of the files in a training's folder; does not import torch, which is slow.
 
 config.yaml             the resolved settings
 checkpoints/last.ckpt   the state to resume from, rewritten every `checkpoint_every` steps
 checkpoints/previous.ckpt  the one before it, in case the last is damaged
-description.json        what the network is and how it is trained, for its checkpoints
-metrics.csv             all logged numbers
+description.json        description of the network and its training, for its checkpoints
+metrics.csv             all logged values
 images/                 content | style | result at every validation
 network.safetensors     the trained network, written at the end
-model_card.md           what it is, for people
+model_card.md           its model card
 finished.json           steps, seconds and last metrics, written last of all
-.lock                   held by the process that trains here
+.lock                   held by the training process
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PREVIOUS = "previous.ckpt"
 
 
 class RunFiles:
-    """Where the files of one training are.
+    """Paths of the files of one training.
 
     Args:
         path: The run's folder; it need not exist.
@@ -39,5 +39,5 @@ class RunFiles:
 
 
 def trained_networks(folder: Path) -> list[Path]:
-    """The networks of all finished trainings in the runs below a folder, sorted."""
+    """Return the networks of all finished trainings below a folder, sorted."""
     return sorted(folder.rglob(NETWORK))

@@ -17,24 +17,24 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def shipped_names() -> list[str]:
-    """Names of the networks that come with this version, as in conf/model."""
+    """Return the names of the networks that come with this version, as in conf/model."""
     return sorted(path.stem for path in PRETRAINED.glob("*.safetensors"))
 
 
 def find_shipped(name: str) -> Path | None:
-    """The file of a network that comes with DatNet, checked; None if none has this name."""
+    """Return the verified file of a network that comes with DatNet; None if there is none."""
     return shipped_file(name) if name in shipped_names() else None
 
 
 def shipped_file(name: str) -> Path:
-    """Return a network that comes with DatNet.
+    """Return the verified file of a network that comes with DatNet.
 
     Args:
         name: One of :func:`shipped_names`.
 
     Raises:
-        DatNetError: If it is missing or not the file that was shipped, such as one that was
-            downloaded in part.
+        DatNetError: If it is missing or differs from the shipped file, for instance because its
+            download is incomplete.
     """
     path = PRETRAINED / f"{name}.safetensors"
     if not path.is_file():
@@ -44,15 +44,15 @@ def shipped_file(name: str) -> Path:
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
         raise DatNetError(
             f"{path} ({path.stat().st_size:,} bytes) is not the file that comes with DatNet: its "
-            f"SHA-256 is not that of {CHECKSUMS} beside it. Install DatNet again, or `git checkout "
-            "pretrained` in a checkout; a network of your own belongs elsewhere, named with "
-            "--checkpoint"
+            f"SHA-256 differs from that in {CHECKSUMS} beside it. Install DatNet again, or run "
+            "`git checkout pretrained` in a checkout; put your own networks elsewhere and name "
+            "them with --checkpoint"
         )
     return path
 
 
 def checksums() -> dict[str, str]:
-    """SHA-256 of every file, by name.
+    """Return the SHA-256 of every file, by name.
 
     Raises:
         DatNetError: If the list is missing.

@@ -1,6 +1,6 @@
 """Methods that need no training, by name, as network files of DatNet.
 
-Their files are made on this machine when they are first used, and kept in DatNet's cache.
+Their files are made on the user's machine on first use and kept in DatNet's cache.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ TRAINING_FREE = {
         for name, method in METHODS.items()
     },
 }
-"""What their files say of themselves, by the name that a user gives. VGG-16 is quick to get."""
+"""Name to header of the network file. VGG-16 is the default because its download is small."""
 
 
 def training_free_file(name: str) -> Path:
-    """Return the network file of a method that needs no training, made if it is not there.
+    """Return the network file of a method that needs no training; it is made if missing.
 
     Args:
         name: A key of :data:`TRAINING_FREE`.
@@ -74,19 +74,20 @@ def training_free_file(name: str) -> Path:
 
 
 def find_training_free(name: str) -> Path | None:
-    """The file of a method that needs no training; None if none has this name."""
+    """Return the network file of a method that needs no training; None if none has this name."""
     return training_free_file(name) if name in TRAINING_FREE else None
 
 
 def make_training_free(description: NetworkDescription, path: Path) -> None:
-    """Write the network file of a method that needs no training, unless it is there.
+    """Write the network file of a method that needs no training, unless it exists.
 
     Args:
-        description: One of :data:`TRAINING_FREE`, or the like with other settings.
+        description: One of :data:`TRAINING_FREE`, or one with other settings.
         path: The file.
 
     Raises:
-        DatNetError: If a setting is none of the method's, or the encoder's weights cannot be found.
+        DatNetError: If the method lacks a setting, or the encoder's weights cannot be found.
+        OSError: If the file cannot be written.
     """
     if is_made(description, path):
         return
@@ -98,7 +99,15 @@ def make_training_free(description: NetworkDescription, path: Path) -> None:
 
 
 def is_made(description: NetworkDescription, path: Path) -> bool:
-    """Tell whether a file is there and is what would be written today."""
+    """Whether a network file exists and equals what would be written today.
+
+    Args:
+        description: The expected header.
+        path: The file.
+
+    Returns:
+        True if the file's header is this description.
+    """
     try:
         return read_description(path) == description
     except DatNetError:
@@ -108,12 +117,15 @@ def is_made(description: NetworkDescription, path: Path) -> bool:
 def with_settings(
     name: str, encoder: dict[str, Any] | None = None, **settings: Any
 ) -> NetworkDescription:
-    """The description of a method with another encoder or settings of its own.
+    """Return the description of a method with another encoder or other settings.
 
     Args:
         name: A key of :data:`TRAINING_FREE`.
-        encoder: Arguments of the :func:`~datnet.zoo.encoder.vgg_encoder`.
+        encoder: Arguments of :func:`~datnet.zoo.encoder.vgg_encoder`; None for the method's own.
         **settings: Arguments of the method's class.
+
+    Returns:
+        The description.
     """
     method = TRAINING_FREE[name]
     return replace(
@@ -122,18 +134,18 @@ def with_settings(
 
 
 def takes_steps(network: Mapping[str, Any]) -> bool:
-    """Whether a network, ``_target_`` and settings, optimises the pixels step by step."""
+    """Whether a network (``_target_`` and settings) optimizes the pixels step by step."""
     target = find_target(network)
     return isinstance(target, type) and issubclass(target, OptimisationMethod)
 
 
 def sample_photographs(name: str) -> Iterator[Tensor]:
-    """The photographs of the embedded sample set, each ``(1, 3, H, W)`` in [0, 1].
+    """Yield the photographs of the embedded sample set, each ``(1, 3, H, W)`` in [0, 1].
 
-    What is not asked for is not read, and nothing is said.
+    Nothing is read or printed before the first one is requested.
 
     Args:
-        name: What is prepared with them, for a line that tells why it takes a minute.
+        name: Method that is prepared with them, for the message that this takes a minute.
     """
     from datnet.images.embedded import sample_images
 

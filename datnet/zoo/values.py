@@ -1,8 +1,8 @@
-"""Values of settings, checked and converted by the annotations of what takes them.
+"""Checks and converts values of settings by the annotations of the function that takes them.
 
-Settings come from YAML files, command lines and the headers of network files, where a word such as
-"no" may stand for a truth value and 8.0 for 8. pydantic converts them; the words for what it
-refuses are ours, since they name a setting and stand in one line.
+Settings come from YAML files, command lines and headers of network files, where "no" may mean
+False and 8.0 may mean 8. pydantic converts them; the error messages are our own, one line that
+names the setting.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from datnet.errors import DatNetError
 
 
 def converted(key: str, annotation: Any, value: Any) -> Any:
-    """A value as its annotation has it: "no" as False, "8" and 8.0 as 8.
+    """Convert a value to an annotated type: "no" to False, "8" and 8.0 to 8.
 
     Args:
-        key: The setting's name, for the message.
-        annotation: Any type that pydantic knows, with `Annotated` bounds if it has some. What
-            pydantic does not know is left as it is.
+        key: Name of the setting, for the message.
+        annotation: A type, with bounds if `Annotated`. Values of types that pydantic does not
+            support are returned unchanged.
         value: The value, of plain types.
 
+    Returns:
+        The converted value.
+
     Raises:
-        DatNetError: If the value does not fit, with what it may be. Numbers must be finite.
+        DatNetError: If the value does not fit, for instance a number that is not finite. The
+            message says what is accepted.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # takes a tenth of a second
     from pydantic.errors import PydanticUserError
@@ -59,17 +63,20 @@ def converted(key: str, annotation: Any, value: Any) -> Any:
 
 
 def annotations_of(target: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of what a class or function takes, by name; Any where they say nothing."""
+    """Return the annotations of a callable's parameters by name; Any where there is none."""
     function = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
     try:
         hints = get_type_hints(function, include_extras=True)
-    except Exception:  # a name that only type checkers import, or whatever evaluating raises
+    except Exception:  # names that only type checkers import, for one
         hints = {}
     return {name: hints.get(name, Any) for name in inspect.signature(target).parameters}
 
 
 def one_of(*choices: str) -> Any:
-    """A choice of texts in an `Annotated`, where OmegaConf, which knows no `Literal`, reads it."""
+    """Return an `Annotated` constraint to these texts, since OmegaConf does not support `Literal`.
+
+    The constraint raises a ValueError that lists the choices.
+    """
     from pydantic import AfterValidator
 
     def check(value: str) -> str:
@@ -81,7 +88,7 @@ def one_of(*choices: str) -> Any:
 
 
 def in_yaml(value: Any) -> str:
-    """A value as one writes it on the command line or in a YAML file."""
+    """Format a value as on the command line or in a YAML file."""
     if value is None:
         return "null"
     if value == "":
@@ -113,9 +120,9 @@ _BOUNDS = {
 
 
 def _what_it_may_be(error: Any, annotation: Any) -> str:
-    """Pydantic's findings as the rest of a sentence; those of a union's members are joined."""
+    """Format pydantic's errors as the end of a sentence; those of a union's members are joined."""
     errors = error.errors()
-    if len(errors) == 1 and errors[0]["type"] == "value_error":  # the words of our own check
+    if len(errors) == 1 and errors[0]["type"] == "value_error":  # the message of our own check
         return str(errors[0]["ctx"]["error"])
     choices = [
         choice
@@ -132,7 +139,7 @@ def _what_it_may_be(error: Any, annotation: Any) -> str:
 
 
 def _phrase(error: Any) -> str:
-    """One finding, to stand after "it must be"."""
+    """Format one error as the words after "it must be"."""
     kind = error["type"]
     context = {name: _short(value) for name, value in error.get("ctx", {}).items()}
     if kind == "greater_than" and context["gt"] == 0:

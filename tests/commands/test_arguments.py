@@ -230,4 +230,4 @@ def test_an_empty_variable_is_named(
     monkeypatch.setenv(variable, "")
     assert call(monkeypatch, "weights", "path", "vgg19") == 1
     error = capsys.readouterr().err
-    assert error == f"error: ${variable} is empty; let it name a folder, or unset it\n"
+    assert error == f"error: ${variable} is empty; set it to a folder, or unset it\n"

@@ -81,12 +81,12 @@ def test_the_facts_as_text(network: Path, info: Callable[..., tuple[int, str, st
     rows = {title: value.strip() for title, value in rows.items()}
     assert rows["name"] == "pixels"
     assert rows["class"] == "tests.helpers.pixel_network.PixelNetwork"
-    assert rows["encoder"] == "none, it sees by itself"
+    assert rows["encoder"] == "none, the network has its own"
     assert rows["parameters"].startswith("3:")
     assert rows["SHA-256"] == hashlib.sha256(network.read_bytes()).hexdigest()
     assert rows["content images"] == "1,500 images, folder birds"
     assert rows["style images"] == "12 images, folder prints"
-    assert rows["licence of the pictures"] == "CC BY 4.0, by the museum"
+    assert rows["license of the pictures"] == "CC BY 4.0, by the museum"
     assert rows["crops"] == "64 × 64 pixels of images resized to a shorter side of 96"
     assert rows["steps"] == "7 of 2 pairs, 14 pairs in all"
     assert rows["weights of the loss"] == "style 10.0"
@@ -116,7 +116,7 @@ def test_the_card(network: Path, info: Callable[..., tuple[int, str, str]]) -> N
     assert card.startswith("# pixels\n")
     assert card == model_card(NetworkFile.read(network))
     assert "The smallest style transfer network" in card  # what the method's file says of it
-    assert "| licence of the pictures | CC BY 4.0, by the museum |" in card
+    assert "| license of the pictures | CC BY 4.0, by the museum |" in card
     assert "| content images | 1,500 images, folder birds |" in card
     assert "It saw 14 pairs of pictures" in card
     assert "## Measured\n\nNothing yet" in card
@@ -140,7 +140,7 @@ def test_pictures_without_a_stated_licence(network: Path) -> None:
     training = {**TRAINING, "data": data}
     save_network(PixelNetwork(), dataclasses.replace(DESCRIPTION, training=training), network)
     card = model_card(NetworkFile.read(network))
-    assert "| licence of the pictures | not recorded (data.licence=" in card
+    assert "| license of the pictures | not recorded (data.licence=" in card
 
 
 def test_the_card_shows_the_newest_evaluation_of_this_very_file(
@@ -184,7 +184,7 @@ def test_mistakes_are_told_in_one_line(
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")
     for arguments, words in (
-        (("notes.safetensors",), ["notes.safetensors", "no network file"]),
+        (("notes.safetensors",), ["notes.safetensors", "not a network file"]),
         (("missing.safetensors",), ["missing.safetensors", "does not exist"]),
         ((damaged.parent,), [str(damaged.parent), "folder"]),
         ((network, "--card"), ["summary.json", "run the evaluation again"]),

@@ -472,7 +472,7 @@ def test_mistakes(stylize: Callable[..., Outcome], folder: Path) -> None:
             (photo, "--style", f"{painting}:1", "--style", f"{other}:2", "--mask", photo),
             ["mask", "weights"],
         ),
-        ((photo, painting, "--checkpoint", photo), ["a.png", "no network file"]),
+        ((photo, painting, "--checkpoint", photo), ["a.png", "not a network file"]),
         ((photo, painting, "--checkpoint", "text.ckpt"), ["text.ckpt", "description.json"]),
         ((photo, painting, "--checkpoint", "none.safetensors"), ["none.safetensors"]),
     ):

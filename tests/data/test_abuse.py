@@ -184,7 +184,7 @@ def test_every_file_of_the_zoo_is_accounted_for(zoo: Path, tmp_path: Path) -> No
         ".hidden.jpg": "hidden",
         "self.jpg": "the link leads nowhere",
         "dead.jpg": "neither a file nor a folder, or a link that leads nowhere",
-        "deep/up": "the folder is reached in another way, too",
+        "deep/up": "the folder is also reached in another way",
         "pipe.jpg": "neither a file nor a folder, or a link that leads nowhere",
     }
     assert "not\\udcffutf8.jpg" in rows

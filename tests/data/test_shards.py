@@ -214,7 +214,11 @@ def test_shard_that_was_not_copied_to_its_end(shards: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("images-00001.tar", None, r"images-00001\.tar is damaged: it and 0 other shards are gone"),
+        (
+            "images-00001.tar",
+            None,
+            r"images-00001\.tar is damaged: it and 0 other shards are missing",
+        ),
         ("index.npy", None, "index.npy is damaged"),
         ("index.npy", b"\x93NUMPY", "index.npy is damaged"),
         ("index.npy", b"", "index.npy is damaged"),
@@ -236,10 +240,10 @@ def test_damaged_index_is_refused(
 
 def test_index_that_belongs_to_other_shards(shards: Path) -> None:
     np.save(shards / "index.npy", np.zeros(IMAGES, ENTRY)[:-1])
-    with pytest.raises(DatNetError, match=r"does not fit to index\.json"):
+    with pytest.raises(DatNetError, match=r"does not match index\.json"):
         open_images(shards)
     np.save(shards / "index.npy", np.zeros(IMAGES))
-    with pytest.raises(DatNetError, match=r"does not fit to index\.json"):
+    with pytest.raises(DatNetError, match=r"does not match index\.json"):
         open_images(shards)
     np.save(shards / "index.npy", np.array([object()]), allow_pickle=True)  # code, perhaps
     with pytest.raises(DatNetError, match=r"index\.npy is damaged"):
@@ -307,7 +311,7 @@ def test_lasting_failure_stops_the_run_instead_of_changing_it(server: Server) ->
 def test_server_without_ranges(server: Server) -> None:
     there = Shards(f"{server.url}/shards")
     server.knows_ranges = False
-    with pytest.raises(DatNetError, match="sends whole files where a part is asked for"):
+    with pytest.raises(DatNetError, match="sends whole files when a part is requested"):
         there.read(0, None)
 
 

@@ -75,7 +75,7 @@ def test_names_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match="adain is given twice"):
         find_candidates(["adain", "sanet", "adain"])
     (tmp_path / "notes.safetensors").write_text("no tensors")
-    with pytest.raises(DatNetError, match="no network file"):
+    with pytest.raises(DatNetError, match="not a network file"):
         find_candidates([str(tmp_path / "notes.safetensors")])
 
 
@@ -84,7 +84,7 @@ def test_nothing_that_a_file_names_is_called(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     target = {"_target_": "os.mkdir", "path": str(made)}
     save_network(PixelNetwork(), NetworkDescription("x", target, {}), path)
-    with pytest.raises(DatNetError, match=r"os\.mkdir is no style transfer network"):
+    with pytest.raises(DatNetError, match=r"os\.mkdir is not a style transfer network"):
         Benchmark(find_candidates([str(path)]), BenchmarkSettings([48]))
     assert not made.exists()
 

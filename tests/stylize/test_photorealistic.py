@@ -134,7 +134,7 @@ def test_bad_regions(stylizer: Stylizer, tmp_path: Path) -> None:
     with pytest.raises(DatNetError, match="not of 2"):
         stylizer(content, [content, content], regions=(flat, flat))
     content.save(tmp_path / "photograph.png")
-    with pytest.raises(DatNetError, match=r"photograph\.png has more than 64 colours"):
+    with pytest.raises(DatNetError, match=r"photograph\.png has more than 64 colors"):
         open_regions(tmp_path / "photograph.png")
 
 

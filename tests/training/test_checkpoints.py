@@ -120,7 +120,7 @@ def test_a_checkpoint_with_code_is_refused(settings, tmp_path: Path) -> None:
     evidence = tmp_path / "broken_in"
     checkpoint = tmp_path / "evil.ckpt"
     torch.save({"global_step": 1, "state_dict": {"x": Burglar(evidence)}}, checkpoint)
-    with pytest.raises(DatNetError, match=r"evil\.ckpt is damaged or no checkpoint"):
+    with pytest.raises(DatNetError, match=r"evil\.ckpt is damaged or not a checkpoint"):
         run.train(settings("model=adain", f"ckpt_path={checkpoint}"))
     assert not evidence.exists()
     torch.load(checkpoint, weights_only=False)

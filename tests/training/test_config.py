@@ -72,7 +72,7 @@ def test_every_choice_composes_with_every_other(one: str, other: str) -> None:
 
 
 def test_an_experiment_of_datnet_is_for_datnet() -> None:
-    with pytest.raises(DatNetError, match=r"identity_start is no setting of .*AdaIN"):
+    with pytest.raises(DatNetError, match=r"identity_start is not a setting of .*AdaIN"):
         check(load("model=adain", "experiment=small_machine_datnet", *FOLDERS))
 
 

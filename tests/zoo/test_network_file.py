@@ -18,7 +18,7 @@ def test_settings_in_a_file_are_checked_and_converted(encoder, tmp_path: Path) -
     assert load_network(path, encoder).channel_attention is None
     for wrong, message in (
         ({"channel_attention": "perhaps"}, "channel_attention is perhaps; it must be true or"),
-        ({"relu4_fusion": True}, r"relu4_fusion is no setting of .*did you mean .*relu3_fusion"),
+        ({"relu4_fusion": True}, r"relu4_fusion is not a setting of .*did you mean .*relu3_fusion"),
     ):
         save_network(network, NetworkDescription("mine", settings | wrong, {}), path)
         with pytest.raises(DatNetError, match=f"network.safetensors cannot be used: .*{message}"):

@@ -179,7 +179,7 @@ def test_incomplete_or_unreadable_folder_names_the_file(parts: Parts, tmp_path: 
     folder = write_folder(tmp_path / "models", parts)
     file = folder / FILES["decoder"]
     file.write_bytes(torch_bytes({"dec1.conv1.conv_layer.bias": 3}))
-    with pytest.raises(DatNetError, match=r"dec1\.conv1\.conv_layer\.bias, which is no tensor"):
+    with pytest.raises(DatNetError, match=r"dec1\.conv1\.conv_layer\.bias, which is not a tensor"):
         network_file(folder)
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(DatNetError, match=r"decoder_iter_160000\.pth\.tar cannot be read"):
@@ -284,7 +284,7 @@ def test_other_files_are_as_before(
     file = tmp_path / "network.safetensors"
     file.write_text("whatever")
     assert network_file(str(file)) == file
-    with pytest.raises(DatNetError, match="no network file of DatNet"):
+    with pytest.raises(DatNetError, match="not a network file of DatNet"):
         Stylizer(file)
     with pytest.raises(DatNetError, match="is a folder that holds no network"):
         Stylizer(tmp_path / "..")

@@ -1,1 +1,1 @@
-"""Video files: frames and sound, read and written."""
+"""Read and write video files: frames and sound."""

@@ -1,4 +1,4 @@
-"""Kinds of video files, by name: known without the packages that read and write them."""
+"""Video formats by file suffix, without importing the packages that read and write them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from datnet.errors import DatNetError
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What a kind of file holds.
+    """Container and codecs of a video format.
 
     Attributes:
         muxer: FFmpeg's name of the container.
-        sounds: Codecs of sound that the container holds and that players expect in it.
-        sound_encoder: FFmpeg's name of the encoder for sound of other codecs.
-        encoder: That of the frames.
-        options: Its options.
-        crf: Its constant rate factor unless told otherwise: painted texture without visible loss.
-        worst_crf: The largest one that the encoder takes.
+        sounds: Audio codecs that the container supports and players expect in it.
+        sound_encoder: FFmpeg's name of the encoder for audio of other codecs.
+        encoder: FFmpeg's name of the encoder for frames.
+        options: Options of that encoder.
+        crf: Its default constant rate factor: no visible loss in painted texture.
+        worst_crf: The largest constant rate factor that it accepts.
     """
 
     muxer: str
@@ -49,14 +49,14 @@ FORMATS = {
         worst_crf=63,
     ),
 }
-"""Suffix of a file name (lower case) to what is written to it."""
+"""File suffix (lower case) to the format that is written."""
 
 
 def video_format(path: Path) -> VideoFormat:
-    """What is written to a file of this name.
+    """Return the format that a file's suffix stands for.
 
     Raises:
-        DatNetError: If the suffix is none that can be written.
+        DatNetError: If videos with this suffix cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise DatNetError(
@@ -67,10 +67,14 @@ def video_format(path: Path) -> VideoFormat:
 
 
 def check_crf(path: Path, crf: int | None) -> None:
-    """Refuse a constant rate factor that the encoder for a file name does not know.
+    """Check a constant rate factor for the encoder of a file's format.
+
+    Args:
+        path: The file; its suffix chooses the format.
+        crf: The constant rate factor; None for the default.
 
     Raises:
-        DatNetError: If so.
+        DatNetError: If it is out of range, or videos with this suffix cannot be written.
     """
     worst = video_format(path).worst_crf
     if crf is not None and not 0 <= crf <= worst:

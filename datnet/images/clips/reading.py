@@ -1,4 +1,4 @@
-"""Frames and sound of a video clip, in the order in which the file holds them."""
+"""Read the frames and sound of a video clip, in file order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXACT_CONVERSION = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.FULL_CHR_H_INP
 )
-"""Without these flags, colours come back up to several levels off."""
+"""Without these flags, colors are off by up to several levels."""
 
 MATRICES = {
     1: Colorspace.ITU709,
@@ -47,24 +47,24 @@ MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
-"""The number in a file, FFmpeg's AVCOL_SPC, to PyAV's Colorspace, which conversions take."""
+"""FFmpeg's AVCOL_SPC, as stored in files, to PyAV's Colorspace, which conversions take."""
 
 AVCOL_SPC_UNSPECIFIED = 2
-"""FFmpeg's number for a clip that does not say how its colours are coded."""
+"""FFmpeg's value for a clip that does not state its color matrix."""
 
 HDR_TRANSFERS = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-"""PQ and HLG. Networks know pictures of standard range only, so such frames are converted to
-Rec. 709: 203 nits become white (ITU-R BT.2408), and so does what is brighter."""
+"""PQ and HLG. The networks take standard dynamic range only, so such frames are converted to
+Rec. 709: 203 nits (ITU-R BT.2408) and anything brighter become white."""
 
 HD_WIDTH, HD_HEIGHT = 1280, 720
-"""From here on players take a clip that does not say otherwise for Rec. 709, below for Rec. 601."""
+"""From this size on, players assume Rec. 709 if a clip states no matrix, below it Rec. 601."""
 
 STATED_DURATION = frozenset(["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv"])
-"""FFmpeg's names of containers whose head says how long the clip is. FFmpeg estimates the duration
-of the others from their last part or from the bit rate, which says nothing about missing parts."""
+"""FFmpeg's names of containers whose header states the duration. FFmpeg estimates it for others
+from their last part or the bit rate, which does not reveal missing parts."""
 
 EARLY_END = 0.25
-"""Seconds that a clip may be shorter than its head says; durations of streams are rounded."""
+"""Seconds that a clip may be shorter than its header says; durations of streams are rounded."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Frame:
 
     Attributes:
         pixels: ``(H, W, 3)`` uint8 RGB, upright.
-        start: When it is shown, in the clip's :attr:`ClipReader.time_base`, from the clip's start.
-        duration: For how long, likewise.
+        start: Time from the clip's start, in units of :attr:`ClipReader.time_base`.
+        duration: Duration in the same units.
     """
 
     pixels: np.ndarray
@@ -83,24 +83,24 @@ class Frame:
 
 
 class ClipReader:
-    """An open clip: its first video stream and all of its sound.
+    """An open clip: its first video stream and all its sound.
 
-    Rotation and mirroring that the file asks for are applied to the pixels, and colours of high
-    dynamic range become ordinary ones. Interlaced frames are left as they are; transparency is
-    dropped.
+    The rotation and mirroring that the file states are applied, and high dynamic range is converted
+    to standard range. Interlaced frames are not deinterlaced; transparency is dropped.
 
     Args:
         path: The clip.
 
     Attributes:
-        time_base: Seconds of one unit of :attr:`Frame.start`.
-        rate: Frames per second, on average.
+        time_base: Length of one unit of :attr:`Frame.start`, in seconds.
+        rate: Average frames per second.
         sounds: The sound streams that can be decoded.
         lacks_sounds: Whether there are others.
-        is_hdr: Whether the first frame was of high dynamic range; all are given in standard range.
+        is_hdr: Whether the first frame had high dynamic range; frames are always yielded in
+            standard range.
 
     Raises:
-        DatNetError: If the file is missing, is no clip or holds sound only.
+        DatNetError: If the file is missing, not a clip or holds only sound.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,18 +109,18 @@ class ClipReader:
             raise DatNetError(f"{path}: this is a folder, not a video")
         if not path.exists():
             raise DatNetError(f"{path}: there is no such file")
-        if not path.is_file():  # to open a named pipe would wait for ever
+        if not path.is_file():  # opening a named pipe would block
             raise DatNetError(f"{path}: this is not a regular file")
         if path.stat().st_size == 0:
             raise DatNetError(f"{path}: the file is empty")
         try:
-            # Absolute: FFmpeg takes what stands before a colon for a protocol.
+            # Absolute: FFmpeg takes the part before a colon for a protocol.
             self._container = av.open(str(path.absolute()), metadata_errors="replace")
         except FFmpegError as error:
             raise DatNetError(
-                f"{path}: this is no video, or too damaged to be read: {error.strerror}"
+                f"{path}: this is not a video, or too damaged to be read: {error.strerror}"
             ) from error
-        # Songs often hold their cover as a video stream of one picture.
+        # Audio files often hold their cover as a video stream of one picture.
         videos = [
             stream
             for stream in self._container.streams.video
@@ -137,7 +137,7 @@ class ClipReader:
         self.lacks_sounds = len(self.sounds) < len(self._container.streams.audio)
         self.time_base: Fraction = self.video.time_base or Fraction(1, 90_000)
         self.rate: Fraction = self.video.average_rate or self.video.guessed_rate or Fraction(25)
-        # Broadcast recordings start at any time. A start below 0 is sound that primes its decoder.
+        # Broadcast recordings start at any time. A negative start is sound that primes its decoder.
         self._first_time = max(self._container.start_time or 0, 0)  # microseconds
         duration = self._container.duration  # microseconds
         self._duration = None if duration is None else duration / av.time_base
@@ -145,7 +145,7 @@ class ClipReader:
         self.is_hdr = False
         self._to_rgb = VideoReformatter()
         self._to_standard_range = VideoReformatter()
-        self._size: tuple[int, int] | None = None  # width and height as they are stored
+        self._size: tuple[int, int] | None = None  # width and height as stored
         self._turned = False
         self._last_start = -1
         self._next_start = 0
@@ -165,7 +165,7 @@ class ClipReader:
 
     @property
     def expected_frames(self) -> int | None:
-        """Number of frames as far as the file's head tells; None if it does not."""
+        """Number of frames according to the file's header; None if it does not tell."""
         if self.video.frames:
             return self.video.frames
         if self._duration is None:
@@ -174,16 +174,13 @@ class ClipReader:
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width over height of an upright pixel; to be asked after the first frame."""
+        """Width over height of an upright pixel; valid after the first frame."""
         aspect = self.video.sample_aspect_ratio or Fraction(1)
         return 1 / aspect if self._turned else aspect
 
     @property
     def color_matrix(self) -> int:
-        """The clip's matrix of luma and colour differences, as a number of PyAV's Colorspace.
-
-        To be asked after the first frame.
-        """
+        """The clip's YCbCr matrix, as a value of PyAV's Colorspace; valid after the first frame."""
         stated = self.video.codec_context.colorspace
         if stated in MATRICES:
             return MATRICES[stated]
@@ -193,7 +190,7 @@ class ClipReader:
 
     @property
     def problem(self) -> str | None:
-        """What was missing or damaged in what has been read, in plain words; None if nothing."""
+        """What was missing or damaged so far, as text for the user; None if nothing."""
         if (
             self._duration is not None
             and self._duration_is_stated
@@ -206,18 +203,17 @@ class ClipReader:
         return None
 
     def ticks_to_start(self, time_base: Fraction) -> int:
-        """The clip's first moment in units of ``time_base`` seconds."""
+        """Return the clip's start time in units of ``time_base`` seconds."""
         return int(Fraction(self._first_time, av.time_base) / time_base)
 
     def __iter__(self) -> Iterator[Frame | Packet[AudioStream]]:
-        """Give the frames, and between them the packets of sound; once only.
+        """Yield the frames and packets of sound in file order; can be iterated once.
 
-        Packets have their times moved so that the clip starts at 0. What is damaged is left out,
-        and a clip that is cut short ends early, see :attr:`problem`.
+        Times of packets are shifted so that the clip starts at 0. Damaged parts are left out, and a
+        truncated clip ends early, see :attr:`problem`.
 
         Raises:
-            DatNetError: If not one frame can be decoded, or the colours are coded in a way that
-                cannot be converted.
+            DatNetError: If no frame can be decoded, or the colors cannot be converted to RGB.
         """
         for packet in self._packets():
             if packet.stream is self.video:
@@ -229,10 +225,10 @@ class ClipReader:
                     yield packet
         yield from self._frames(None)
         if self._size is None:
-            raise DatNetError(f"{self.path}: not one frame of this video can be decoded")
+            raise DatNetError(f"{self.path}: no frame of this video can be decoded")
 
     def _packets(self) -> Iterator[Packet]:
-        """Give all packets with content, up to the first place that cannot be read."""
+        """Yield all packets with content, up to the first unreadable place."""
         packets = self._container.demux()
         while True:
             try:
@@ -242,7 +238,7 @@ class ClipReader:
             except FFmpegError:
                 self._damaged += 1
                 return
-            if packet.size == 0:  # the decoder is emptied at the end in any case
+            if packet.size == 0:  # the decoder is flushed at the end in any case
                 continue
             if packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
@@ -252,7 +248,7 @@ class ClipReader:
     def _frames(self, packet: Packet[VideoStream] | None) -> Iterator[Frame]:
         try:
             frames = self.video.decode(packet)
-        except EOFError:  # emptied before
+        except EOFError:  # flushed before
             return
         except FFmpegError:
             self._damaged += 1
@@ -263,7 +259,7 @@ class ClipReader:
                 self._size = frame.width, frame.height
                 self.is_hdr = frame.color_trc in HDR_TRANSFERS
             start = self._next_start
-            if frame.pts is not None:  # program streams give a time to some frames only
+            if frame.pts is not None:  # program streams give times to some frames only
                 start = frame.pts - self.ticks_to_start(self.time_base)
             start = max(start, self._last_start + 1)
             duration = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
@@ -271,7 +267,7 @@ class ClipReader:
             yield Frame(self._upright(self._rgb(frame), frame), start, duration)
 
     def _rgb(self, frame: VideoFrame) -> np.ndarray:
-        """All frames have the size of the first one."""
+        """Convert a frame to RGB at the size of the first frame."""
         assert self._size is not None
         unspecified = frame.colorspace == AVCOL_SPC_UNSPECIFIED and not frame.format.is_rgb
         is_hdr = frame.color_trc in HDR_TRANSFERS
@@ -284,7 +280,7 @@ class ClipReader:
                 dst_color_range=ColorRange.JPEG,
                 interpolation=EXACT_CONVERSION,
             )
-            if is_hdr:  # all in one step, FFmpeg gets some rows wrong
+            if is_hdr:  # in a second step: in a single one, FFmpeg gets some rows wrong
                 rgb = self._to_standard_range.reformat(
                     rgb,
                     format="rgb24",
@@ -295,15 +291,15 @@ class ClipReader:
             return rgb.to_ndarray()
         except FFmpegError as error:
             raise DatNetError(
-                f"{self.path}: its colours ({frame.format.name}) cannot be converted to RGB: "
+                f"{self.path}: its colors ({frame.format.name}) cannot be converted to RGB: "
                 f"{error.strerror}"
             ) from error
 
     def _upright(self, pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
-        """Turn and mirror as the frame's display matrix says.
+        """Apply the rotation and mirroring of the frame's display matrix.
 
-        Its first entries are (a, b, ·, c, d): a pixel (x, y) is to be shown at
-        (a·x + c·y, b·x + d·y), up to a shift.
+        Its first entries are (a, b, ·, c, d): pixel (x, y) is shown at (a·x + c·y, b·x + d·y), up
+        to a shift.
         """
         side_data = cast(Mapping[str, bytes], frame.side_data)
         if "DISPLAYMATRIX" not in side_data:

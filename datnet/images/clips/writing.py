@@ -1,4 +1,4 @@
-"""A video file: frames encoded, sound copied."""
+"""Write a video file: frames are encoded, sound is copied where possible."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from datnet.images.clips.reading import EXACT_CONVERSION, ClipReader, Frame
 from datnet.images.errors import UnwritableFileError
 
 SOUND_RATES = {"aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)}
-"""Samples per second that an encoder takes; all others become 48000."""
+"""Sample rates in Hz that an encoder accepts; all others become 48000."""
 
 BITS_PER_CHANNEL = 96_000
-"""Per second, of sound that is encoded anew."""
+"""Bits per second and channel of sound that is encoded again."""
 
 CODED_MATRIX = {
     Colorspace.ITU709: 1,
@@ -43,14 +43,14 @@ CODED_MATRIX = {
     Colorspace.SMPTE240M: 7,
     Colorspace.BT2020: 9,
 }
-"""PyAV's Colorspace, which conversions take, to the number of H.264 and VP9, which files state."""
+"""PyAV's Colorspace, which conversions take, to the code that H.264 and VP9 files state."""
 
 
 class SoundEncoder:
-    """Encodes sound of any form; in recordings of broadcasts, channels and rate change midway.
+    """Encodes sound whose format may change midway, as in recordings of broadcasts.
 
     Args:
-        stream: Of the file that is written.
+        stream: Sound stream of the output file.
     """
 
     def __init__(self, stream: AudioStream) -> None:
@@ -59,9 +59,9 @@ class SoundEncoder:
         self._resampler = AudioResampler()
 
     def encode(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
-        """Encode the next piece; may give nothing yet."""
+        """Encode the next frame; may yield nothing yet."""
         form = frame.format.name, frame.layout.name, frame.sample_rate
-        if form != self._form:  # of which a resampler takes one only
+        if form != self._form:  # a resampler accepts only one
             yield from self._drain()
             context = self._stream.codec_context
             self._resampler = AudioResampler(context.format, context.layout, context.sample_rate)
@@ -70,34 +70,35 @@ class SoundEncoder:
             yield from self._stream.encode(converted)
 
     def finish(self) -> Iterator[Packet[AudioStream]]:
-        """Encode what remains."""
+        """Encode the buffered rest."""
         yield from self._drain()
         yield from self._stream.encode(None)
 
     def _drain(self) -> Iterator[Packet[AudioStream]]:
         for converted in self._resampler.resample(None):
-            if converted is not None:  # a resampler that has nothing to do hands that on, too
+            if converted is not None:  # a resampler that has nothing to convert yields None
                 yield from self._stream.encode(converted)
 
 
 class ClipWriter:
-    """A video file that is being written; times, shape of pixels and sound are those of a clip.
+    """A video file that is being written, with the times, pixel aspect and sound of a clip.
 
-    Frames are 8-bit 4:2:0 of limited range, which plays everywhere, in the matrix of the clip, or
-    Rec. 709 if that is of high dynamic range; the file states matrix and range. 4:2:0 takes even
-    sizes only, so the last row or column of a frame of odd size is cut off.
+    Frames are 8-bit 4:2:0 in limited range, which plays everywhere. Their matrix is that of the
+    clip, or Rec. 709 if the clip has high dynamic range; the file states matrix and range. 4:2:0
+    requires even sizes, so the last row or column of a frame of odd size is cropped.
 
     Args:
-        path: The file as it is called in messages, whose suffix chooses the format.
+        path: Name of the file in messages; its suffix chooses the format.
         unfinished: The file to write.
         reader: The clip.
-        crf: Constant rate factor: smaller is better and larger in bytes. None takes the format's.
+        crf: Constant rate factor: smaller values give better quality and larger files. None takes
+            the format's default.
 
     Attributes:
-        size: Width and height of the frames as they are written; None before the first.
+        size: Width and height of the written frames; None before the first.
 
     Raises:
-        UnwritableFileError: Here or in any method, if the machine does not let the file be written.
+        UnwritableFileError: Here or in any method, if the file cannot be written.
         DatNetError: If crf is out of range, or the encoder refuses the frames.
     """
 
@@ -111,11 +112,11 @@ class ClipWriter:
         self._to_yuv = VideoReformatter()
         self._video: VideoStream | None = None
         self._sounds: dict[int, AudioStream] = {}  # by the index of the clip's stream
-        self._sound_encoders: dict[int, SoundEncoder] = {}  # likewise; none for what is copied
+        self._sound_encoders: dict[int, SoundEncoder] = {}  # likewise; none for copied streams
         self._last_times: dict[int, int] = {}
         self._waiting: list[Packet[AudioStream]] = []
         with self._named_failures():
-            # faststart: players on the web can begin before the whole file has arrived.
+            # faststart: web players can begin before the whole file has arrived.
             options = {"movflags": "faststart"} if self._format.muxer in ("mp4", "mov") else {}
             self._container = av.open(
                 str(unfinished.absolute()), "w", format=self._format.muxer, options=options
@@ -131,7 +132,7 @@ class ClipWriter:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None:
-            with suppress(FFmpegError, OSError):  # the file is to be removed
+            with suppress(FFmpegError, OSError):  # the file will be removed
                 self._container.close()
             return
         with self._named_failures():
@@ -143,7 +144,7 @@ class ClipWriter:
 
     @property
     def sound(self) -> str:
-        """What became of the sound, in plain words."""
+        """What became of the sound, as text for the user."""
         parts = []
         if self._sound_encoders:
             encoder = "AAC" if self._format.sound_encoder == "aac" else "Opus"
@@ -159,7 +160,7 @@ class ClipWriter:
 
         Args:
             pixels: ``(H, W, 3)`` uint8 RGB.
-            frame: The clip's frame in whose place it is shown.
+            frame: The clip's frame that it replaces; start and duration are taken from it.
         """
         height, width = (side - side % 2 for side in pixels.shape[:2])
         with self._named_failures():
@@ -179,8 +180,8 @@ class ClipWriter:
             self._container.mux(self._video.encode(yuv))
 
     def write_sound(self, packet: Packet[AudioStream]) -> None:
-        """Copy a packet of the clip's sound, or encode it anew."""
-        if self._video is None:  # the file's head, which names all streams, needs the frames' size
+        """Copy a packet of the clip's sound, or encode it again."""
+        if self._video is None:  # the file's header, which lists all streams, needs the frame size
             self._waiting.append(packet)
             return
         stream = self._sounds[packet.stream.index]
@@ -198,7 +199,7 @@ class ClipWriter:
                 self._mux_sound(encoder.encode(frame))
 
     def _mux_sound(self, packets: Iterable[Packet[AudioStream]]) -> None:
-        """Write packets whose times go on: no file holds others, which damaged clips have."""
+        """Write packets with increasing times; others, as in damaged clips, cannot be stored."""
         for packet in packets:
             index, time = packet.stream.index, packet.dts
             if time is not None and time > self._last_times.get(index, time - 1):
@@ -211,7 +212,7 @@ class ClipWriter:
         return Colorspace.ITU709 if reader.is_hdr else Colorspace(reader.color_matrix)
 
     def _start(self, width: int, height: int) -> VideoStream:
-        """Describe all streams, then write the sound that came before the first frame."""
+        """Declare all streams, then write the sound that precedes the first frame."""
         reader = self._reader
         clip = reader.video.codec_context
         video = self._container.add_stream(
@@ -265,7 +266,7 @@ class ClipWriter:
         try:
             yield
         except (FFmpegError, ValueError) as error:  # PyAV's own refusals are plain ValueErrors
-            # FFmpeg's errors of the machine, such as a full disk, are OSErrors, too.
+            # FFmpeg's system errors, such as a full disk, are also OSErrors.
             kind = UnwritableFileError if isinstance(error, OSError) else DatNetError
             reason = error.strerror if isinstance(error, FFmpegError) else error
             raise kind(f"{self.path}: cannot write this video: {reason}") from error

@@ -1,7 +1,7 @@
-"""Where pretrained ImageNet convolution weights come from, verified.
+"""Finds, fetches and verifies pretrained ImageNet convolution weights.
 
-``find_weights`` gives a file and ``load_weights`` its tensors, from a file of the user's, the
-cache or the network. Nothing here imports torchvision, so that finding weights is quick.
+``find_weights`` returns a file and ``load_weights`` its tensors, from a file of the user, the
+cache or the internet. Nothing here imports torchvision, which is slow.
 """
 
 from __future__ import annotations

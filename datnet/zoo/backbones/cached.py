@@ -1,4 +1,4 @@
-"""Weights in the cache: verified when they are read, written by one process at a time."""
+"""Weights in the cache: verified on reading, written by one process at a time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ LOCK_TIMEOUT_SECONDS = 3600.0
 
 
 def cached_file(name: str) -> Path:
-    """The cache file of a backbone, or of a converted file of that name; it need not exist."""
+    """Return the cache file of a backbone or converted file of that name; it need not exist."""
     return cache_dir() / "weights" / f"{name}.safetensors"
 
 
 def read_cached(name: str, path: Path) -> dict[str, Tensor] | None:
-    """Return the tensors of a cache file, or None if it is missing or damaged."""
+    """Read a cache file; a damaged one causes a warning.
+
+    Args:
+        name: Name of the backbone.
+        path: The cache file.
+
+    Returns:
+        Its tensors by name, or None if it is missing or damaged.
+    """
     if not path.is_file():
         return None
     try:
@@ -36,7 +44,14 @@ def read_cached(name: str, path: Path) -> dict[str, Tensor] | None:
 
 
 def store(tensors: dict[str, Tensor], source: str, scratch: Path, path: Path) -> None:
-    """Write a cache file by way of the scratch folder, so that it is never there in part."""
+    """Write a cache file atomically, by way of the scratch folder.
+
+    Args:
+        tensors: The convolutions by name.
+        source: Where they come from, recorded in the file.
+        scratch: Folder for unfinished files, on the same file system.
+        path: The cache file.
+    """
     complete = scratch / path.name
     complete.write_bytes(to_cache_file(tensors, source))
     complete.replace(path)
@@ -44,12 +59,12 @@ def store(tensors: dict[str, Tensor], source: str, scratch: Path, path: Path) ->
 
 @contextmanager
 def writing_to_cache() -> Iterator[Path]:
-    """Let one process at a time write to the cache, and give it a folder for unfinished files.
+    """Lock the cache for writing and yield a folder for unfinished files.
 
-    The folder is removed at the end, and what a killed process left of it at the start.
+    The folder is removed at the end, and at the start if a killed process left it.
 
     Raises:
-        DatNetError: The cache cannot be written, for instance because the disk is full.
+        DatNetError: If the cache cannot be written, for instance because the disk is full.
     """
     folder = cache_dir() / "weights"
     scratch = folder / ".unfinished"
@@ -81,5 +96,5 @@ def writing_to_cache() -> Iterator[Path]:
 
 
 def say(message: str) -> None:
-    """Tell the user what takes a while."""
+    """Print a message to standard error about a step that takes a while."""
     print(message, file=sys.stderr, flush=True)

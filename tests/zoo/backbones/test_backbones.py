@@ -548,7 +548,7 @@ def test_package_with_code_or_other_values_is_refused(
 ) -> None:
     other = {key: tensor + 1 for key, tensor in tiny.tensors.items()}
     layers_and_messages = [
-        (jax_layers(other), "does not hold the known values"),
+        (jax_layers(other), "does not hold the expected values"),
         ({"VGG": {"Conv_0": Evil(tmp_path / "hacked")}}, "not allowed"),
         ({"VGG": {}}, "not laid out as expected"),
         ([], "not laid out as expected"),
