@@ -38,7 +38,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Create the dashboard and print its URL."""
+    """Create the dashboard and print its URL.
+
+    Raises:
+        DatNetError: If the project is not given as ENTITY/PROJECT, nobody is logged in, or wandb
+            cannot be reached or refuses.
+    """
     entity, _, project = arguments.project.partition("/")
     if not (entity and project):
         raise DatNetError(f"{arguments.project} is not a project; write ENTITY/PROJECT")

@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--content", type=to_name, help="also check this folder of photographs, images or shards"
+        "--content", type=to_name, help="also check this folder of photographs (images or shards)"
     )
     parser.add_argument("--style", type=to_name, help="also check this folder of paintings")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -73,7 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_paragraph(start: str, text: str) -> None:
-    """Print wrapped text after ``start``, without breaking paths and commands."""
+    """Print wrapped text without breaking paths and commands.
+
+    Args:
+        start: Start of the first line.
+        text: The text after it.
+    """
     print(
         textwrap.fill(
             text,

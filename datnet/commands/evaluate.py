@@ -66,8 +66,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--fit",
         choices=("crop", "squeeze"),
-        help="how --results got an aspect ratio different from that of their content: crop, they "
-        "show its center; squeeze, they show all of it, squeezed, and are stretched back before "
+        help="how --results got an aspect ratio different from that of their content. crop: they "
+        "show its center; squeeze: they show all of it, squeezed, and are stretched back before "
         "cropping (default: crop, with a note)",
     )
     parser.add_argument(
@@ -76,8 +76,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--style", type=to_path, help="folder of style images (default: the sample set)"
     )
-    parser.add_argument("--contents", type=whole(1), help="number of content images to use")
-    parser.add_argument("--styles", type=whole(1), help="number of style images to use")
+    parser.add_argument(
+        "--contents", type=whole(1), help="use only this many content images, the first ones"
+    )
+    parser.add_argument(
+        "--styles", type=whole(1), help="use only this many style images, the first ones"
+    )
     parser.add_argument(
         "--pairs", type=to_path, help="CSV file of the pairs to evaluate, columns content, style"
     )

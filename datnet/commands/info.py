@@ -54,7 +54,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the description, the model card or the header."""
+    """Print the description, the model card or the header.
+
+    Raises:
+        DatNetError: If the network or the folder of evaluations cannot be found or read.
+    """
     from datnet.evaluation.of_network import measured  # these import torch
     from datnet.zoo.card import NetworkFile, facts, model_card
     from datnet.zoo.lookup import network_file

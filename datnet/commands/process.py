@@ -153,6 +153,9 @@ def end_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise :class:`Terminated` once within the block.
 
     Ignored signals stay ignored; `nohup` ignores SIGHUP.
+
+    Raises:
+        Terminated: When a signal arrives.
     """
     numbers = [
         number
@@ -256,7 +259,16 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show warnings of DatNet in one line, and all others as Python does."""
+    """Show warnings of DatNet in one line, and all others as Python does.
+
+    Args:
+        message: The warning.
+        category: Its class.
+        filename: File that raised it.
+        lineno: Line in that file.
+        file: Stream to write to; None for stderr.
+        line: Source code of that line.
+    """
     if issubclass(category, DatNetWarning):
         text = f"note: {message}\n"
     else:

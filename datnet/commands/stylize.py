@@ -217,6 +217,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         1 if a file was left out, else 0.
+
+    Raises:
+        DatNetError: If the command line is wrong or the only result cannot be made.
     """
     from datnet.images.files import check_writable  # most of these import torch
     from datnet.stylize.batch import Batch

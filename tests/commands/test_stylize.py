@@ -323,7 +323,7 @@ def test_a_photograph_that_is_cut_short_is_stylized_with_a_note(
     assert stylize("cut.jpg", "paintings/p.png", "-o", "no.png").status == 1
 
 
-def test_second_run_does_not_stylize_results_of_the_first(
+def test_second_run_does_not_paint_results_of_the_first(
     stylize: Callable[..., Outcome], folder: Path
 ) -> None:
     for output in ("photos/out", "photos/{content}_{style}.png", "photos"):
