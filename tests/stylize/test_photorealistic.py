@@ -79,7 +79,7 @@ def test_places_in_order(
 
 
 def test_another_network_is_refused(network_files: dict[str, Path]) -> None:
-    with pytest.raises(DatNetError, match="no photorealistic network"):
+    with pytest.raises(DatNetError, match="is not a photorealistic network"):
         photorealistic_file(network_files["artistic"])
 
 
