@@ -77,11 +77,11 @@ def imported_at_once(path: Path) -> set[str]:
 
 
 def test_what_an_extra_brings_is_named_with_the_cure() -> None:
-    require_extra("video", "json", purpose="painting clips")
+    require_extra("video", "json", purpose="stylizing clips")
     with pytest.raises(
-        DatNetError, match=r"painting clips needs nothing_such: pip install 'datnet\[video\]'"
+        DatNetError, match=r"stylizing clips needs nothing_such: pip install 'datnet\[video\]'"
     ):
-        require_extra("video", "json", "nothing_such", purpose="painting clips")
+        require_extra("video", "json", "nothing_such", purpose="stylizing clips")
 
 
 def test_every_extra_that_a_message_names_exists() -> None:

@@ -1,1 +1,1 @@
-"""The commands of `datnet`, one file each."""
+"""The subcommands of `datnet`, one file each."""

@@ -1,7 +1,7 @@
-"""The command lines' parser, and the kinds of values that it takes.
+"""Command-line parser and argument types.
 
-Every path, number and word of every command goes through one of these, so that what cannot be used
-is refused in one line that names the option, before anything is loaded.
+Every path, number and word of every command is parsed by one of these types, so invalid values are
+rejected in one line that names the option, before anything is loaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as those of the commands are."""
+    """Argument parser that reports errors in one line, as the commands do."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
@@ -22,30 +22,45 @@ class Parser(argparse.ArgumentParser):
 
 
 def to_name(text: str) -> str:
-    """A path as text, which may be a pattern, with ``~`` expanded; not empty.
+    """Return a non-empty path or pattern as text, with ``~`` expanded.
 
-    The shell leaves ``~`` alone in quotes and behind ``--option=``.
+    The shell does not expand ``~`` in quotes or after ``--option=``.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is empty.
     """
-    return os.path.expanduser(to_word(text))  # noqa: PTH111  # which leaves an unknown user's as it is
+    return os.path.expanduser(to_word(text))  # noqa: PTH111  # keeps ~ of an unknown user
 
 
 def to_path(text: str) -> Path:
-    """A file or folder, which need not exist, or the name of a network."""
+    """Return a path that need not exist: a file, a folder or the name of a network."""
     return Path(to_name(text))
 
 
 def to_word(text: str) -> str:
-    """Any text but none."""
+    """Return the text unchanged.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is empty.
+    """
     if not text:
         raise argparse.ArgumentTypeError(
-            "it is empty, which may come from an unset variable of the shell; leave it out or "
-            "give a value"
+            "it is empty, perhaps because a shell variable is not set; leave it out or give a value"
         )
     return text
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """A whole number from ``least`` to ``most``."""
+    """Return an argument type for integers in a range.
+
+    Args:
+        least: Smallest value allowed.
+        most: Largest value allowed; None for no upper limit.
+
+    Returns:
+        A function from the text of an argument to its value. It raises
+        ``argparse.ArgumentTypeError`` for values outside the range.
+    """
 
     def number(text: str) -> int:
         try:
@@ -63,7 +78,18 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 def real(
     least: float, most: float, *, without_least: bool = False, without_most: bool = False
 ) -> Callable[[str], float]:
-    """A number between ``least`` and ``most``, either of which can be left out of the range."""
+    """Return an argument type for real numbers in a range; NaN is rejected.
+
+    Args:
+        least: Lower limit.
+        most: Upper limit.
+        without_least: Whether the lower limit itself is excluded.
+        without_most: Whether the upper limit itself is excluded.
+
+    Returns:
+        A function from the text of an argument to its value. It raises
+        ``argparse.ArgumentTypeError`` for values outside the range.
+    """
 
     def number(text: str) -> float:
         try:
@@ -72,7 +98,7 @@ def real(
             value = float("nan")
         low = value > least if without_least else value >= least
         high = value < most if without_most else value <= most
-        if not (low and high):  # NaN is neither
+        if not (low and high):  # also for NaN
             limits = f"{'above' if without_least else 'from'} {least:g}"
             limits += f"{' and below' if without_most else ' to'} {most:g}"
             raise argparse.ArgumentTypeError(f"{text!r} is not a number {limits}")

@@ -1,4 +1,4 @@
-"""`datnet benchmark`: what painting costs, in time and memory."""
+"""`datnet benchmark`: inference time, memory and size of networks."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from datnet.errors import DatNetError, require_extra
 from datnet.stylize.options import SMALLEST_SIDE
 
 DESCRIPTION = """\
-Measure what painting costs: parameters, multiply-adds, time and peak memory, of content and style
-of the same size, one picture at a time.
+Measure the cost of inference: parameters, multiply-adds (MACs), time and peak memory at batch
+size 1, with content and style of the same size.
 
-NETWORK is a name in conf/model (datnet_full, adain, …), a method without training (wct, gatys) or a
-trained file; by default all of conf/model and both methods are measured. Gatys' optimisation is
-measured with 3 of its 300 steps, which cost the same each; the row says so. Weights are random and
-nothing is fetched: cost does not depend on them.
+NETWORK is a name in conf/model (datnet_full, adain, …), a training-free method (wct, gatys) or a
+trained network file. By default all of conf/model and both methods are measured. Gatys'
+optimization is measured with 3 of its 300 steps, which all cost the same; the row says so. Weights
+are random and nothing is downloaded: the cost does not depend on them.
 
-Networks take turns, each painting once before any paints again, so that whatever else the machine
-does hits all alike; "× AdaIN" is the median over the turns of the time divided by AdaIN's in the
-same turn. Seconds belong to one machine, such ratios carry over better. On the CPU peak memory is
-measured in a new process for each network and size. A network that runs out of memory is a row
-that says so, and the rest goes on.
+Networks run in turns: each stylizes once before any does so again, so other load on the machine
+affects all of them alike. "× AdaIN" is the median over turns of the time divided by AdaIN's time in
+the same turn. Seconds hold for one machine; these ratios carry over better. On the CPU, peak memory
+is measured in a new process for each network and size. A network that runs out of memory gets a row
+that says so, and the benchmark continues.
 """
 
 EXAMPLES = """\
 examples:
-  all networks at 256 × 256 and 512 × 512; minutes on a few cores
+  all networks at 256 × 256 and 512 × 512; takes minutes on a few cores
     datnet benchmark
 
   two of them, quickly
     datnet benchmark adain datnet_full --sizes 128 256 --runs 3
 
-  a trained network beside AdaIN, on a GPU in 16 bits
+  a trained network compared with AdaIN, on a GPU in 16 bits
     datnet benchmark runs/datnet_full/seed_1/network.safetensors adain \\
         --device cuda --dtype bfloat16
 
-  everything to files, with a plot of time and memory against resolution
+  write everything to files, with a plot of time and memory against resolution
     datnet benchmark --sizes 128 256 512 1024 --json cost.json --csv cost.csv --plot cost.png
 
-exit status: 0 all is measured; 1 a network could not be measured at some size, or nothing could be
-done, with one line that says why; 2 a mistyped command line.
+exit status: 0 everything was measured; 1 a network could not be measured at some size, or the
+command failed, with one line that says why; 2 invalid command line.
 """
 
 
@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "benchmark",
-        help="measure time, memory and size of networks",
+        help="measure inference time, memory and size of networks",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -59,71 +59,72 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=to_name,
         nargs="*",
         metavar="NETWORK",
-        help="names in conf/model, files that `datnet train` wrote, published networks, methods "
-        "without training (default: all of conf/model, wct and gatys)",
+        help="names in conf/model, files written by `datnet train`, published networks or "
+        "training-free methods (default: all of conf/model, wct and gatys)",
     )
     add_settings(parser, sizes="default: 256 512", runs=5)
     parser.add_argument(
         "--encoder",
         choices=["vgg19", "vgg16"],
-        help="of all networks that have one (default: that of a file's training, else vgg19)",
+        help="encoder of all networks that have one (default: the one a trained file was trained "
+        "with, else vgg19)",
     )
     parser.add_argument("--json", type=to_path, metavar="FILE", help="write everything as JSON")
     parser.add_argument(
-        "--csv", type=to_path, metavar="FILE", help="write a row for each network and size"
+        "--csv", type=to_path, metavar="FILE", help="write one row per network and size as CSV"
     )
     parser.add_argument(
         "--plot",
         type=to_path,
         metavar="FILE",
-        help="draw time and memory against resolution, .png or .pdf",
+        help="plot time and memory against resolution, as .png or .pdf",
     )
     parser.set_defaults(run=run)
 
 
 def add_settings(parser: argparse.ArgumentParser, sizes: str, runs: int) -> None:
-    """Add the options that say how to measure.
+    """Add the measurement options.
 
     Args:
-        parser: Gets the options.
-        sizes: Which sizes are measured if none are given, for the help.
-        runs: How many runs if no number is given.
+        parser: Parser to add them to.
+        sizes: Help text about the default sizes.
+        runs: Default number of timed runs.
     """
     parser.add_argument(
         "--sizes",
         type=whole(SMALLEST_SIDE, 4096),
         nargs="+",
         metavar="PIXELS",
-        help=f"sides of the square pictures, 32 to 4096 ({sizes})",
+        help=f"side lengths of the square images, 32 to 4096 pixels ({sizes})",
     )
     parser.add_argument(
         "--warmup",
         type=whole(0, 1_000_000),
         default=1,
-        help="runs that are not timed (default: 1)",
+        help="number of warm-up runs, which are not timed (default: 1)",
     )
     parser.add_argument(
         "--runs",
         type=whole(1, 1_000_000),
         default=runs,
-        help=f"timed runs (default: {runs})",
+        help=f"number of timed runs (default: {runs})",
     )
     parser.add_argument(
-        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if available)"
     )
     parser.add_argument(
         "--dtype",
         choices=["float32", "bfloat16", "float16"],
         default="float32",
-        help="16 bits are by autocast (default: float32)",
+        help="precision; 16 bits use autocast (default: float32)",
     )
     parser.add_argument(
-        "--threads", type=whole(1, 1024), help="of the CPU (default: torch's choice)"
+        "--threads", type=whole(1, 1024), help="CPU threads (default: torch's choice)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print the tables and write the files.
+    """Measure, print the tables and write the report files.
 
     Returns:
         1 if a network could not be measured at some size, else 0.
@@ -160,11 +161,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_outputs(arguments: argparse.Namespace) -> None:
-    """Refuse files that cannot be written before anything is measured.
+    """Check before measuring that the output files can be written.
 
     Raises:
-        DatNetError: If the plot's name does not say what it is.
-        OSError: If one cannot be written.
+        DatNetError: If the name of the plot does not end with .png or .pdf.
+        OSError: If a file cannot be written.
     """
     from datnet.images.files import check_writable
 

@@ -1,4 +1,4 @@
-"""`datnet doctor`: what DatNet needs, and whether this machine has it."""
+"""`datnet doctor`: check whether this machine has what DatNet needs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import asdict
 from datnet.commands.arguments import to_name
 
 DESCRIPTION = """\
-Look at packages, devices, weights, trained networks, data, wandb and disk space, and say what is
-broken and what to do about it. Fetches nothing and asks no server.
-Exits with 0 if DatNet can train and stylise here, with 1 if something that it needs is broken.
+Check packages, devices, weights, trained networks, data, wandb and disk space; report what is
+broken and how to fix it. Downloads nothing and contacts no server. Exit status: 0 if DatNet can
+train and stylize here; 1 if something that it needs is broken.
 """
 
 EXAMPLES = """\
@@ -35,15 +35,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--content", type=to_name, help="a folder of photographs, or shards of them, to look at too"
+        "--content", type=to_name, help="also check this folder of photographs (images or shards)"
     )
-    parser.add_argument("--style", type=to_name, help="the same with paintings")
+    parser.add_argument("--style", type=to_name, help="also check this folder of paintings")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found."""
+    """Print the findings.
+
+    Returns:
+        1 if something is broken, else 0.
+    """
     from datnet.commands.diagnosis import examine
 
     findings = examine(arguments.content, arguments.style)
@@ -62,14 +66,19 @@ def run(arguments: argparse.Namespace) -> int:
             print_paragraph(" " * 9, f"→ {finding.cure}")
     if broken:
         names = ", ".join(finding.name for finding in broken)
-        print(f"\nBroken: {names}. DatNet cannot do all of its work here.")
+        print(f"\nBroken: {names}. Some of DatNet does not work here.")
         return 1
-    print("\nDatNet can train and stylise here.")
+    print("\nDatNet can train and stylize here.")
     return 0
 
 
 def print_paragraph(start: str, text: str) -> None:
-    """Print wrapped text after ``start``; paths and commands stay whole."""
+    """Print wrapped text without breaking paths and commands.
+
+    Args:
+        start: Start of the first line.
+        text: The text after it.
+    """
     print(
         textwrap.fill(
             text,

@@ -1,4 +1,4 @@
-"""`datnet evaluate`: measure networks and results by the contents × styles protocol."""
+"""`datnet evaluate`: evaluate networks with the contents × styles protocol."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:  # imports torch
     from datnet.zoo.network_file import NetworkDescription
 
 DESCRIPTION = """\
-Stylize every content with every style and measure the results by SSIM, PSNR, LPIPS, style distance
-and more, per pair and as means with 95% intervals, for every given network and for the controls
-`identity`, `style copy` and `histogram match`; the text above the table says how. An interrupted
-evaluation goes on where it was, and one that was made before a metric was added is completed.
+Stylize every content image with every style image and measure SSIM, PSNR, LPIPS, style distance and
+other metrics: per pair, and as means with 95% confidence intervals. Evaluated are the given
+networks and the controls `identity`, `style copy` and `histogram match`. The text above the table
+states the protocol. The same command resumes an interrupted evaluation and adds metrics that an
+older one lacks.
 
-Results that another program has made are measured likewise: --results. The second table compares
-all with the first network, or the first results where no network is given, pair by pair.
+--results measures the results of another program in the same way. The second table compares each
+network pair by pair with the first one (or with the first --results if no network is given).
 """
 
 EXAMPLES = """\
@@ -39,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "evaluate",
-        help="measure trained networks: SSIM, PSNR, LPIPS, style distance",
+        help="evaluate trained networks: SSIM, PSNR, LPIPS, style distance",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,8 +50,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=to_path,
         nargs="*",
         metavar="NETWORK",
-        help="files that `datnet train` wrote, or folders of runs; networks that come with DatNet, "
-        "such as adain; published ones: microast; and methods without training: wct, gatys",
+        help="files written by `datnet train`, or run folders; networks that come with DatNet, "
+        "such as adain; published networks: microast; training-free methods: wct, gatys",
     )
     parser.add_argument(
         "--results",
@@ -58,50 +59,60 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="NAME=PATTERN",
-        help="pictures of another program: a file name with {content} and {style}, the names of "
-        "the two pictures without suffix, or a folder of CONTENT__STYLE.png; those that are larger "
-        "than --size are resized and cropped like the photographs; may be repeated",
+        help="results of another program: a file name pattern with {content} and {style}, which "
+        "stand for the names of the two images without suffix, or a folder of CONTENT__STYLE.png; "
+        "results larger than --size are resized and cropped like the content; can be repeated",
     )
     parser.add_argument(
         "--fit",
         choices=("crop", "squeeze"),
-        help="what --results of another aspect than their photographs show: the middle of the "
-        "photograph (crop), or all of it, squeezed (squeeze), which is stretched back before it is "
-        "cropped (default: crop, with a note)",
+        help="how --results got an aspect ratio different from that of their content. crop: they "
+        "show its center; squeeze: they show all of it, squeezed, and are stretched back before "
+        "cropping (default: crop, with a note)",
     )
     parser.add_argument(
-        "--content", type=to_path, help="folder of photographs (default: the embedded sample set)"
+        "--content", type=to_path, help="folder of content images (default: the sample set)"
     )
     parser.add_argument(
-        "--style", type=to_path, help="folder of paintings (default: the embedded sample set)"
+        "--style", type=to_path, help="folder of style images (default: the sample set)"
     )
-    parser.add_argument("--contents", type=whole(1), help="use the first so many photographs")
-    parser.add_argument("--styles", type=whole(1), help="use the first so many paintings")
     parser.add_argument(
-        "--pairs", type=to_path, help="CSV of the pairs to measure, with the columns content, style"
+        "--contents", type=whole(1), help="use only this many content images, the first ones"
+    )
+    parser.add_argument(
+        "--styles", type=whole(1), help="use only this many style images, the first ones"
+    )
+    parser.add_argument(
+        "--pairs", type=to_path, help="CSV file of the pairs to evaluate, columns content, style"
     )
     parser.add_argument(
         "--size",
         type=whole(SMALLEST_SIDE, LARGEST_SIDE),
         default=512,
-        help="side of the images (default: 512)",
+        help="side length of the square images, in pixels (default: 512)",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=to_path,
         default=Path("evaluations"),
-        help="folder of the results (default: evaluations)",
+        help="folder for the results (default: evaluations)",
     )
-    parser.add_argument("--save-images", action="store_true", help="keep the results as PNG")
     parser.add_argument(
-        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+        "--save-images", action="store_true", help="save the stylized images as PNG"
+    )
+    parser.add_argument(
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if available)"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate and print the table."""
+    """Evaluate, print the tables and write table.md.
+
+    Raises:
+        DatNetError: If nothing is given to evaluate, names repeat or files cannot be used.
+    """
     from datnet.devices import choose_device
     from datnet.evaluation.controls import CONTROLS
     from datnet.evaluation.evaluate import (
@@ -120,13 +131,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_writable([arguments.output / "table.md"])
     if not arguments.networks and not arguments.results:
-        raise DatNetError("there is nothing to measure: name a network, or give --results")
+        raise DatNetError("nothing to evaluate: name a network, or give --results")
     paths = [network_file(network) for network in arguments.networks]
     networks = name_networks([(read_description(path), path) for path in paths])
     titles = [*CONTROLS, *networks, *(name for name, _ in arguments.results)]
     twice = [title for title in titles if titles.count(title) > 1]
     if twice:
-        raise DatNetError(f"two rows would be called {twice[0]}: name the results otherwise")
+        raise DatNetError(f"two rows would be called {twice[0]}; give the results another name")
     content_dir = arguments.content or sample_images().eval_content
     style_dir = arguments.style or sample_images().eval_style
     if arguments.pairs:
@@ -167,7 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def differences_from_first(folders: dict[str, Path]) -> str:
-    """What each evaluation differs in from the first, as a table with a sentence above it."""
+    """Return a table of differences from the first evaluation, with an explanation above it."""
     from datnet.evaluation.differences import (
         EXPLANATION,
         differences,
@@ -182,7 +193,11 @@ def differences_from_first(folders: dict[str, Path]) -> str:
 
 
 def named_results(text: str) -> tuple[str, str]:
-    """Split NAME=PATTERN."""
+    """Split NAME=PATTERN.
+
+    Raises:
+        argparse.ArgumentTypeError: If the text has another form.
+    """
     title, equals, pattern = text.partition("=")
     if not (title and equals and pattern) or "/" in title:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATTERN or NAME=FOLDER")
@@ -190,7 +205,9 @@ def named_results(text: str) -> tuple[str, str]:
 
 
 def name_networks(networks: list[tuple[NetworkDescription, Path]]) -> dict[str, Path]:
-    """Titles for the table: the variant's name; where names repeat with folder, steps or path.
+    """Return a unique title for each network file.
+
+    The title is the variant's name; where names repeat, the folder, steps or path is added.
 
     Raises:
         DatNetError: If a file is given twice.

@@ -1,4 +1,4 @@
-"""`datnet export`: write a trained network as ONNX or for torch.export, and check the file."""
+"""`datnet export`: export a trained network as ONNX or PT2 and verify the file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from datnet.commands.arguments import to_path
 
 DESCRIPTION = """\
-Write a trained network, its encoder included, as one file that runs without DatNet: ONNX, or the
-PT2 archive of torch.export. Pictures may have any size from 32 pixels, content and style their own.
-The file is compared with the network at three sizes and kept only if no pixel differs by more than
-0.001. Its inputs: content and style, float32 (1, 3, H, W), RGB in [0, 1], and alpha, one number in
-[0, 1]. Its output: result, like content.
+Export a trained network, including its encoder, as one file that runs without DatNet: ONNX, or the
+PT2 archive of torch.export. Content and style can each have any size from 32 pixels. The file is
+compared with the network at three sizes and kept only if no pixel differs by more than 0.001.
 
-CAP-VSTNet and Gatys' optimisation cannot be exported, WCT and ArtFlow with WCT as .pt2 alone.
+Inputs: content and style, float32 (1, 3, H, W), RGB in [0, 1]; alpha, a scalar in [0, 1].
+Output: result, with the shape and range of content.
+
+CAP-VSTNet and Gatys' optimization cannot be exported; WCT and ArtFlow with WCT only as .pt2.
 """
 
 EXAMPLES = """\
@@ -23,7 +24,8 @@ examples:
   datnet export runs/datnet_full/seed_1/network.safetensors -o datnet.onnx --no-alpha
   datnet export wct -o wct.pt2
 
-to use it without DatNet: python experiments/onnx_stylize.py microast.onnx photo.jpg painting.jpg
+to use the file without DatNet: python experiments/onnx_stylize.py microast.onnx photo.jpg
+painting.jpg
 """
 
 
@@ -31,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "export",
-        help="write a trained network as ONNX or for torch.export",
+        help="export a trained network as ONNX or for torch.export",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -40,25 +42,25 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "network",
         type=to_path,
         metavar="NETWORK",
-        help="a file that `datnet train` wrote, or its run's folder; a network that comes with "
-        "DatNet, such as adain; a published one: microast; or a method without training: wct",
+        help="a file written by `datnet train`, or its run folder; a network that comes with "
+        "DatNet, such as adain; a published network: microast; or a training-free method: wct",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=to_path,
-        help="the file to write, *.onnx or *.pt2 (default: NAME.onnx in this folder)",
+        help="file to write, *.onnx or *.pt2 (default: NAME.onnx in the current folder)",
     )
     parser.add_argument(
         "--no-alpha",
         action="store_true",
-        help="paint in full strength always; networks with attention are then twice as fast",
+        help="omit the input alpha: always full strength, twice as fast for attention networks",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, and print how far the file is from the network."""
+    """Export the network and print the differences between file and network."""
     from datnet.images.files import check_writable
     from datnet.stylize.export import TOLERANCE, export_network, require_suffix  # imports torch
     from datnet.zoo.lookup import network_file
@@ -80,5 +82,5 @@ def run(arguments: argparse.Namespace) -> int:
         )
     largest = max(each.difference for each in comparisons)
     print(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB")
-    print(f"largest difference from the network {largest:.1e}, {TOLERANCE:g} is allowed")
+    print(f"largest difference from the network {largest:.1e} (tolerance {TOLERANCE:g})")
     return 0

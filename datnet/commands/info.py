@@ -1,4 +1,4 @@
-"""`datnet info`: what a trained network is and where it comes from."""
+"""`datnet info`: describe a trained network."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from datnet.commands.arguments import to_path
 from datnet.errors import DatNetError
 
 DESCRIPTION = """\
-Tell what a trained network is: its method, encoder, training data and settings, commit, size and
-SHA-256, from the file alone. --card prints the page that `datnet train` writes beside a network, as
-Markdown, with the numbers of an evaluation of this very file if there is one.
+Describe a trained network from its file: method, encoder, training data and settings, commit, size
+and SHA-256. --card prints its model card in Markdown, as `datnet train` writes it next to a
+network, with the results of an evaluation of this file if there is one.
 """
 
 EXAMPLES = """\
@@ -29,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "info",
-        help="tell what a trained network is",
+        help="describe a trained network",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -38,30 +38,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "network",
         type=to_path,
         metavar="NETWORK",
-        help="a file that `datnet train` wrote, or its run's folder; a network that comes with "
-        "DatNet, such as adain; a published one: microast; or a method without training: wct, "
+        help="a file written by `datnet train`, or its run folder; a network that comes with "
+        "DatNet, such as adain; a published network: microast; or a training-free method: wct, "
         "gatys",
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--card", action="store_true", help="print the model card, Markdown")
+    form.add_argument("--card", action="store_true", help="print the model card as Markdown")
     form.add_argument("--json", action="store_true", help="print the file's header as JSON")
     parser.add_argument(
         "--evaluations",
         type=to_path,
-        help="folder of results of `datnet evaluate` for the card (default: evaluations)",
+        help="folder of `datnet evaluate` results for the card (default: evaluations)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the facts, the card or the header."""
+    """Print the description, the model card or the header.
+
+    Raises:
+        DatNetError: If the network or the folder of evaluations cannot be found or read.
+    """
     from datnet.evaluation.of_network import measured  # these import torch
     from datnet.zoo.card import NetworkFile, facts, model_card
     from datnet.zoo.lookup import network_file
 
     folder = arguments.evaluations
     if folder is not None and not folder.is_dir():
-        raise DatNetError(f"--evaluations {folder}: there is no folder of this name")
+        raise DatNetError(f"--evaluations {folder}: no such folder")
     file = NetworkFile.read(network_file(arguments.network))
     if arguments.card:
         print(model_card(file, measured(file, folder or Path("evaluations"))), end="")

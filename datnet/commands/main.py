@@ -1,4 +1,4 @@
-"""The command `datnet`."""
+"""Entry point of the command `datnet`."""
 
 from __future__ import annotations
 
@@ -27,40 +27,44 @@ from datnet.commands.arguments import Parser, to_name
 from datnet.commands.process import run_command
 
 DESCRIPTION = """\
-Arbitrary artistic style transfer: train, measure and use DatNet and its rivals.
-`datnet COMMAND --help` explains a command.
+Arbitrary artistic style transfer: train, evaluate and use DatNet and competing methods.
+`datnet COMMAND --help` describes a command.
 """
 
 ENDING = """\
-exit status: 0 done; 1 something that you can mend, with one line that says what; 2 a mistyped
-command line; 70 an error of DatNet itself, which DATNET_TRACEBACK=1 shows in full; 128 + N ended by
-signal N, such as 130 by Ctrl-C.
+exit status: 0 success; 1 an error that you can fix, described in one line; 2 invalid command line;
+70 internal error of DatNet, shown in full with DATNET_TRACEBACK=1; 128 + N ended by signal N, such
+as 130 for Ctrl-C.
 """
 
 LISTS: dict[str, Callable[[str], str]] = {"pictures": to_name, "changes": str}
-"""Positional lists that may go on after an option, and what their entries are."""
+"""Positional lists that can continue after an option, and the type of their entries."""
 
 
 def main() -> NoReturn:
-    """Run the command that the command line names, and exit with its status."""
+    """Run the command given on the command line and exit with its status."""
     run_command(train if sys.argv[1:2] == ["train"] else run)
 
 
 def train() -> NoReturn:
-    """Become the training's own module.
+    """Replace this process by ``python -m datnet.training``.
 
-    Hydra reads the command line itself, and a process for every GPU is started by repeating this
-    process's command.
+    Hydra parses the command line itself, and the processes for other GPUs are started by repeating
+    the command of this process.
     """
     os.execve(
         sys.executable,
         [sys.executable, "-m", "datnet.training", *sys.argv[2:]],
-        {"PYTHONIOENCODING": ":backslashreplace", **os.environ},  # for names that no terminal shows
+        {"PYTHONIOENCODING": ":backslashreplace", **os.environ},  # for names that cannot be printed
     )
 
 
 def run() -> int:
-    """Run any other command."""
+    """Parse the command line and run any command other than ``train``.
+
+    Returns:
+        The exit status.
+    """
     parser: argparse.ArgumentParser = Parser(
         "datnet",
         description=DESCRIPTION,
@@ -83,7 +87,7 @@ def run() -> int:
     summarize.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
-    if rest:  # argparse ends a list where an option stands
+    if rest:  # argparse ends a list at the first option
         lists = [each for each in LISTS if each in arguments]
         if not lists or any(each.startswith("-") for each in rest):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")

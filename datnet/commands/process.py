@@ -1,4 +1,4 @@
-"""What surrounds every command: standard streams, signals, and the words and status of its end."""
+"""Common frame of all commands: standard streams, signals, error messages and exit status."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from typing import NoReturn, TextIO
 from datnet.errors import DatNetError, DatNetWarning, in_words
 
 INTERNAL_ERROR = 70
-"""Exit status where DatNet itself is at fault; EX_SOFTWARE of sysexits.h."""
+"""Exit status of internal errors of DatNet; EX_SOFTWARE of sysexits.h."""
 
 TRACEBACK = "DATNET_TRACEBACK"
-"""Environment variable: if it is set to anything, an internal error shows where it happened."""
+"""Environment variable: if set to any value, internal errors are shown with their traceback."""
 
 EXTRAS = {
     "gradio": "serve",
@@ -35,11 +35,11 @@ EXTRAS = {
     "matplotlib": "figures",
     "tensorboard": "tensorboard",
 }
-"""From a package that only some commands need to the extra of DatNet that brings it."""
+"""Maps packages that only some commands need to the extra of DatNet that installs them."""
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal asked the process to end; like Ctrl-C, so that all cleans up that cleans up there.
+    """A signal asked the process to end; handled like Ctrl-C, so that the same cleanup runs.
 
     Attributes:
         number: The signal.
@@ -51,9 +51,9 @@ class Terminated(KeyboardInterrupt):
 
 
 def run_command(command: Callable[[], int | None]) -> NoReturn:
-    """Run a command and exit: with its status, or with one line and a status that says why not.
+    """Run a command and exit with its status, or with a one-line message and an error status.
 
-    Status 1: something that the user can mend. 70: an error of DatNet. 128 + N: signal N.
+    Status 1: an error that the user can fix. 70: an internal error. 128 + N: signal N.
     """
     open_missing_streams()
     escape_what_cannot_be_shown()
@@ -64,11 +64,11 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
 
 
 def status_of(command: Callable[[], int | None]) -> int:
-    """Run a command; what it raises becomes a line on stderr and a status."""
+    """Run a command and return its status; an exception becomes a line on stderr and a status."""
     try:
         check_working_folder()
         return command() or 0
-    except SystemExit as end:  # of argparse, or with words of its own
+    except SystemExit as end:  # from argparse, or with a message
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
         say(str(end.code))
@@ -79,7 +79,7 @@ def status_of(command: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # `datnet doctor | head`: nobody reads on
+    except BrokenPipeError:  # `datnet doctor | head`: the reader is gone
         return 128 + signal.SIGPIPE
     except Exception as error:
         words = in_plain_words(error)
@@ -88,12 +88,12 @@ def status_of(command: Callable[[], int | None]) -> int:
             return 1
         if os.environ.get(TRACEBACK):
             say(traceback.format_exc().rstrip())
-        say(f"internal error: {where(error)}; please report it with what {TRACEBACK}=1 shows")
+        say(f"internal error: {where(error)}; please report it with the output of {TRACEBACK}=1")
         return INTERNAL_ERROR
 
 
 def in_plain_words(error: Exception) -> str | None:
-    """What an error says to a user who can mend it; None for an error of DatNet itself."""
+    """Return the message of an error that the user can fix; None for an internal error."""
     if isinstance(error, DatNetError):
         return str(error)
     if isinstance(error, OSError):
@@ -103,8 +103,8 @@ def in_plain_words(error: Exception) -> str | None:
         extra = EXTRAS.get(package)
         wanted = f"'datnet[{extra}]'" if extra else package
         return f"the package {package} is missing; install it: pip install {wanted}"
-    if isinstance(error, ImportError) and error.name is None:  # of a library that is not Python's
-        return f"a package does not fit this machine: {error}; `datnet doctor` says more"
+    if isinstance(error, ImportError) and error.name is None:  # from a native library
+        return f"a package does not fit this machine: {error}; `datnet doctor` tells more"
     if isinstance(error, UnicodeEncodeError) and any(
         "\ud800" <= c <= "\udfff" for c in error.object
     ):
@@ -112,12 +112,12 @@ def in_plain_words(error: Exception) -> str | None:
     if is_out_of_memory(error):
         return "there is not enough memory; choose smaller sizes"
     if isinstance(error, RecursionError):
-        return "what was given is nested too deeply to be read"
+        return "the input is nested too deeply to be read"
     return None
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, Python's or torch's; torch is not imported for it."""
+    """Return whether Python or torch ran out of memory, without importing torch."""
     if "torch" not in sys.modules:
         return isinstance(error, MemoryError)
     from datnet.devices import ran_out_of_memory
@@ -126,7 +126,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def where(error: Exception) -> str:
-    """An error in one line, with the place in the code."""
+    """Describe an error in one line, with its location in the code."""
     words = " ".join(str(error).split())
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({os.path.relpath(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
@@ -134,15 +134,15 @@ def where(error: Exception) -> str:
 
 
 def check_working_folder() -> None:
-    """Refuse a folder that was removed under the shell, where every relative path fails.
+    """Check that the current folder still exists; without it every relative path fails.
 
     Raises:
-        DatNetError: If so.
+        DatNetError: If it was removed.
     """
     try:
         os.getcwd()  # noqa: PTH109
     except OSError as error:
-        raise DatNetError("the current folder is gone; change to one that exists") from error
+        raise DatNetError("the current folder no longer exists; change to another one") from error
 
 
 # ------------------------------------------------------------------------------------- signals
@@ -150,9 +150,12 @@ def check_working_folder() -> None:
 
 @contextmanager
 def end_by_signals() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise :class:`Terminated` once; what was ignored stays ignored.
+    """Let SIGTERM and SIGHUP raise :class:`Terminated` once within the block.
 
-    `nohup` has SIGHUP ignored.
+    Ignored signals stay ignored; `nohup` ignores SIGHUP.
+
+    Raises:
+        Terminated: When a signal arrives.
     """
     numbers = [
         number
@@ -163,7 +166,7 @@ def end_by_signals() -> Iterator[None]:
     ]
 
     def end(number: int, frame: FrameType | None) -> None:
-        for each in numbers:  # nothing but Ctrl-C disturbs the cleaning up
+        for each in numbers:  # only Ctrl-C can interrupt the cleanup
             signal.signal(each, signal.SIG_IGN)
         raise Terminated(number)
 
@@ -180,10 +183,10 @@ def end_by_signals() -> Iterator[None]:
 
 
 def open_missing_streams() -> None:
-    """Let what goes to a closed stream (``>&-``) go nowhere.
+    """Redirect closed standard streams (``>&-``) to the null device.
 
-    Its number is taken as well: else the next file that is opened would get it, and what libraries
-    and other processes print would go into that.
+    Their file descriptors are occupied too. Otherwise the next opened file would get such a number,
+    and output of libraries and other processes would go into it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -200,10 +203,10 @@ def open_missing_streams() -> None:
 
 
 class ForgivingFile(io.FileIO):
-    """Messages that cannot be written are lost, and the work goes on."""
+    """File that drops messages that cannot be written, so that the work continues."""
 
     def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
-        """Write, or drop on a full disk, a broken pipe or a terminal that is gone."""
+        """Write, or drop the data if the disk is full, the pipe broken or the terminal closed."""
         try:
             return super().write(data) or 0
         except OSError:
@@ -211,7 +214,7 @@ class ForgivingFile(io.FileIO):
 
 
 def escape_what_cannot_be_shown() -> None:
-    """Let stdout and stderr show what they cannot encode with escapes, in place of an error."""
+    """Let stdout and stderr escape characters that they cannot encode, instead of failing."""
     if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.flush()
         sys.stderr = io.TextIOWrapper(
@@ -226,15 +229,15 @@ def escape_what_cannot_be_shown() -> None:
 
 
 def say(text: str) -> None:
-    """Print a line on stderr, if that can be written."""
+    """Print a line on stderr if possible."""
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 
 def flushed(status: int) -> int:
-    """Write out what is still to be printed, and return the status, which may change by that.
+    """Flush stdout and return the status, which a failure can change.
 
-    Afterwards Python has nothing to write that could fail when the process ends.
+    Afterwards Python has nothing left to write that could fail when the process ends.
     """
     try:
         sys.stdout.flush()
@@ -256,7 +259,16 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show our own warnings as one line, and all others as Python does."""
+    """Show warnings of DatNet in one line, and all others as Python does.
+
+    Args:
+        message: The warning.
+        category: Its class.
+        filename: File that raised it.
+        lineno: Line in that file.
+        file: Stream to write to; None for stderr.
+        line: Source code of that line.
+    """
     if issubclass(category, DatNetWarning):
         text = f"note: {message}\n"
     else:

@@ -1,4 +1,4 @@
-"""`datnet rerun`: train once more what a run's folder says."""
+"""`datnet rerun`: repeat a training run from its folder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from datnet.commands.arguments import to_path
 
 DESCRIPTION = """\
-Repeat a training from the settings saved in its folder, and say whether the same weights came out.
-On a processor they are equal to the bit with the same versions and number of threads; the exit
-status is 1 where they are not. Settings can be changed: datnet rerun RUN_DIR seed=2
-trainer.max_steps=100; then nothing is compared.
+Repeat a training run with the settings saved in its folder, and report whether the weights are the
+same. On a CPU they are bitwise equal for the same versions and number of threads; if they differ,
+the exit status is 1. Settings can be changed: datnet rerun RUN_DIR seed=2 trainer.max_steps=100.
+The weights are then not compared.
 """
 
 EXAMPLES = """\
@@ -25,15 +25,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "rerun",
-        help="repeat a training from its folder, and compare the weights",
+        help="repeat a training run from its folder and compare the weights",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=to_path, metavar="RUN_DIR", help="the run's folder")
-    parser.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help="settings that shall differ"
-    )
+    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="settings to change")
     parser.add_argument(
         "--run-dir",
         type=to_path,
@@ -43,7 +41,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, compare and print."""
+    """Train, compare the weights and print the result.
+
+    Returns:
+        1 if the weights differ, else 0.
+    """
     from datnet.training.exits import exits_of_training, quieten  # these import torch
     from datnet.training.rerun import differences, settings_of_repetition
     from datnet.training.run import train
@@ -58,5 +60,5 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     networks = (Path(folder) / "network.safetensors" for folder in (original, config.run_dir))
     different = differences(*networks)
-    print(different or "the weights are equal to the bit")
+    print(different or "the weights are bitwise equal")
     return 1 if different else 0

@@ -1,4 +1,4 @@
-"""`datnet serve`: a page in the browser, for artists."""
+"""`datnet serve`: a web page for stylizing photographs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from datnet.commands.arguments import real, to_path, to_word, whole
 from datnet.errors import require_extra
 
 DESCRIPTION = """\
-Show a page in the browser on which one drops a photo and a painting, moves sliders and downloads
-the result. It needs Gradio (pip install 'datnet[serve]') and no internet; nothing that is uploaded
-leaves this machine, and uploads are removed after half an hour.
+Serve a web page for stylizing: drop a photo and a painting on it, move the sliders and download the
+result. It needs Gradio (pip install 'datnet[serve]') but no internet. Uploads never leave this
+machine and are deleted after half an hour.
 """
 
 EXAMPLES = """\
 examples:
   datnet serve --checkpoint runs/datnet_full/seed_1/network.safetensors --open-browser
   datnet serve --checkpoint microast runs/*/seed_1/network.safetensors
-  datnet serve --checkpoint microast --host 0.0.0.0 --port 8000   # for everybody in this network
+  datnet serve --checkpoint microast --host 0.0.0.0 --port 8000   # for everyone on this network
 """
 
 
@@ -28,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "serve",
-        help="show a page in the browser to paint photographs on",
+        help="serve a web page for stylizing photographs",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -38,57 +38,57 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=to_path,
         nargs="+",
         metavar="NETWORK",
-        help="network.safetensors of `datnet train`, or the run's folder; a network that comes "
-        "with DatNet, such as adain; or a published one: microast; of several the page offers the "
-        "choice (default: datnet_full)",
+        help="network.safetensors written by `datnet train`, or its run folder; a network that "
+        "comes with DatNet, such as adain; or a published network: microast; if several are given, "
+        "the page lets users choose (default: datnet_full)",
     )
     parser.add_argument(
-        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if available)"
     )
     parser.add_argument(
         "--host",
         type=to_word,
         default="127.0.0.1",
-        help="address to listen on; 0.0.0.0 lets other machines in, without a password "
-        "(default: 127.0.0.1, this machine alone)",
+        help="address to listen on; 0.0.0.0 gives other machines access, without a password "
+        "(default: 127.0.0.1, this machine only)",
     )
     parser.add_argument(
         "--port", type=whole(1, 65535), default=7860, help="port to listen on (default: 7860)"
     )
-    parser.add_argument("--open-browser", action="store_true", help="show the page right away")
+    parser.add_argument("--open-browser", action="store_true", help="open the page in the browser")
     parser.add_argument(
         "--queue",
         type=whole(1, 1_000_000),
         default=16,
         metavar="N",
-        help="how many may wait for their turn; more are told to try again (default: 16)",
+        help="maximum length of the queue; further requests are told to try again (default: 16)",
     )
     parser.add_argument(
         "--jobs",
         type=whole(1, 1024),
         default=1,
         metavar="N",
-        help="pictures painted at once (default: 1)",
+        help="number of pictures stylized at the same time (default: 1)",
     )
     parser.add_argument(
         "--max-upload",
         type=real(0, 1e6, without_least=True),
         default=20,
         metavar="MB",
-        help="largest file (default: 20)",
+        help="maximum size of an uploaded file (default: 20)",
     )
     parser.add_argument(
         "--max-pixels",
         type=real(0, 180, without_least=True),
         default=4,
         metavar="MILLIONS",
-        help="largest result, in millions of pixels (default: 4)",
+        help="maximum size of a result, in millions of pixels (default: 4)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve the page until it is stopped."""
+    """Load the networks and serve the page until it is stopped."""
     require_extra("serve", "gradio", purpose="`datnet serve`")
     from datnet.commands.evaluate import name_networks  # these import torch
     from datnet.images.embedded import sample_images
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         open_browser=arguments.open_browser,
     )
-    # A thread that still paints cannot be stopped, and torch aborts when Python ends under it.
+    # A thread that still stylizes cannot be stopped, and torch aborts if Python exits meanwhile.
     if threading.active_count() > 1:
         sys.stdout.flush()
         os._exit(0)

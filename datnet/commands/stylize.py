@@ -19,51 +19,51 @@ datnet stylize [options] CONTENT [CONTENT ...] STYLE
        datnet stylize [options] CONTENT [CONTENT ...] --style A[:WEIGHT] [--style B[:WEIGHT] ...]"""
 
 DESCRIPTION = """\
-Stylize photographs with paintings.
+Stylize photographs and videos with paintings.
 
-CONTENT is a photograph, a video, a folder of them (with its subfolders) or a quoted pattern such as
-'photos/**/*.jpg'. STYLE is a painting, or a folder or pattern of paintings: each content
-is stylized with each. --style mixes paintings instead.
+CONTENT is a photograph, a video, a folder of them (searched recursively) or a quoted pattern such
+as 'photos/**/*.jpg'. STYLE is a painting, or a folder or pattern of paintings; each content is
+stylized with each style. --style mixes several paintings into one style instead.
 """
 
 EXAMPLES = """\
 examples:
-  one photograph, half as strong, at the size of a screen
+  one photograph; then with half the strength and a shorter side of 1080 pixels
     datnet stylize photo.jpg painting.jpg -o result.png
     datnet stylize photo.jpg painting.jpg -o result.jpg --alpha 0.5 --size 1080
 
-  two paintings mixed, three parts to one
+  mix two paintings, three parts to one
     datnet stylize photo.jpg --style monet.jpg:3 --style hokusai.jpg:1
 
-  the photograph keeps its colors; only what is white in the mask is stylized
+  keep the colors of the photograph; stylize only where a mask is white
     datnet stylize photo.jpg painting.jpg --keep-colors
     datnet stylize photo.jpg painting.jpg --mask sky.png
 
-  one painting in the sky, another one below
+  one painting for the sky (white in the mask), another for the rest
     datnet stylize photo.jpg --style sky.jpg --style land.jpg --mask sky.png
 
-  a photograph in the light and colors of another one, its lines as they are; sky like sky
+  photorealistic: the light and colors of another photograph; then region by region
     datnet stylize street.jpg evening.jpg --photorealistic
     datnet stylize street.jpg evening.jpg --photorealistic --regions street.png evening.png
 
-  Gatys' optimization, which needs no trained network, but minutes
+  Gatys' optimization, which needs no trained network but takes minutes
     datnet stylize photo.jpg painting.jpg --checkpoint gatys --size 384 --steps 150
 
-  many photographs; a second run stylizes only what is missing
+  many photographs; a second run only adds missing results
     datnet stylize photos/ painting.jpg -o results/ --size 1024
     datnet stylize photos/ paintings/ -o 'out/{style}/{folder}/{content}.jpg' --quality 90
 
   a video, with less flicker
     datnet stylize clip.mp4 painting.jpg -o stylized.mp4 --size 480 --smoothing 0.7
 
-Nothing is random: the same command gives the same picture, so there is no --seed. Results are
-upright and keep the photograph's color profile, resolution (DPI) and transparency, where the
-format can hold them, but not the camera's notes (EXIF), which may tell where it was taken. Colors
-are computed in sRGB: the most vivid ones of wider profiles are clipped, also where a mask leaves
-the photograph as it is.
+Stylizing is deterministic: the same command gives the same picture, so there is no --seed. Results
+are upright. They keep the color profile, resolution (DPI) and transparency of the photograph where
+the format supports them, but not its EXIF data, which may contain the location. Colors are computed
+in sRGB: the most saturated colors of wider profiles are clipped, even where a mask leaves the
+photograph unchanged.
 
-exit status: 0 all is stylized; 1 a file was left out or nothing could be done, with one line that
-says why; 2 a mistyped command line; 70 an error of DatNet itself; 128 + N ended by signal N.
+exit status: 0 everything was stylized; 1 a file was left out or the command failed, with one line
+that says why; 2 invalid command line; 70 internal error of DatNet; 128 + N ended by signal N.
 """
 
 
@@ -82,88 +82,93 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=to_name,
         nargs="+",
         metavar="CONTENT ... STYLE",
-        help="photographs or clips and then, unless --style is given, a painting",
+        help="photographs or clips, then a painting unless --style is given",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=to_name,
-        help="the result's file; a folder, where results are called CONTENT__STYLE.png "
-        "and subfolders of a folder of contents are mirrored; or a pattern with {content}, {style} "
-        "and {folder} (of the content), such as 'out/{folder}/{content}_{style}.jpg' (default: "
-        "stylized.png, or the folder stylized). .png, .jpg, .webp, .tif, .bmp, .avif; clips: "
-        ".mp4, .mov, .mkv, .webm. Of photographs and clips together, those that a pattern's suffix "
-        "does not fit become .png or .mp4",
+        help="output file; or a folder, where results are named CONTENT__STYLE.png and the "
+        "subfolders of a content folder are mirrored; or a pattern with {content}, {style} and "
+        "{folder} (of the content), such as 'out/{folder}/{content}_{style}.jpg' (default: "
+        "stylized.png, or the folder stylized). Formats: .png, .jpg, .webp, .tif, .bmp, .avif; "
+        "for clips .mp4, .mov, .mkv, .webm. If photographs and clips are given together, those "
+        "that the suffix of a pattern does not fit become .png or .mp4",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="stylize again what is there; a run of several results skips it otherwise. A single "
-        "result is always written",
+        help="overwrite existing results; otherwise a run with several results skips them. A "
+        "single result is always written",
     )
     parser.add_argument(
         "--checkpoint",
         type=to_path,
-        help="a network.safetensors of `datnet train`, or the run's folder; or a network that "
-        "comes with DatNet, such as adain; or one that its authors published: microast, or a "
-        "folder with its files; or a method without training: wct, gatys, wct_vgg19, gatys_vgg19 "
+        help="network.safetensors written by `datnet train`, or its run folder; a network that "
+        "comes with DatNet, such as adain; a network published by its authors: microast, or a "
+        "folder with its files; or a training-free method: wct, gatys, wct_vgg19, gatys_vgg19 "
         "(default: datnet_full)",
     )
     parser.add_argument(
         "--photorealistic",
         action="store_true",
-        help="for photographs as styles: the result stays a photograph. Uses CAP-VSTNet: "
-        "that of --checkpoint, else cap_vstnet_photorealistic.safetensors in $DATNET_WEIGHTS",
+        help="photorealistic style transfer, with a photograph as the style. Uses the CAP-VSTNet "
+        "of --checkpoint, else cap_vstnet_photorealistic.safetensors in $DATNET_WEIGHTS",
     )
     parser.add_argument(
         "--steps",
         type=whole(1),
-        help="for gatys: of its optimization; each costs a pass through the encoder, forward and "
-        "backward (default: 300)",
+        help="for gatys: number of optimization steps; each is one forward and one backward pass "
+        "through the encoder (default: 300)",
     )
     parser.add_argument(
-        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
+        "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if available)"
     )
     parser.add_argument(
         "--dtype",
         choices=["float32", "bfloat16", "float16"],
         default="float32",
-        help="float32 (default), bfloat16 or float16: how precisely convolutions are computed; new "
-        "GPUs are much faster in 16 bits",
+        help="precision of the convolutions: float32 (default), bfloat16 or float16; recent GPUs "
+        "are much faster in 16 bits",
     )
-    look = parser.add_argument_group("how it looks")
+    look = parser.add_argument_group("appearance and quality")
     look.add_argument(
         "--style",
         type=painting,
         action="append",
         metavar="FILE[:WEIGHT]",
-        help="a painting and how much it counts (default: 1); several are mixed",
+        help="a painting and its weight (default: 1); can be repeated to mix paintings",
     )
     for each in explained():
         add_setting(look, each)
     look.add_argument(
         "--quality",
         type=whole(1, 100),
-        help="1 to 100, for JPEG and WebP (default: 95) and AVIF (75)",
+        help="compression quality, 1 to 100: JPEG and WebP (default: 95), AVIF (default: 75)",
     )
     look.add_argument(
         "--smoothing",
         type=real(0, 1, without_most=True),
         default=0.0,
-        help="for clips, 0 to less than 1: how much of the frames before stays where the clip does "
-        "not change, against flicker (default: 0)",
+        help="for clips, 0 to less than 1: reduces flicker by blending in previous frames where "
+        "the clip does not change (default: 0)",
     )
     look.add_argument(
         "--crf",
         type=whole(0, 63),
-        help="for clips, constant rate factor of the encoder; smaller is better and larger in "
-        "bytes: 0 to 51 (default: 18), for .webm 0 to 63 (default: 24)",
+        help="for clips, constant rate factor of the encoder; lower means better quality and "
+        "larger files: 0 to 51 (default: 18), for .webm 0 to 63 (default: 24)",
     )
     parser.set_defaults(run=run)
 
 
 def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
-    """Add the option of a setting of :class:`StylizeOptions`, which has its name and help."""
+    """Add the command-line option of a field of :class:`StylizeOptions`.
+
+    Args:
+        group: Group to add it to.
+        setting: The field, which gives the name, the help and the limits.
+    """
     details: dict[str, Any] = {}
     if setting.name == "keep_colors":
         details = {"type": keep_colors, "nargs": "?", "const": KEEP_COLORS[0], "metavar": "WAY"}
@@ -183,27 +188,38 @@ def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
 
 
 def keep_colors(text: str) -> str:
-    """Read how colors are kept, which is easily confused with a file after the option."""
+    """Check the value of ``--keep-colors``, which may be a file that follows the option.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is no way to keep colors.
+    """
     if text not in KEEP_COLORS:
         raise argparse.ArgumentTypeError(
-            f'"{text}" is neither luminance nor histogram; before a file write '
+            f'"{text}" is neither luminance nor histogram; if a file name follows, write '
             "--keep-colors=luminance"
         )
     return text
 
 
 def painting(text: str) -> str:
-    """Read FILE[:WEIGHT], whose FILE must not be empty."""
+    """Check that FILE in FILE[:WEIGHT] is not empty.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is.
+    """
     text = to_name(text)
     to_word(text.rpartition(":")[0] if ":" in text else text)
     return text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stylize each content with each style; in a run of several, go on after what fails.
+    """Stylize each content with each style; with several results, continue after failures.
 
     Returns:
         1 if a file was left out, else 0.
+
+    Raises:
+        DatNetError: If the command line is wrong or the only result cannot be made.
     """
     from datnet.images.files import check_writable  # most of these import torch
     from datnet.stylize.batch import Batch
@@ -221,7 +237,7 @@ def run(arguments: argparse.Namespace) -> int:
             weights = [1.0 if weight is None else weight for _, weight in paintings]
     elif len(arguments.pictures) < 2:
         raise DatNetError(
-            f"{arguments.pictures[0]} is all that is named; a photograph and a painting are "
+            f"only {arguments.pictures[0]} is given; a photograph and a painting are "
             "needed: datnet stylize photo.jpg painting.jpg"
         )
     else:
@@ -242,7 +258,7 @@ def run(arguments: argparse.Namespace) -> int:
     skip_existing = planned.several and not arguments.overwrite
     to_do = [job for job in planned.jobs if not (skip_existing and job.output.exists())]
     if not to_do:
-        print(f"nothing to do: {count(planned.jobs)} there already (--overwrite stylizes again)")
+        print(f"nothing to do: {count(planned.jobs)} there already (--overwrite replaces them)")
         return 1 if looked_past else 0
     check_writable(job.output for job in to_do)
     checkpoint = arguments.checkpoint
@@ -264,10 +280,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
-    """Refuse options that do not fit what is to be stylized.
+    """Check that the options apply to the planned results.
+
+    Args:
+        planned: The planned results.
+        arguments: The parsed command line.
 
     Raises:
-        DatNetError: If there are any.
+        DatNetError: If an option does not apply.
     """
     from datnet.images.clips.formats import check_crf
     from datnet.images.pictures import check_quality
@@ -283,17 +303,18 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
         require_extra("video", "av", purpose="stylizing clips")
     if arguments.regions is not None and (clips or planned.several):
         raise DatNetError(
-            "--regions are those of one photograph and one style; stylize others by commands of "
-            "their own"
+            "--regions apply to one photograph and one style; use a separate command for each pair"
         )
     if arguments.smoothing and not clips:
-        raise DatNetError("--smoothing is for clips, and no content is one")
+        raise DatNetError("--smoothing is for clips, but no content is a clip")
     if arguments.crf is not None and not clips:
-        raise DatNetError("--crf is for clips, and no content is one; pictures have --quality")
+        raise DatNetError(
+            "--crf is for clips, but no content is a clip; use --quality for pictures"
+        )
     if arguments.quality is not None and all(job.is_clip for job in jobs):
-        raise DatNetError("--quality is for pictures; clips have --crf")
+        raise DatNetError("--quality is for pictures; use --crf for clips")
 
 
 def count(jobs: list[Job]) -> str:
-    """Say how many results there are."""
+    """Return "1 result is" or "N results are"."""
     return f"{len(jobs)} result{'s are' if len(jobs) != 1 else ' is'}"

@@ -1,4 +1,4 @@
-"""`datnet summarize`: a sweep's runs as a table over seeds and a plot."""
+"""`datnet summarize`: summarize the runs of a sweep in a table and a plot."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from datnet.commands.arguments import to_path, to_word
 from datnet.errors import DatNetError, MissingExtraError
 
 DESCRIPTION = """\
-Print a table of a sweep: a row for every combination of settings that was tried, with means and
-standard deviations over the seeds, behind the last step. Beside the sweep's runs it leaves
-summary.md, summary.csv (every run, every metric) and summary.png. Runs that are not finished are
-named and left out.
+Print a table of a sweep: one row per combination of settings, with means and standard deviations
+over the seeds, measured after the last step. The folder of the sweep also gets summary.md,
+summary.csv (all runs, all metrics) and summary.png. Unfinished runs are listed and left out.
 
-final/... are measured on the validation pairs, crops of the training's size: good for comparing the
-runs of a sweep. `datnet evaluate` measures by the protocol of the published tables.
+The metrics final/... are measured on the validation pairs, at the crop size of the training. Use
+them to compare the runs of a sweep; `datnet evaluate` follows the protocol of the published tables.
 """
 
 EXAMPLES = """\
@@ -29,29 +28,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser(
         "summarize",
-        help="a sweep's runs as a table over seeds, and a plot",
+        help="summarize a sweep: table over seeds and plot",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "folder", type=to_path, help="the sweep's folder, or any folder of runs or of sweeps"
+        "folder", type=to_path, help="folder of the sweep, or any folder of runs or sweeps"
     )
     parser.add_argument(
         "--metrics",
         type=to_word,
         nargs="+",
         metavar="METRIC",
-        help="names from finished.json (default: those of Table 3, style distance, loss)",
+        help="metrics, by their names in finished.json (default: those of Table 3, style distance, "
+        "loss)",
     )
     parser.add_argument(
-        "-o", "--output", type=to_path, help="where summary.* go (default: the sweep's folder)"
+        "-o", "--output", type=to_path, help="folder for summary.* (default: the sweep folder)"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Summarize and print."""
+    """Print the summary and write its files.
+
+    Raises:
+        DatNetError: If no run is finished, or a metric is unknown.
+    """
     from datnet.evaluation.sweep_summary import (  # these import torch
         csv_text,
         default_metrics,

@@ -1,1 +1,1 @@
-"""Stylizing pictures and clips with a network; export and the web page."""
+"""Stylize pictures and clips; export networks; the web page."""

@@ -1,4 +1,4 @@
-"""Many results, one after the other: what fails is named, and the rest is done."""
+"""Stylize many pictures and clips; failures are reported and the rest continues."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from datnet.stylize.stylizer import EncodedStyle, Stylizer
 
 
 class Batch:
-    """Stylizes jobs with the same settings; a style that they share is encoded once.
+    """Stylizes jobs with the same settings; a shared style is encoded once.
 
     Args:
         stylizer: The network.
         options: The settings.
-        styles: How many paintings each job mixes.
-        quality: Of pictures in a lossy format, 1 to 100; None for the format's default.
-        smoothing: Of clips, in [0, 1).
-        crf: Constant rate factor of clips; None for the format's default.
+        styles: Number of paintings that each job mixes.
+        quality: Quality of lossy picture formats, 1 to 100; None for the default of the format.
+        smoothing: Temporal smoothing of clips, in [0, 1).
+        crf: Constant rate factor of clips; None for the default of the format.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Batch:
         self.quality = quality
         self.smoothing = smoothing
         self.crf = crf
-        # Jobs come style by style, and photographs of one camera have one size.
+        # Jobs are ordered by style, and photographs of one camera have the same size.
         self.encode = lru_cache(maxsize=styles)(self._encode)
 
     def _encode(self, painting: Path, content_side: int) -> EncodedStyle:
@@ -54,17 +54,17 @@ class Batch:
         )
 
     def stylize(self, job: Job, progress: bool = False) -> str:
-        """Stylize one content and write the result.
+        """Stylize one content and write the result file.
 
         Args:
             job: The content, its styles and the file to write.
             progress: Whether to show the progress of a clip.
 
         Returns:
-            One line about it.
+            A one-line report.
 
         Raises:
-            DatNetError: If a file cannot be read or written, or there is not enough memory.
+            DatNetError: If a file cannot be read or written, or memory runs out.
         """
         if job.is_clip:
             from datnet.stylize.clips import stylize_video  # needs PyAV
@@ -90,22 +90,22 @@ class Batch:
         return f"wrote {job.output}"
 
     def stylize_all(self, jobs: list[Job], skipped: int = 0, left_out_before: int = 0) -> int:
-        """Stylize many contents; name at once what fails, go on, and sum up.
+        """Stylize many contents; report failures at once, continue, and print a summary.
 
         Args:
-            jobs: What to stylize.
-            skipped: How many results were there already.
-            left_out_before: How many files and folders were left out before.
+            jobs: The jobs.
+            skipped: Number of results that already existed.
+            left_out_before: Number of files and folders that were left out earlier.
 
         Returns:
-            How many files were left out.
+            The number of files left out, including the earlier ones.
 
         Raises:
-            UnwritableFileError: If files cannot be written, which ends the run.
+            UnwritableFileError: If a file cannot be written, which ends the run.
         """
         left_out: set[Path] = set()
         written = 0
-        bar = tqdm(jobs, unit="image", disable=None)  # None: no bar where no terminal shows it
+        bar = tqdm(jobs, unit="image", disable=None)  # None: no bar without a terminal
         try:
             for job in bar:
                 if left_out & {job.content, *job.styles}:
@@ -131,13 +131,23 @@ class Batch:
 
 
 def summary(jobs: list[Job], written: int, skipped: int, left_out: int) -> str:
-    """One line about a batch."""
+    """Summarize a batch in one line.
+
+    Args:
+        jobs: The jobs of the batch.
+        written: Number of results written.
+        skipped: Number of results that already existed.
+        left_out: Number of files left out.
+
+    Returns:
+        The summary.
+    """
     parts = [f"wrote {written} of {len(jobs) + skipped} results"]
     with suppress(ValueError):  # some paths are absolute
         if folder := os.path.commonpath([job.output.parent for job in jobs]):
             parts[0] += f" to {folder}"
     if skipped:
-        parts.append(f"skipped {skipped} that were there (--overwrite stylizes them again)")
+        parts.append(f"skipped {skipped} that were there (--overwrite replaces them)")
     if left_out:
         parts.append(f"left out {left_out} file{'s' if left_out != 1 else ''}")
     return ", ".join(parts)

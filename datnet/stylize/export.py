@@ -1,16 +1,16 @@
-"""Trained networks as files that run without DatNet: ONNX, or the PT2 archive of torch.export.
+"""Export trained networks to files that run without DatNet: ONNX or PT2 (torch.export).
 
-Both hold the whole network, its encoder included, and take pictures of any size:
+Both contain the whole network, including its encoder, and take images of any size:
 
 =========  ==========================  ===========================================================
 content    ``(1, 3, H, W)``            float32 RGB in [0, 1], sides of at least 32
-style      ``(1, 3, Hs, Ws)``          likewise, of any other size
-alpha      ``()``                      float32 in [0, 1], unless the file is made without it
+style      ``(1, 3, Hs, Ws)``          likewise, of any size
+alpha      ``()``                      float32 in [0, 1]; can be omitted on export
 result     ``(1, 3, H, W)``            float32 RGB in [0, 1]
 =========  ==========================  ===========================================================
 
 With the input ``alpha`` a network always blends, so the attention networks (SANet, MANet, DatNet)
-transfer twice; without it they take about half the time.
+run the transfer twice; without it they take about half the time.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from datnet.zoo.network_file import NetworkDescription
 
 SUFFIXES = (".onnx", ".pt2")
 TOLERANCE = 1e-3
-"""Largest difference of a pixel that :func:`compare` accepts; 8-bit levels are 4e-3 apart."""
+"""Largest accepted difference of a pixel; 8-bit levels are 4e-3 apart."""
 
 CHECKED_SIZES = (((32, 45), (64, 39)), ((97, 130), (75, 61)), ((192, 256), (160, 224)))
-"""Height and width of content and style: the smallest, an odd one, an ordinary one."""
+"""Pairs of content and style sizes ``(H, W)``: smallest, odd and ordinary."""
 
-# Sides of 16 m + 1 make every level of the encoder larger than half the level before, so that each
-# of the crops that undo the rounding is one; of a crop that leaves all as it is no trace remains.
+# With sides of 16 m + 1 each encoder level is larger than half the previous one, so each crop that
+# undoes this rounding is a real one; a crop without effect would leave no trace in the graph.
 TRACED_CONTENT, TRACED_STYLE = (65, 97), (81, 113)
 
 Runner = Callable[[Tensor, Tensor, float], Tensor]
@@ -55,13 +55,13 @@ Runner = Callable[[Tensor, Tensor, float], Tensor]
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far the exported file is from the network, for one pair of pictures.
+    """Difference between exported file and network for one pair of images.
 
     Attributes:
-        content_size: Height and width.
-        style_size: Height and width.
-        alpha: Strength of the style.
-        difference: Largest absolute difference of a pixel.
+        content_size: Height and width of the content.
+        style_size: Height and width of the style.
+        alpha: Strength of the style in [0, 1].
+        difference: Largest absolute difference of a pixel; pixels are in [0, 1].
     """
 
     content_size: tuple[int, int]
@@ -71,25 +71,34 @@ class Comparison:
 
 
 class Exportable(nn.Module):
-    """A network as a function of tensors alone.
+    """Wraps a network as a function of tensors only.
 
     Args:
-        network: A network in evaluation mode; it stays as it is.
+        network: A network in evaluation mode; it is copied and stays unchanged.
     """
 
     def __init__(self, network: StyleTransferNetwork) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)
-        if isinstance(self.network, EncoderDecoderNetwork):  # a PT2 file keeps what is never used
+        if isinstance(self.network, EncoderDecoderNetwork):  # a PT2 file would keep unused layers
             encoder = self.network.encoder
             encoder.stages = encoder.stages[: self.network.encoder_depth]
         for parent in list(self.network.modules()):
             for name, child in parent.named_children():
                 if isinstance(child, InvertibleMixing):
-                    setattr(parent, name, FixedMixing(child))  # ONNX solves no equations
+                    setattr(parent, name, FixedMixing(child))  # ONNX cannot solve linear systems
 
     def forward(self, content: Tensor, style: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
-        """Paint, see the top of this file."""
+        """Stylize images.
+
+        Args:
+            content: ``(1, 3, H, W)``, RGB in [0, 1].
+            style: ``(1, 3, Hs, Ws)``, RGB in [0, 1].
+            alpha: Strength of the style in [0, 1].
+
+        Returns:
+            ``(1, 3, H, W)``, RGB in [0, 1].
+        """
         images = self.network.generate(
             self.network.encode_content(content),
             self.network.encode_style(style),
@@ -100,13 +109,13 @@ class Exportable(nn.Module):
 
 
 def require_suffix(output: Path) -> None:
-    """Refuse the name of a file that is neither ONNX nor PT2.
+    """Check that a file name ends with .onnx or .pt2.
 
     Raises:
-        DatNetError: If it is one.
+        DatNetError: If it does not.
     """
     if output.suffix not in SUFFIXES:
-        raise DatNetError(f"{output}: the file must be called *{' or *'.join(SUFFIXES)}")
+        raise DatNetError(f"{output}: the file name must be *{' or *'.join(SUFFIXES)}")
 
 
 def export_network(
@@ -116,21 +125,21 @@ def export_network(
     *,
     alpha_input: bool = True,
 ) -> list[Comparison]:
-    """Write a network as ONNX or PT2 and run the file against the network.
+    """Write a network as ONNX or PT2 and compare the file with the network.
 
     Args:
         network: A network on the CPU in evaluation mode.
-        description: What it is; the file says it too (ONNX: metadata "datnet"; PT2: the extra file
-            datnet.json).
-        output: ``.onnx`` or ``.pt2``; replaced only by a file that has passed the comparison.
-        alpha_input: Whether the file has the input ``alpha``.
+        description: Its description, which the file contains too (ONNX: metadata "datnet"; PT2:
+            extra file datnet.json).
+        output: File to write, ``.onnx`` or ``.pt2``; replaced only if the comparison succeeds.
+        alpha_input: Whether the file gets the input ``alpha``.
 
     Returns:
         The comparisons, none above :data:`TOLERANCE`.
 
     Raises:
-        DatNetError: If the suffix is another, packages are missing, the network cannot be written
-            in this format, the file cannot be written, or it paints something else.
+        DatNetError: If the suffix is unknown, packages are missing, the network cannot be written
+            in this format, the file cannot be written, or its results differ.
     """
     require_suffix(output)
     refuse_what_no_file_can_hold(network, description)
@@ -149,16 +158,16 @@ def export_network(
                 runner = pt2_runner(unfinished, alpha_input)
             comparisons = compare(network, runner, (1.0, 0.5, 0.0) if alpha_input else (1.0,))
             largest = max(each.difference for each in comparisons)
-            if not largest <= TOLERANCE:  # NaN is not either
+            if not largest <= TOLERANCE:  # also true for NaN
                 raise DatNetError(
-                    f"{output} is not written: it would paint something else than the network, "
-                    f"by up to {largest:.2g} of 1 where {TOLERANCE:g} is allowed"
+                    f"{output} is not written: its results differ from those of the network "
+                    f"by up to {largest:.2g} (tolerance {TOLERANCE:g})"
                 )
     except DatNetError:
         raise
     except OSError as error:
         raise DatNetError(f"{output} cannot be written: {error.strerror or error}") from error
-    except Exception as error:  # whatever torch's exporter or onnxruntime stumble over
+    except Exception as error:  # any failure of torch's exporter or onnxruntime
         (other,) = set(SUFFIXES) - {output.suffix}
         raise DatNetError(
             f"{description.name} cannot be written as {output.suffix}: {first_line(error)}; "
@@ -168,26 +177,28 @@ def export_network(
 
 
 def first_line(error: Exception) -> str:
-    """What an error says first; torch's own explanations are pages long."""
+    """Return the first line of an error message; those of torch can be pages long."""
     return next((line for line in str(error).splitlines() if line.strip()), repr(error))
 
 
 def refuse_what_no_file_can_hold(
     network: StyleTransferNetwork, description: NetworkDescription
 ) -> None:
-    """Refuse at once what would fail in either format, after minutes and less clearly.
+    """Refuse networks that fail in both formats, before minutes are spent.
+
+    Args:
+        network: The network.
+        description: Its description.
 
     Raises:
-        DatNetError: Naming the reason.
+        DatNetError: If the network cannot be exported, with the reason.
     """
     reason = None
     if isinstance(network, OptimisationMethod):
-        reason = (
-            "it optimises the pixels of every picture, and an exported file computes no gradients"
-        )
+        reason = "it optimizes the pixels of each image, and an exported file computes no gradients"
     if isinstance(network, CAPVSTNet):
         reason = (
-            "ONNX has no Cholesky decomposition, and what torch.export records of CAP-VSTNet fails "
+            "ONNX has no Cholesky decomposition, and the torch.export graph of CAP-VSTNet fails "
             "for sizes that are multiples of 4"
         )
     if reason is not None:
@@ -195,10 +206,10 @@ def refuse_what_no_file_can_hold(
 
 
 def require_onnx() -> None:
-    """Check that the packages of the extra `export` are there.
+    """Check that the packages of the extra `export` are installed.
 
     Raises:
-        DatNetError: Naming those that are missing.
+        DatNetError: If some are missing, with their names.
     """
     missing = [
         name
@@ -208,15 +219,22 @@ def require_onnx() -> None:
     if missing:
         raise DatNetError(
             f"writing ONNX needs {', '.join(missing)}: pip install 'datnet[export]', "
-            "or write a .pt2 file, which needs torch alone"
+            "or write a .pt2 file, which needs only torch"
         )
 
 
 def trace(network: StyleTransferNetwork, alpha_input: bool) -> ExportedProgram:
-    """Record what a network computes, for pictures of any size.
+    """Trace a network for images of any size.
+
+    Args:
+        network: A network on the CPU in evaluation mode.
+        alpha_input: Whether ``alpha`` is an input.
+
+    Returns:
+        The program of torch.export.
 
     Raises:
-        DatNetError: If its Python code decides by a size, or does what torch cannot record.
+        DatNetError: If the network's Python code branches on a size, or torch cannot trace it.
     """
     content, style = (torch.rand(1, 3, *size) for size in (TRACED_CONTENT, TRACED_STYLE))
     height, width, style_height, style_width = (
@@ -237,13 +255,13 @@ def trace(network: StyleTransferNetwork, alpha_input: bool) -> ExportedProgram:
                 dynamic_shapes=shapes,
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
-    except Exception as error:  # torch's own kinds are no public names
+    except Exception as error:  # torch's exception types are not public
         raise DatNetError(
-            f"{type(network).__name__} cannot be traced for pictures of all sizes: "
+            f"{type(network).__name__} cannot be traced for images of all sizes: "
             f"{first_line(error)}"
         ) from error
-    # What remains asserted about sizes is true of the traced ones only ("this crop is one") and
-    # decides nothing in the graph; the comparison at other sizes is the check.
+    # The remaining assertions about sizes hold for the traced sizes only (such as that a crop has
+    # an effect) and do not change the graph; the comparison at other sizes is the check.
     for node in list(program.graph.nodes):
         if node.target is torch.ops.aten._assert_scalar.default:
             program.graph.erase_node(node)
@@ -254,6 +272,11 @@ def trace(network: StyleTransferNetwork, alpha_input: bool) -> ExportedProgram:
 
 def write_onnx(program: ExportedProgram, description: NetworkDescription, path: Path) -> None:
     """Write a traced network as one ONNX file.
+
+    Args:
+        program: The traced network.
+        description: Its description, stored as metadata "datnet".
+        path: File to write.
 
     Raises:
         DatNetError: If ONNX lacks an operator of the network.
@@ -288,14 +311,28 @@ def write_onnx(program: ExportedProgram, description: NetworkDescription, path: 
 
 
 def write_pt2(program: ExportedProgram, description: NetworkDescription, path: Path) -> None:
-    """Write a traced network as an archive for ``torch.export.load``."""
-    file = io.BytesIO()  # where torch writes itself, a full disk ends the whole process
+    """Write a traced network as an archive for ``torch.export.load``.
+
+    Args:
+        program: The traced network.
+        description: Its description, stored as the extra file datnet.json.
+        path: File to write.
+    """
+    file = io.BytesIO()  # if torch writes the file itself, a full disk kills the process
     torch.export.save(program, file, extra_files={"datnet.json": json.dumps(asdict(description))})
     path.write_bytes(file.getbuffer())
 
 
 def onnx_runner(path: Path, alpha_input: bool) -> Runner:
-    """Run an ONNX file with onnxruntime on the CPU."""
+    """Return a function that runs an ONNX file with onnxruntime on the CPU.
+
+    Args:
+        path: The file.
+        alpha_input: Whether the file has the input ``alpha``.
+
+    Returns:
+        A function of content ``(1, 3, H, W)``, style and alpha that returns the result.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -310,7 +347,15 @@ def onnx_runner(path: Path, alpha_input: bool) -> Runner:
 
 
 def pt2_runner(path: Path, alpha_input: bool) -> Runner:
-    """Run a PT2 archive."""
+    """Return a function that runs a PT2 archive on the CPU.
+
+    Args:
+        path: The file.
+        alpha_input: Whether the file has the input ``alpha``.
+
+    Returns:
+        A function of content ``(1, 3, H, W)``, style and alpha that returns the result.
+    """
     with path.open("rb") as file:
         module = torch.export.load(file).module()
 
@@ -324,7 +369,16 @@ def pt2_runner(path: Path, alpha_input: bool) -> Runner:
 def compare(
     network: StyleTransferNetwork, runner: Runner, alphas: Sequence[float]
 ) -> list[Comparison]:
-    """Paint pictures of :data:`CHECKED_SIZES` with a network and with what was made of it."""
+    """Compare the outputs of an exported file and its network at :data:`CHECKED_SIZES`.
+
+    Args:
+        network: The network on the CPU.
+        runner: Function that runs the exported file.
+        alphas: Strengths to compare at, in [0, 1].
+
+    Returns:
+        One comparison per pair of sizes and alpha.
+    """
     comparisons = []
     for seed, (content_size, style_size) in enumerate(CHECKED_SIZES):
         content, style = picture(content_size, 2 * seed), picture(style_size, 2 * seed + 1)
@@ -337,7 +391,15 @@ def compare(
 
 
 def picture(size: Sequence[int], seed: int) -> Tensor:
-    """A picture with large and small shapes and grain, ``(1, 3, *size)``."""
+    """Return a random image with large and small shapes and grain.
+
+    Args:
+        size: Height and width in pixels.
+        seed: Seed of the random generator.
+
+    Returns:
+        ``(1, 3, H, W)`` in [0, 1].
+    """
     generator = torch.Generator().manual_seed(seed)
     images = torch.zeros(1, 3, *size)
     for cells, contrast in ((4, 0.6), (16, 0.3)):
@@ -348,7 +410,7 @@ def picture(size: Sequence[int], seed: int) -> Tensor:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what torch says about its own insides while exporting."""
+    """Silence warnings from inside torch's exporter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""The files that names on the command line stand for."""
+"""Resolve names on the command line to input files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from datnet.images.folders import Found, is_expected, is_of_system, left_out_by_
 from datnet.images.formats import CLIP_SUFFIXES, FORMATS
 
 MOST_NAMED = 20
-"""Of more files that are left out for one reason, the others are counted."""
+"""Maximum number of files listed per reason for leaving them out; the rest are counted."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Inputs:
 
     Attributes:
         paths: The files, in order.
-        folder: The folder below which they were found, None if they were not searched for.
-        searched: Whether the name was a folder or a pattern, so that their number was not known.
-        left_out: What a user may expect among them and cannot be used, by its path.
+        folder: Folder in which they were found, None if the name is that of a single file.
+        searched: Whether the name was a folder or a pattern, so their number was unknown.
+        left_out: Files and folders that a user may expect here but that cannot be used.
     """
 
     paths: list[Path]
@@ -38,18 +38,21 @@ class Inputs:
 
 
 def find_inputs(name: str, clips: bool) -> Inputs:
-    """Find what a name on the command line stands for: a file, a folder or a glob pattern.
+    """Find the files for a name on the command line: a file, a folder or a glob pattern.
 
-    A folder is searched with its subfolders. A pattern has ``*``, ``?`` or ``[``, where ``**``
-    stands for any subfolders. Both find images and, if they are asked for, clips; hidden files and
-    folders and those of the system are skipped. What exists under the very name is no pattern.
+    A folder is searched recursively. A pattern contains ``*``, ``?`` or ``[``; ``**`` matches any
+    number of subfolders. Both find images and optionally clips, and skip hidden and system files
+    and folders. An existing file whose name looks like a pattern is taken as the file.
 
     Args:
-        name: The name. Whether a file of this name exists is not looked at.
-        clips: Whether clips are found, too.
+        name: The name; a file of this name need not exist.
+        clips: Whether to find clips, too.
+
+    Returns:
+        The files, and what was left out.
 
     Raises:
-        DatNetError: If a folder or pattern holds none.
+        DatNetError: If a folder or pattern yields no files.
     """
     path = Path(name)
     also = CLIP_SUFFIXES if clips else frozenset()
@@ -63,10 +66,17 @@ def find_inputs(name: str, clips: bool) -> Inputs:
 
 
 def match_pattern(pattern: Path, suffixes: Collection[str]) -> Inputs:
-    """Find the files whose paths match a glob pattern, see :func:`find_inputs`.
+    """Find the files that match a glob pattern, see :func:`find_inputs`.
+
+    Args:
+        pattern: The pattern.
+        suffixes: Suffixes of the files to find, in lower case.
+
+    Returns:
+        The files, and what was left out.
 
     Raises:
-        DatNetError: If there is none, or the pattern cannot be understood.
+        DatNetError: If there is none, or the pattern is invalid.
     """
     inside = pattern.relative_to(pattern.anchor)
     fixed = next(i for i, part in enumerate(inside.parts) if re.search(r"[*?\[]", part))
@@ -81,8 +91,8 @@ def match_pattern(pattern: Path, suffixes: Collection[str]) -> Inputs:
         found = [path for path in sorted(root.glob(str(rest))) if not is_skipped(path)]
         searched = [root] if rest.parent == Path() else [root, *root.glob(str(rest.parent))]
     except ValueError as error:  # `**` inside a name
-        raise DatNetError(f"{pattern}: this is no pattern of file names: {error}") from error
-    # A glob passes over folders that cannot be listed.
+        raise DatNetError(f"{pattern}: this is not a valid file name pattern: {error}") from error
+    # glob silently skips folders that cannot be listed.
     left_out = [
         Found(str(folder), f"the folder cannot be listed: {closed.strerror}", closed, True)
         for folder in dict.fromkeys(searched)
@@ -99,12 +109,12 @@ def match_pattern(pattern: Path, suffixes: Collection[str]) -> Inputs:
             left_out.append(Found(str(path), reason, is_expected=True))
     if not files:
         others = "".join(f"; {each.name}: {each.reason}" for each in left_out[:3])
-        raise DatNetError(f"{pattern}: no image has such a name{others}")
+        raise DatNetError(f"{pattern}: no image matches this pattern{others}")
     return Inputs(files, root, searched=True, left_out=tuple(left_out))
 
 
 def why_not_listed(folder: Path) -> OSError | None:
-    """What forbids to list a folder, if anything."""
+    """Return the error that listing a folder raises; None if it can be listed."""
     try:
         os.scandir(folder).close()
     except OSError as error:
@@ -113,9 +123,12 @@ def why_not_listed(folder: Path) -> OSError | None:
 
 
 def parse_style(text: str) -> tuple[Path, float | None]:
-    """Split ``PATH:WEIGHT``; the weight may be missing.
+    """Split ``PATH:WEIGHT``; the weight is optional.
 
-    A file that is called so as a whole goes before, so a path may have colons.
+    A file that exists under the whole text takes precedence, so paths may contain colons.
+
+    Returns:
+        The path, and the weight or None.
 
     Raises:
         DatNetError: If the path is a folder.
@@ -127,14 +140,14 @@ def parse_style(text: str) -> tuple[Path, float | None]:
             path, weight = Path(before), float(after)
     if path.is_dir():
         raise DatNetError(
-            f"--style {text}: this is a folder; name one painting. `datnet stylize CONTENT "
-            f"{path}` takes each of its pictures as a style"
+            f"--style {text}: this is a folder; give one painting. `datnet stylize CONTENT "
+            f"{path}` uses each picture in it as a style"
         )
     return path, weight
 
 
 def describe_left_out(left_out: Sequence[Found]) -> Iterator[str]:
-    """One line for each file that is left out, but for many with one reason a line for the rest."""
+    """Yield one line per file left out; above :data:`MOST_NAMED` per reason, one for the rest."""
     by_reason: dict[str, list[Found]] = defaultdict(list)
     for found in left_out:
         by_reason[found.reason].append(found)

@@ -1,4 +1,4 @@
-"""Which files `datnet stylize` reads and writes, decided before anything is stylized."""
+"""Plan which files `datnet stylize` reads and writes, before anything is stylized."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from datnet.stylize.naming import Names
 
 @dataclass(frozen=True)
 class Job:
-    """One result.
+    """One result to make.
 
     Attributes:
         content: The photograph or clip.
-        styles: The paintings, more than one if they are mixed.
+        styles: The paintings; more than one if they are mixed.
         output: The file to write.
     """
 
@@ -33,17 +33,17 @@ class Job:
 
     @property
     def is_clip(self) -> bool:
-        """Whether a video is painted. An animated GIF is one if the output's name is."""
+        """Whether the result is a video. For a GIF the name of the output decides."""
         return self.output.suffix.lower() in CLIP_SAVING_FORMATS
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one command is to do.
+    """All jobs of one command.
 
     Attributes:
-        jobs: At least one.
-        several: Whether several results may come of it, even if it is one this time.
+        jobs: The jobs, at least one.
+        several: Whether the command can have several results, even if there is only one now.
     """
 
     jobs: list[Job]
@@ -58,28 +58,26 @@ def plan(
     searched: bool = False,
     also_read: Sequence[Path] = (),
 ) -> Plan:
-    """Name the result of every content with every style.
+    """Plan the jobs: each content with each style, and the file of each result.
 
     Args:
-        contents: What was found for every content on the command line.
+        contents: The files found for each content argument of the command line.
         styles: Paintings, or mixtures of them.
-        output: What the user wants: a file for a single result; a folder, where results are called
-            ``CONTENT__STYLE.png`` (clips ``.mp4``); or a pattern with ``{content}`` and
-            ``{style}``, which stand for the names without suffix. Where contents are of both
-            kinds, those that the pattern's suffix does not fit get ``.png`` or ``.mp4`` instead. By
-            default ``stylized.png`` or, for several results, the folder ``stylized``. In a folder,
-            the subfolders of a searched folder are mirrored; in a pattern ``{folder}`` stands for
-            them.
-        searched: Whether the styles come of a folder or pattern.
-        also_read: More files that are read.
+        output: The value of ``-o``. A file for a single result; a folder, where results are named
+            ``CONTENT__STYLE.png`` (clips ``.mp4``) and the subfolders of a searched folder are
+            mirrored; or a pattern with ``{content}``, ``{style}`` (names without suffix) and
+            ``{folder}`` (those subfolders). If there are photographs and clips, those that the
+            suffix of the pattern does not fit get ``.png`` or ``.mp4``. None stands for
+            ``stylized.png`` or, for several results, the folder ``stylized``.
+        searched: Whether the styles come from a folder or pattern.
+        also_read: Other files that are read.
 
     Returns:
-        The jobs, style by style. Results of an earlier run that were found among the contents are
-        left out.
+        The jobs, ordered by style. Results of an earlier run among the contents are left out.
 
     Raises:
-        DatNetError: If two jobs would write one file, a file that is read would be written, or a
-            name is none of a picture or video.
+        DatNetError: If two jobs would write the same file, an input file would be overwritten, or
+            a file name is not that of a picture or video.
     """
     several = searched or len(contents) > 1 or contents[0].searched
     first = contents[0].paths[0]
@@ -96,7 +94,7 @@ def plan(
     paths = contents_to_stylize(contents, folder)
     if not paths:
         raise DatNetError(
-            f"{first} and all others are in the folder of the results; there is nothing to stylize"
+            f"{first} and all others are in the output folder; there is nothing to stylize"
         )
     names = Names(contents, paths, styles)
     jobs = [
@@ -125,7 +123,15 @@ def plan(
 
 
 def contents_to_stylize(contents: list[Inputs], output_folder: Path | None) -> list[Path]:
-    """All contents, each once, but what lies in an output folder inside a searched folder."""
+    """Return the contents without duplicates and without those in an output folder.
+
+    Args:
+        contents: The files found for each content argument.
+        output_folder: The output folder; it matters only inside a searched folder.
+
+    Returns:
+        The paths, in order.
+    """
     found: dict[Path, None] = {}
     for inputs in contents:
         results = None
@@ -139,10 +145,17 @@ def contents_to_stylize(contents: list[Inputs], output_folder: Path | None) -> l
 
 
 def keep_places(jobs: list[Job], folder: Path) -> list[Job]:
-    """Let results that lie in the folder itself stay there, where versions before put all of them.
+    """Keep the place of existing results that lie in the output folder itself.
 
-    Only those that are the result of one job by that name: several contents of one name were
-    refused then.
+    Earlier versions put all results there. A result is kept only if its name belongs to one job:
+    those versions refused several contents of the same name.
+
+    Args:
+        jobs: The jobs.
+        folder: The output folder.
+
+    Returns:
+        The jobs, some with another output file.
     """
     flat = Counter(flat_name(job) for job in jobs)
     return [
@@ -156,16 +169,23 @@ def keep_places(jobs: list[Job], folder: Path) -> list[Job]:
 
 
 def flat_name(job: Job) -> str:
-    """How a version that did not mirror subfolders called a result in a folder."""
+    """Return the file name of a result in versions that did not mirror subfolders."""
     style = "+".join(each.stem for each in job.styles)
     return f"{job.content.stem}__{style}{job.output.suffix}"
 
 
 def without_earlier_results(jobs: list[Job], searched: set[Path]) -> list[Job]:
-    """Leave out searched contents that the jobs of other contents are about to write.
+    """Leave out searched contents that are result files of other jobs.
 
-    One that is its own result as well stays for :func:`refuse_clashes` unless the other content
-    lies in another folder: `x.png` beside `x.jpg` makes no earlier result of the latter.
+    A content that would also be its own result is kept for :func:`refuse_clashes`, unless the other
+    content lies in another folder: `x.png` next to `x.jpg` is not an earlier result of it.
+
+    Args:
+        jobs: The jobs.
+        searched: Contents found in folders or by patterns.
+
+    Returns:
+        The remaining jobs.
     """
     writers: dict[Path, set[Path]] = {}
     for job in jobs:
@@ -182,14 +202,14 @@ def without_earlier_results(jobs: list[Job], searched: set[Path]) -> list[Job]:
 
 
 def refuse_clashes(jobs: list[Job], also_read: Sequence[Path]) -> None:
-    """Refuse results that would replace each other or a picture that is read.
+    """Check that results replace neither each other nor an input file.
 
     Args:
         jobs: All jobs.
         also_read: Files that every job reads.
 
     Raises:
-        DatNetError: If there are any.
+        DatNetError: If there is such a result.
     """
     read = {
         (status.st_dev, status.st_ino): path
@@ -209,25 +229,33 @@ def refuse_clashes(jobs: list[Job], also_read: Sequence[Path]) -> None:
             status = job.output.stat()
             if (status.st_dev, status.st_ino) in read:
                 raise DatNetError(
-                    f"{job.output} is a picture that is read and would be overwritten; name "
+                    f"{job.output} is an input file and would be overwritten; choose "
                     "another output with -o"
                 )
 
 
 def advice(job: Job, other: Job) -> str:
-    """What helps where two jobs would have the same result file."""
+    """Advise what to do if two jobs have the same result file.
+
+    Args:
+        job: A job.
+        other: Another job.
+
+    Returns:
+        The advice, for the error message.
+    """
     if job.content == other.content:
-        return "add {style} to the pattern, or name a folder with -o"
+        return "add {style} to the pattern, or give a folder with -o"
     if job.content.parent != other.content.parent:
         return "keep them apart with -o 'out/{folder}/{content}__{style}.png'"
     if job.content.name.casefold() == other.content.name.casefold():
-        return "they differ in capitals only, which make no difference there; rename one of them"
-    return "name a folder with -o, such as -o out/, where names differ, or rename one of them"
+        return "they differ in capitals only, which are ignored there; rename one of them"
+    return "give a folder with -o, such as -o out/, where names differ, or rename one of them"
 
 
 @lru_cache(maxsize=1024)
 def folder_ignores_case(folder: Path) -> bool:
-    """Whether capitals make no difference in a folder, as on most disks of Macs and Windows."""
+    """Return whether a folder ignores case, as on most disks of macOS and Windows."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     folder = folder.resolve()
@@ -239,20 +267,20 @@ def folder_ignores_case(folder: Path) -> bool:
 
 
 def ignores_case(path: Path) -> bool:
-    """Whether a file of this name replaces one whose name differs in capitals only."""
+    """Return whether a file with this name replaces one whose name differs only in case."""
     return folder_ignores_case(path.parent)
 
 
 def describe(job: Job) -> str:
-    """The files that a job reads."""
+    """Return the names of the files that a job reads."""
     return " and ".join(str(path) for path in (job.content, *job.styles))
 
 
 def check_kind(job: Job) -> None:
-    """Refuse an output of another kind than its content, or of no kind that can be written.
+    """Check that the output has the kind of the content and a format that can be written.
 
     Raises:
-        DatNetError: If so.
+        DatNetError: If it does not.
     """
     if job.content.suffix.lower() in CLIP_SUFFIXES:
         video_format(job.output)

@@ -1,4 +1,4 @@
-"""How results are called: by their content, their style and the folder of the content."""
+"""Names of results, from content, style and the folder of the content."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from datnet.stylize.inputs import Inputs
 
 
 class Names:
-    """The names of all results of a command.
+    """Names of all results of a command.
 
     Args:
-        contents: What was found for every content on the command line.
-        paths: The contents that are stylized.
+        contents: The files found for each content argument of the command line.
+        paths: The contents to stylize.
         styles: Paintings, or mixtures of them.
     """
 
@@ -33,7 +33,7 @@ class Names:
         self.folders = folders_below(
             roots[0] if len(contents) == len(roots) == 1 else common_folder(paths), paths
         )
-        # In a folder of results, files that are named one by one have no subfolder.
+        # In an output folder, contents given one by one get no subfolder.
         of_searched = {path for each in searched for path in each.paths}
         found = [path for path in paths if path in of_searched]
         self.mirrored = dict.fromkeys(paths, "")
@@ -45,19 +45,36 @@ class Names:
             self.in_folder |= distinct_names([p for p in paths if self.mirrored[p] == folder])
 
     def place_in(self, folder: Path, content: Path, styles: Iterable[Path]) -> Path:
-        """The file of a result in a folder, which mirrors the subfolders of a searched folder."""
+        """Return the file of a result in an output folder, which mirrors searched subfolders.
+
+        Args:
+            folder: The output folder.
+            content: The content.
+            styles: The paintings.
+
+        Returns:
+            The path.
+        """
         suffix = ".mp4" if content.suffix.lower() in CLIP_SUFFIXES else ".png"
         name = f"{self.in_folder[content]}__{self.mixture(styles)}{suffix}"
         return folder / self.mirrored[content] / name
 
     def fill_in(self, pattern: str, content: Path, styles: Iterable[Path]) -> Path:
-        """The file of a result that a pattern, or a name without fields, stands for.
+        """Return the file of a result for a pattern, or for a name without fields.
 
-        Where there are contents of both kinds the pattern's suffix can fit one kind only; the
-        others get another.
+        If there are photographs and clips, the suffix of the pattern fits only one kind; the others
+        get another suffix.
+
+        Args:
+            pattern: A file name with fields such as ``{content}``.
+            content: The content.
+            styles: The paintings.
+
+        Returns:
+            The path.
 
         Raises:
-            DatNetError: If the pattern has a field in braces that is unknown.
+            DatNetError: If the pattern has an unknown field in braces.
         """
         kind = content.suffix.lower()
         values = {
@@ -69,50 +86,61 @@ class Names:
         def value(field: re.Match[str]) -> str:
             if field[1] not in values:
                 raise DatNetError(
-                    f"-o {pattern}: {field[0]} means nothing; a pattern can have {{content}} and "
+                    f"-o {pattern}: {field[0]} is unknown; a pattern can have {{content}} and "
                     "{style}, the names of the pictures without suffix, and {folder}, the folder "
-                    "of the content inside the one that is searched"
+                    "of the content inside the searched one"
                 )
             return values[field[1]]
 
-        if not values["folder"]:  # not /name, which would be at the root of the disk
+        if not values["folder"]:  # not /name, which would lie in the root folder
             pattern = re.sub(r"\{folder\}[/\\]", "", pattern)
         output = Path(re.sub(r"\{([^{}]*)\}", value, pattern))
-        if self.both_kinds and "{" in pattern and kind != ".gif":  # which can be either
+        if self.both_kinds and "{" in pattern and kind != ".gif":  # a GIF can be either
             of_other_kind = SAVING_FORMATS if kind in CLIP_SUFFIXES else CLIP_SAVING_FORMATS
             if output.suffix.lower() in of_other_kind:
                 return output.with_suffix(".mp4" if kind in CLIP_SUFFIXES else ".png")
         return output
 
     def mixture(self, styles: Iterable[Path]) -> str:
-        """The name of a style or a mixture of styles."""
+        """Return the name of a style or of a mixture of styles."""
         return "+".join(self.styles[each] for each in styles)
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """The innermost folder in which all files lie."""
+    """Return the innermost folder that contains all files."""
     return Path(os.path.commonpath([normal(path.parent) for path in paths]))
 
 
 def folders_below(root: Path, paths: Sequence[Path]) -> dict[Path, str]:
-    """By file, its folder inside a folder, written with ``/``; empty for that folder itself."""
+    """Return the folder of each file relative to a root folder.
+
+    Args:
+        root: The root folder.
+        paths: The files.
+
+    Returns:
+        By file, its folder, written with ``/``; empty for the root itself.
+    """
     inside = {path: Path(os.path.relpath(normal(path.parent), normal(root))) for path in paths}
     return {path: "" if folder == Path() else folder.as_posix() for path, folder in inside.items()}
 
 
 def normal(folder: Path) -> str:
-    """An absolute path without ``..``; links stay, for a user knows folders by their names."""
+    """Return an absolute path without ``..``; links are kept, since users know those names."""
     return os.path.normpath(folder.absolute())
 
 
 def distinct_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """A name for each file: without the suffix where that tells it from all others.
+    """Return a distinct name for each file, without its suffix if that is enough.
 
-    Files of one folder that differ in the suffix only keep it; those of several folders get the
-    folders before their names. Capitals make no difference, as on the disks of many systems.
+    Files in the same folder that differ only in the suffix keep it; files in different folders get
+    their folders as a prefix. Case is ignored, as on the disks of many systems.
 
     Args:
-        paths: The files. Two that differ in capitals only may get names that do, too.
+        paths: The files. The names of two that differ only in case may do so, too.
+
+    Returns:
+        The names by file.
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(paths):

@@ -1,8 +1,8 @@
-"""How a picture is stylized: every setting once, for Python, the command, clips and the page.
+"""Settings of a stylization, defined once for Python, the command line, clips and the page.
 
-A setting is a field of :class:`StylizeOptions`. Its help, its range or choices are with it, so the
-command line is made from the fields, and a value is checked in one place. Nothing here imports
-torch, so `datnet stylize --help` is quick.
+A setting is a field of :class:`StylizeOptions`. The command line is made from the fields, which
+have their help and limits in their metadata; values are checked in one place. Nothing here imports
+torch, so `datnet stylize --help` is fast.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from datnet.images.opening import Picture
 
 SMALLEST_SIDE = 32
-"""Shorter side of a picture: the least that networks take."""
+"""Smallest shorter side of a picture, in pixels, that networks accept."""
 
 LARGEST_SIDE = 13_416
-"""Shorter side of a picture: the largest square of at most 180 million pixels."""
+"""Largest shorter side of a picture, in pixels: a square of at most 180 million pixels."""
 
 KEEP_COLORS = ("luminance", "histogram")
 
@@ -29,40 +29,43 @@ KEEP_COLORS = ("luminance", "histogram")
 def explain(
     help: str, *, limits: tuple[float, float] | None = None, pictures: int = 0
 ) -> dict[str, Any]:
-    """A setting's metadata: what a command line needs to explain and to read it.
+    """Return the metadata of a setting, from which its command-line option is made.
 
     Args:
-        help: What it does.
-        limits: The smallest and the largest value; whole numbers if these are.
-        pictures: How many files it takes.
+        help: Help text.
+        limits: Smallest and largest value; two integers for an integer setting.
+        pictures: Number of files that it takes.
+
+    Returns:
+        The metadata of the field.
     """
     return {"help": help, "limits": limits, "pictures": pictures}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StylizeOptions:
-    """The settings of a stylization; checked when they are made.
+    """Settings of a stylization, validated on creation.
 
     Args:
         alpha: Strength of the style in [0, 1].
         size: Shorter side of the result in pixels; None for that of the content.
-        weights: A positive number for each style of a mixture, of any sum; None weighs all alike.
-        style_size: Shorter side of the paintings in pixels; larger gives larger strokes. None keeps
-            a painting's size, but reduces one that is larger than the content to the content's.
-        keep_colors: "luminance" gives the result the content's chroma
-            (:func:`datnet.images.colors.keep_chroma`), "histogram" gives the painting the content's
-            colors before it is used (:func:`datnet.images.colors.match_colors`). With both a gray
-            content gives a gray result.
-        mask: Where to stylize: white takes the first style; black the second one, or leaves the
-            content as it is if there is one style; gray blends. A picture or an array ``(H, W)``,
-            stretched to the size of the result; what is transparent in it counts as black.
-        regions: For CAP-VSTNet, a picture of the content's regions and one of the style's, where
-            each region has a flat color; each is stretched to its picture. A region of the content
-            is stylized like the style's region of the same color, and stays as it is where the
-            style has none.
+        weights: A positive weight for each style of a mixture, with any sum; None for equal
+            weights.
+        style_size: Shorter side of the paintings in pixels; larger values give larger strokes. None
+            keeps the size of a painting, but reduces one larger than the content to its size.
+        keep_colors: "luminance" gives the result the chroma of the content
+            (:func:`datnet.images.colors.keep_chroma`); "histogram" transfers the colors of the
+            content to the painting first (:func:`datnet.images.colors.match_colors`). Either way a
+            gray content gives a gray result.
+        mask: Where to stylize: white takes the first style; black takes the second one or, with one
+            style, leaves the content unchanged; gray blends. A picture or an array ``(H, W)``,
+            stretched to the size of the result; transparent parts count as black.
+        regions: For CAP-VSTNet, region maps of content and style, in which each region has a flat
+            color; each map is stretched to its picture. A region of the content is stylized with
+            the style region of the same color, and stays unchanged if there is none.
 
     Raises:
-        DatNetError: If a value is out of range, or two do not go together.
+        DatNetError: If a value is out of range, or two settings contradict each other.
     """
 
     alpha: float = field(
@@ -72,7 +75,7 @@ class StylizeOptions:
     size: int | None = field(
         default=None,
         metadata=explain(
-            "shorter side of the result (default: as the content)",
+            "shorter side of the result in pixels (default: that of the content)",
             limits=(SMALLEST_SIDE, LARGEST_SIDE),
         ),
     )
@@ -80,33 +83,34 @@ class StylizeOptions:
     style_size: int | None = field(
         default=None,
         metadata=explain(
-            "shorter side of the painting; larger gives larger strokes (default: its own, but not "
-            "larger than the content's)",
+            "shorter side of the painting in pixels; larger values give larger strokes (default: "
+            "its own, but at most that of the content)",
             limits=(SMALLEST_SIDE, LARGEST_SIDE),
         ),
     )
     keep_colors: str | None = field(
         default=None,
         metadata=explain(
-            "luminance (if WAY is left out): the photograph's colors, luminance as stylized; "
-            "histogram: the painting takes the photograph's colors first. Before a file write "
-            "--keep-colors=luminance",
+            "keep the colors of the photograph. luminance (default WAY): keep its chroma and "
+            "stylize only the luminance; histogram: transfer its colors to the painting first. "
+            "If a file name follows, write --keep-colors=luminance",
         ),
     )
     mask: Picture | None = field(
         default=None,
         metadata=explain(
-            "picture of any size that says where to stylize: white takes the first style, black "
-            "the second one, or with one style leaves the photograph as it is; gray gives soft "
-            "edges",
+            "picture of any size that selects where to stylize: white takes the first style; black "
+            "takes the second style or, with one style, leaves the photograph unchanged; gray "
+            "gives soft edges",
             pictures=1,
         ),
     )
     regions: tuple[Picture, Picture] | None = field(
         default=None,
         metadata=explain(
-            "for CAP-VSTNet: two pictures in which each region has a flat color of its own. A "
-            "region is stylized like the style's of the same color; without one it stays as it is",
+            "for CAP-VSTNet: region maps of content and style, in which each region has its own "
+            "flat color. A region takes the style of the region of the same color; without one it "
+            "stays unchanged",
             pictures=2,
         ),
     )
@@ -122,41 +126,45 @@ class StylizeOptions:
         for weight in self.weights or ():
             if not (weight > 0 and math.isfinite(weight)):
                 raise DatNetError(
-                    f"the weight of a style is {weight:g}; it must be a positive number (leave a "
-                    "style out rather than give it 0)"
+                    f"the weight of a style is {weight:g}; it must be a positive number (to use 0, "
+                    "leave the style out)"
                 )
         if self.weights is not None and not math.isfinite(sum(self.weights)):
-            raise DatNetError("the weights of the styles are too large to be added; divide them")
+            raise DatNetError("the sum of the style weights is too large; scale them down")
 
     def check_styles(self, count: int) -> None:
-        """Refuse settings that do not go with a number of styles.
+        """Check that the settings fit a number of styles.
 
         Raises:
-            DatNetError: If there are no styles, or a setting does not fit them.
+            DatNetError: If there is no style, or a setting does not fit the number.
         """
         if count < 1:
-            raise DatNetError("no style is given; name at least one painting")
+            raise DatNetError("no style is given; give at least one painting")
         if self.mask is not None and count > 2:
             raise DatNetError(f"a mask places one or two styles, not {count}")
         if self.regions is not None and count > 1:
-            raise DatNetError(f"regions are stylized like those of one style, not of {count}")
+            raise DatNetError(f"regions can be matched with those of one style, not of {count}")
         if self.weights is None:
             return
         if len(self.weights) != count:
             raise DatNetError(
-                f"there are {count} styles and {len(self.weights)} weights; give each one"
+                f"there are {count} styles and {len(self.weights)} weights; give one for each"
             )
         if self.mask is not None and count == 2:
-            raise DatNetError("a mask places the two styles, so they cannot have weights as well")
+            raise DatNetError("a mask places the two styles, so they cannot have weights")
 
     def shares(self, count: int) -> list[float]:
-        """The share of each of ``count`` styles; their sum is 1."""
+        """Return the normalized weights of ``count`` styles; their sum is 1."""
         weights = [1.0] * count if self.weights is None else self.weights
         return [weight / sum(weights) for weight in weights]
 
 
 def check_side(name: str, side: int | None) -> None:
-    """Refuse a shorter side that no network takes.
+    """Check that a shorter side is large enough for the networks.
+
+    Args:
+        name: Name of the setting, for the message.
+        side: Shorter side in pixels; None passes.
 
     Raises:
         DatNetError: If it is below 32.
@@ -166,5 +174,5 @@ def check_side(name: str, side: int | None) -> None:
 
 
 def explained() -> list[Field[Any]]:
-    """The settings that a command line gives one by one; weights stand with their paintings."""
+    """Return the settings with an option of their own; weights are given with the paintings."""
     return [each for each in fields(StylizeOptions) if each.metadata]

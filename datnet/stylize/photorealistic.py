@@ -1,4 +1,4 @@
-"""Which network paints photographs like photographs."""
+"""Find the network for photorealistic style transfer."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from datnet.zoo.network_file import read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 NAME = "cap_vstnet_photorealistic"
-"""In conf/model."""
+"""Its name in conf/model."""
 
 
 def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
     """Return the network file of a photorealistic CAP-VSTNet.
 
     Args:
-        checkpoint: The one that the user names, see :func:`datnet.zoo.lookup.network_file`. By
-            default ``cap_vstnet_photorealistic.safetensors`` is looked for in the folder
-            ``$DATNET_WEIGHTS``, and then among the networks that come with DatNet.
+        checkpoint: The network given by the user, see :func:`datnet.zoo.lookup.network_file`. By
+            default ``cap_vstnet_photorealistic.safetensors`` is searched in the folder
+            ``$DATNET_WEIGHTS``, then among the networks that come with DatNet.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        DatNetError: If there is none, or the one that is named is another network.
+        DatNetError: If there is none, or the given network is another one.
     """
     if checkpoint is not None:
         path = network_file(checkpoint)
         target = find_target(read_description(path).network)
         if not (isinstance(target, type) and issubclass(target, CAPVSTNetPhotorealistic)):
             raise DatNetError(
-                f"{path} is no photorealistic network, which is a CAP-VSTNet trained by "
+                f"{path} is not a photorealistic network, that is, a CAP-VSTNet trained by "
                 f"`datnet train model={NAME}`"
             )
         return path
@@ -45,7 +48,7 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
     raise DatNetError(
         f"no photorealistic network comes with this version of DatNet"
         f"{f', and none is at {given}' if given else ''}. Train one with `datnet train "
-        f"model={NAME} data=coco_wikiart data.content_dir=PHOTOS data.style_dir=PHOTOS`, and name "
+        f"model={NAME} data=coco_wikiart data.content_dir=PHOTOS data.style_dir=PHOTOS`, and give "
         "its network.safetensors with --checkpoint, or copy it as "
-        f"{NAME}.safetensors to a folder and set DATNET_WEIGHTS to that"
+        f"{NAME}.safetensors to a folder and set DATNET_WEIGHTS to that folder"
     )

@@ -1,4 +1,4 @@
-"""The Python way to use a trained network.
+"""Python interface for stylizing with a trained network.
 
 >>> from datnet import Stylizer
 >>> stylizer = Stylizer("microast")  # doctest: +SKIP
@@ -46,17 +46,17 @@ from datnet.zoo.shipped import shipped_file, shipped_names
 DEFAULT_NETWORK = "datnet_full"
 
 DEFAULT_CONTENT_SIDE = 512
-"""Shorter side of the contents that a style is encoded for, unless something else is said."""
+"""Default shorter side, in pixels, of the contents that a style is encoded for."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedStyle:
-    """A painting as a network sees it, from :meth:`Stylizer.encode_style`; never changed.
+    """An encoded painting, from :meth:`Stylizer.encode_style`; immutable.
 
     Attributes:
-        picture: The painting, sRGB, at the size at which it was encoded.
-        features: What the network needs of it.
-        network: The network that encoded it, the only one that understands the features.
+        picture: The painting in sRGB, at the size at which it was encoded.
+        features: Its style features.
+        network: The network that encoded it; no other can use the features.
     """
 
     picture: Image.Image
@@ -65,42 +65,42 @@ class EncodedStyle:
 
 
 class Stylizer:
-    """Paints photographs in the manner of paintings.
+    """Stylizes photographs with paintings.
 
-    Files, Pillow images, arrays and tensors go in. A Pillow image in sRGB comes out, of mode RGB or
-    RGBA where the content is transparent. Nothing is random: the same pictures give the same
-    result. One Stylizer may be called from many threads.
+    Takes files, Pillow images, arrays and tensors. Returns a Pillow image in sRGB, of mode RGB, or
+    RGBA if the content has transparency. Results are deterministic. One Stylizer can be called from
+    many threads.
 
     >>> from datnet import Stylizer
     >>> stylizer = Stylizer("microast")  # doctest: +SKIP
 
-    Where the examples have generated pictures, "photo.jpg" and "painting.jpg" do as well:
+    The examples use generated pictures; file names such as "photo.jpg" work as well:
 
     >>> from PIL import Image
     >>> photo = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
     >>> painting = Image.linear_gradient("L").resize((96, 96)).convert("RGB")
 
-    One photograph in the manner of one painting, and half-way to it:
+    Stylize a photograph with a painting, at full and at half strength:
 
     >>> stylizer(photo, painting).size == photo.size
     True
     >>> subtle = stylizer(photo, painting, alpha=0.5)
 
-    The shorter side of the result, and that of the painting, which sets the size of the strokes:
+    Set the shorter side of the result, and that of the painting, which sets the stroke size:
 
     >>> stylizer(photo, painting, size=48, style_size=96).size
     (64, 48)
 
-    Two styles mixed, three parts to one:
+    Mix two styles, three parts to one:
 
     >>> mixed = stylizer(photo, [painting, photo.rotate(180)], weights=[3, 1])
 
-    The photograph's colours kept: its own chroma, or a painting that takes its colours:
+    Keep the colors of the photograph: its chroma, or with a recolored painting:
 
     >>> own_chroma = stylizer(photo, painting, keep_colors="luminance")
     >>> own_palette = stylizer(photo, painting, keep_colors="histogram")
 
-    The left half painted, the right half as it was; a blurred mask would give a soft edge:
+    Stylize the left half only; a blurred mask would give a soft edge:
 
     >>> import numpy as np
     >>> mask = np.zeros((48, 64))
@@ -109,38 +109,38 @@ class Stylizer:
     >>> half.getpixel((63, 0)) == photo.getpixel((63, 0))
     True
 
-    A style that is used often is encoded once:
+    Encode a style once and use it for many contents:
 
     >>> style = stylizer.encode_style(painting)
     >>> results = [stylizer(content, style) for content in (photo, photo.rotate(90))]
 
-    What is wrong is said in one line:
+    Errors are described in one line:
 
     >>> stylizer(photo, painting, alpha=2)
     Traceback (most recent call last):
     datnet.errors.DatNetError: alpha is 2; it must be between 0 and 1
 
     Args:
-        checkpoint: A ``network.safetensors`` that `datnet train` wrote or its run's folder, or
-            a published network, such as "microast", or a method without training, such as "gatys",
-            see :func:`datnet.zoo.lookup.network_file`; by default the network that comes with
-            DatNet.
-        device: Where to compute, such as "cpu" or "cuda:1"; by default a GPU if there is one.
-        dtype: "float32", or "bfloat16" or "float16" for the convolutions, which new GPUs compute
+        checkpoint: A ``network.safetensors`` written by `datnet train` or its run folder, a
+            published network such as "microast", or a training-free method such as "gatys", see
+            :func:`datnet.zoo.lookup.network_file`; by default the network that comes with DatNet.
+        device: Device such as "cpu" or "cuda:1"; by default a GPU if available.
+        dtype: Precision of the convolutions: "float32", "bfloat16" or "float16"; recent GPUs are
             much faster in 16 bits. Attention and statistics stay in float32.
-        steps: Of a method that optimises the pixels, such as "gatys"; by default its own number.
+        steps: Number of steps of a method that optimizes the pixels, such as "gatys"; None for its
+            default.
 
     Attributes:
-        description: What the network is and how it was trained.
-        network: The network itself.
-        device: Where it is.
+        description: Description of the network and its training.
+        network: The network.
+        device: Its device.
 
     Raises:
-        DatNetError: If the network or its encoder's weights cannot be found, or the device is none
-            of this machine or has no such dtype, or steps do not fit the network.
+        DatNetError: If the network or the weights of its encoder cannot be found, the device does
+            not exist or lacks the dtype, or the network takes no steps.
     """
 
-    @torch.inference_mode(False)  # moving the network to a device makes tensors, too
+    @torch.inference_mode(False)  # parameters moved to a device must be normal tensors
     def __init__(
         self,
         checkpoint: str | Path | None = None,
@@ -150,12 +150,12 @@ class Stylizer:
     ) -> None:
         if checkpoint is None and DEFAULT_NETWORK not in shipped_names():
             raise DatNetError(
-                "no trained network comes with this version of DatNet; name one with "
+                "no trained network comes with this version of DatNet; give one with "
                 "--checkpoint (Stylizer(checkpoint) in Python). `make reproduce-table3` and "
                 "`datnet train` write RUN_DIR/network.safetensors"
             )
         if checkpoint is not None and not str(checkpoint):
-            raise DatNetError("checkpoint is an empty name; name a network, or leave it out")
+            raise DatNetError("checkpoint is an empty name; give a network, or leave it out")
         path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
@@ -166,7 +166,7 @@ class Stylizer:
         if steps is not None:
             if not isinstance(self.network, OptimisationMethod):
                 raise DatNetError(
-                    f"{self.description.name} paints in one go, without steps; leave them out"
+                    f"{self.description.name} is a feed-forward network; leave steps out"
                 )
             if steps < 1:
                 raise DatNetError(f"steps is {steps}; it must be at least 1")
@@ -183,18 +183,17 @@ class Stylizer:
         """Encode a painting once for many contents.
 
         Args:
-            painting: The painting. Transparency is laid over white.
-            size: Shorter side to which it is resized. By default it keeps its size, but where it is
-                larger than the contents it is reduced to them, so that its strokes keep their
+            painting: The painting. Transparent parts become white.
+            size: Shorter side in pixels to which it is resized. By default it keeps its size, but
+                is reduced to that of the contents if it is larger, so that strokes keep their
                 proportion to the picture.
-            content_side: Shorter side of the contents; without effect if ``size`` is given.
+            content_side: Shorter side of the contents in pixels; unused if ``size`` is given.
 
         Returns:
-            The style, as :meth:`__call__` takes it. It can be shared between threads.
+            The encoded style for :meth:`__call__`. It can be shared between threads.
 
         Raises:
-            DatNetError: If the file cannot be read, the picture is too small or there is not
-                enough memory.
+            DatNetError: If the file cannot be read, the picture is too small or memory runs out.
         """
         check_side("style_size", size)
         with enough_memory():
@@ -211,21 +210,21 @@ class Stylizer:
         """Stylize one content.
 
         Args:
-            content: The photograph. Its transparency is kept; what cannot be seen is white to the
-                network.
-            style: The painting, or a list of paintings to be mixed; each may be encoded already.
+            content: The photograph. Its transparency is kept; the network sees invisible pixels as
+                white.
+            style: The painting, or a list of paintings to mix; each can be encoded already.
             alpha: Strength of the style in [0, 1].
-            size: Shorter side of the result; by default that of the content.
+            size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
                 weights, style_size, keep_colors, mask, regions.
 
         Returns:
-            The stylized photograph, sRGB, of mode RGB, or RGBA if a pixel of the content is
-            transparent, without metadata.
+            The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
+            content is transparent.
 
         Raises:
             DatNetError: If a file cannot be read, a picture is too small, a value is out of range
-                or there is not enough memory.
+                or memory runs out.
         """
         return self.stylize(content, style, StylizeOptions(alpha=alpha, size=size, **settings))
 
@@ -236,7 +235,19 @@ class Stylizer:
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
         options: StylizeOptions,
     ) -> Image.Image:
-        """Stylize one content with settings that are made already, see :meth:`__call__`."""
+        """Stylize one content with a :class:`~datnet.stylize.options.StylizeOptions`.
+
+        Args:
+            content: The photograph.
+            style: The painting, or a list of paintings to mix; each can be encoded already.
+            options: The settings.
+
+        Returns:
+            The stylized photograph, see :meth:`__call__`.
+
+        Raises:
+            DatNetError: As for :meth:`__call__`.
+        """
         styles = as_list(style)
         options.check_styles(len(styles))
         regions = None if options.regions is None else self._open_regions(options.regions)
@@ -251,7 +262,7 @@ class Stylizer:
                 self._style_for(each, options.style_size, min(photograph.size), colors)
                 for each in styles
             ]
-            # A network may tint a gray painting of a gray photograph.
+            # A network may add a tint even if photograph and painting are gray.
             gray = options.keep_colors is not None and is_gray(pixels)
             chroma_of = pixels if options.keep_colors == "luminance" or gray else None
             with precision(self.device, self.dtype):
@@ -285,14 +296,14 @@ class Stylizer:
         content_side: int,
         colors: Tensor | None,
     ) -> EncodedStyle:
-        """Encode a style unless it is, with the colours ``(3, N)`` of a content if they are given.
+        """Return the encoded style, recolored with ``colors`` ``(3, N)`` of a content if given.
 
-        A style that is encoded already has to be encoded again for every content's colours.
+        A style that is encoded already must be encoded again for the colors of each content.
         """
         if isinstance(style, EncodedStyle):
             if style.network is not self.network:
                 raise DatNetError(
-                    "this style was encoded by another Stylizer; encode it with the one that paints"
+                    "this style was encoded by another Stylizer; encode it with this one"
                 )
             if style_size is not None and style_size != min(style.picture.size):
                 raise DatNetError(
@@ -318,7 +329,7 @@ class Stylizer:
         styles: list[EncodedStyle],
         shares: list[float],
     ) -> Tensor:
-        """RGB ``(3, *size)`` in [0, 1], with the chroma of ``chroma_of`` if it is given."""
+        """Generate RGB ``(3, H, W)`` in [0, 1], with the chroma of ``chroma_of`` if given."""
         features = [style.features for style in styles]
         with precision(self.device, self.dtype):
             if regions is None:
@@ -331,25 +342,25 @@ class Stylizer:
                 )
         if not painted.isfinite().all():
             raise DatNetError(
-                f"the network {self.description.name} paints values that are no numbers; "
-                "its training has failed, use another one"
+                f"the network {self.description.name} returned values that are not finite; "
+                "its training has diverged, use another one"
             )
         result = painted[0].float().clamp(0, 1)
         return result if chroma_of is None else keep_chroma(result, chroma_of)
 
     def _open_regions(self, regions: tuple[Picture, Picture]) -> tuple[Image.Image, Image.Image]:
-        """Read pictures of regions, of the content and of the style, that go together."""
+        """Open the region maps of content and style and check that they share a color."""
         if not isinstance(self.network, CAPVSTNet):
             raise DatNetError(
-                f"{self.description.name} cannot paint by regions, only CAP-VSTNet can; a mask "
-                "places a style with every network"
+                f"{self.description.name} cannot stylize by regions, only CAP-VSTNet can; a mask "
+                "works with every network"
             )
         of_content, of_style = map(open_regions, regions)
         labels, others = (region_labels(each, each.size) for each in (of_content, of_style))
         if not torch.isin(labels, others).any():
             raise DatNetError(
-                "the content's regions and the style's have no colour in common; a region is "
-                "painted like the style's region of the same colour"
+                "the regions of content and style have no color in common; a region is "
+                "stylized with the style region of the same color"
             )
         return of_content, of_style
 
@@ -361,8 +372,8 @@ class Stylizer:
         size: Sequence[int],
         alpha: float,
     ) -> Tensor:
-        """Paint every region like the style's of the same colour, ``(1, 3, *size)``."""
-        assert isinstance(self.network, CAPVSTNet)  # _open_regions has seen to that
+        """Stylize each region with the style region of its color; returns ``(1, 3, H, W)``."""
+        assert isinstance(self.network, CAPVSTNet)  # checked in _open_regions
         of_content, of_style = regions
         painting = to_tensor(style.picture)[None].to(self.device)
         return self.network.generate_by_region(
@@ -378,14 +389,14 @@ class Stylizer:
 def as_list(
     style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
 ) -> list[Picture | EncodedStyle]:
-    """One style, or several, as a list."""
+    """Return one style, or several, as a list."""
     if isinstance(style, str | Path | Image.Image | np.ndarray | Tensor | EncodedStyle):
         return [style]
     return list(style)
 
 
 def with_open_pictures(options: StylizeOptions) -> StylizeOptions:
-    """The same settings with the mask and the regions read, for many contents.
+    """Return the settings with mask and region maps opened, for use with many contents.
 
     Raises:
         DatNetError: If a file cannot be read.
@@ -399,7 +410,15 @@ def with_open_pictures(options: StylizeOptions) -> StylizeOptions:
 
 
 def visible_colors(pixels: Tensor, opacity: Image.Image | None) -> Tensor:
-    """Colors ``(3, N)`` of the pixels that can be seen; of all where none can."""
+    """Return the colors of the visible pixels, or of all pixels if none is visible.
+
+    Args:
+        pixels: ``(3, H, W)`` in [0, 1].
+        opacity: Alpha channel of size ``(W, H)``; None if all pixels are opaque.
+
+    Returns:
+        ``(3, N)`` in [0, 1], on the CPU.
+    """
     colors = pixels.cpu().flatten(1)
     if opacity is None or opacity.getextrema() == (0, 0):
         return colors
@@ -408,10 +427,10 @@ def visible_colors(pixels: Tensor, opacity: Image.Image | None) -> Tensor:
 
 @contextmanager
 def enough_memory() -> Iterator[None]:
-    """Say in one line that memory ran out.
+    """Turn out-of-memory errors within the block into a DatNetError.
 
     Raises:
-        DatNetError: If it did.
+        DatNetError: If memory runs out.
     """
     try:
         yield

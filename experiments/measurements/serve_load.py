@@ -39,7 +39,7 @@ class Visitors:
         self.function = next(
             each["id"] for each in page["dependencies"] if each["api_name"] == "paint"
         )
-        network, colors = (self._default(page, label) for label in ("Network", "Colours"))
+        network, colors = (self._default(page, label) for label in ("Network", "Colors"))
         self.settings = [None, 0.5, 1, colors, size, network]
         self.answers: Counter[str] = Counter()
         self.seconds: list[float] = []

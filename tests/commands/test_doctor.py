@@ -75,7 +75,7 @@ def test_without_torch_the_rest_is_still_told(monkeypatch: pytest.MonkeyPatch) -
     assert findings["torch"].state == "broken"
     assert "libcudart.so.12" in findings["torch"].text
     assert "pip install" in (findings["torch"].cure or "")
-    assert findings["weights"].text == "not looked at, since torch is broken"
+    assert findings["weights"].text == "not checked, because torch is broken"
     assert findings["lightning"].state == findings["wandb"].state == "ok"
 
 
@@ -99,7 +99,7 @@ def test_missing_and_old_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     findings = by_name(list(packages.check_packages({"lightning": {"version": "2.6"}})))
     assert findings["lightning"].state == "broken"
-    assert ">=99 is needed" in findings["lightning"].text
+    assert ">=99 is required" in findings["lightning"].text
     assert findings["no-such-package"].cure == "pip install 'no-such-package>=1'"
 
 

@@ -188,7 +188,10 @@ def test_mistakes_are_told_in_one_line(
         (("missing.safetensors",), ["missing.safetensors", "does not exist"]),
         ((damaged.parent,), [str(damaged.parent), "folder"]),
         ((network, "--card"), ["summary.json", "run the evaluation again"]),
-        ((network, "--card", "--evaluations", "nowhere"), ["--evaluations nowhere", "no folder"]),
+        (
+            (network, "--card", "--evaluations", "nowhere"),
+            ["--evaluations nowhere", "no such folder"],
+        ),
     ):
         status, out, err = info(*arguments)
         assert (status, out) == (1, ""), arguments

@@ -1,4 +1,4 @@
-"""What surrounds every command: streams, signals, and the words and status of its end."""
+"""Common frame of all commands: streams, signals, error messages and exit status."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def failing(error: BaseException) -> Callable[[], int]:
             ImportError("libGL.so.1: cannot open shared object file"),
             1,
             "error: a package does not fit this machine: libGL.so.1: cannot open shared object "
-            "file; `datnet doctor` says more\n",
+            "file; `datnet doctor` tells more\n",
         ),
         (
             UnicodeEncodeError("utf-8", "a\udcff.mp4", 1, 2, "surrogates not allowed"),
@@ -64,7 +64,7 @@ def failing(error: BaseException) -> Callable[[], int]:
             1,
             "error: there is not enough memory; choose smaller sizes\n",
         ),
-        (RecursionError("maximum"), 1, "error: what was given is nested too deeply to be read\n"),
+        (RecursionError("maximum"), 1, "error: the input is nested too deeply to be read\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (SystemExit("some words"), 1, "some words\n"),
         (SystemExit(2), 2, ""),
@@ -97,14 +97,14 @@ def test_a_folder_that_is_gone(
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert ended(lambda: 0, capsys)[1].startswith("error: the current folder is gone")
+    assert ended(lambda: 0, capsys)[1].startswith("error: the current folder no longer exists")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_clean_up_like_ctrl_c_once(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A closed terminal sends SIGHUP more than once; the second one spares the cleaning up."""
+    """A closed terminal sends SIGHUP more than once; the second one does not stop the cleanup."""
     cleaned = []
 
     def command() -> int:

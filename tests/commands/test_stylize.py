@@ -129,7 +129,7 @@ def test_options_reach_the_stylizer(
         assert stylize(photo, *options, "-o", "mixed.png").status == 0
         expected = np.asarray(stylizer(photo, [p, q], **settings))
         assert np.array_equal(pixels("mixed.png"), expected), options
-    # Options may stand anywhere, and one result is always painted again.
+    # Options may stand anywhere, and a single result is always stylized again.
     assert stylize(photo, "--alpha", 0, p, "-o", "mixed.png").status == 0
     assert np.array_equal(pixels("mixed.png"), pixels(photo))
 
@@ -209,7 +209,7 @@ def test_folders_with_photographs_and_clips(stylize: Callable[..., Outcome], fol
         again = stylize("photos", "paintings/p.png", "-o", output)
         assert again.out.startswith("nothing to do: 4 results are there already")
         shutil.rmtree(folder / "out")
-    # Results that lie among the contents are not painted again.
+    # Results among the contents are not stylized again.
     for _ in range(2):
         assert stylize("photos/more", "paintings/p.png", "-o", "photos/more").status == 0
         assert files(folder / "photos" / "more") == [

@@ -462,7 +462,7 @@ def test_command_prints_what_became_of_the_files(photos: Path, tmp_path: Path) -
     arguments = [zipped(photos), "-o", tmp_path / "out", "--short-side", "64"]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "0 taken as they are, 7 converted, 4 skipped" in done.stdout
+    assert "0 copied unchanged, 7 converted, 4 skipped" in done.stdout
     assert "1 skipped: hidden" in done.stdout
     assert "preparing: 100%" in done.stderr
     again = [*command, *arguments, "--quality", "50"]

@@ -218,7 +218,7 @@ def test_saved_results_measure_like_the_network_that_painted_them(
 
     assert evaluate() == (
         1,
-        "error: there is nothing to measure: name a network, or give --results\n",
+        "error: nothing to evaluate: name a network, or give --results\n",
     )
     assert "two rows would be called identity" in evaluate("--results", "identity=x")[1]
     assert "'x' is not NAME=PATTERN" in evaluate("--results", "x")[1]

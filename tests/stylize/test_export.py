@@ -1,4 +1,4 @@
-"""Networks as ONNX and PT2 files: they paint what the network paints, at every size."""
+"""Networks as ONNX and PT2 files: they return what the network returns, at every size."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_file_that_paints_something_else_is_not_kept(
     )
     path = tmp_path / "network.pt2"
     path.write_text("an earlier file")
-    with pytest.raises(DatNetError, match="paint something else"):
+    with pytest.raises(DatNetError, match="differ from those of the network"):
         export_network(network, DESCRIPTION, path, alpha_input=False)
     assert [each.name for each in tmp_path.iterdir()] == ["network.pt2"]
     assert path.read_text() == "an earlier file"
@@ -256,7 +256,7 @@ def test_what_no_file_can_hold_is_refused_before_it_is_traced(
 ) -> None:
     monkeypatch.delattr(export, "trace")
     networks = {
-        "optimises the pixels of every picture": Gatys(encoder),
+        "optimizes the pixels of each image": Gatys(encoder),
         "no Cholesky decomposition": CAPVSTNetPhotorealistic(),
     }
     for reason, network in networks.items():
@@ -317,7 +317,7 @@ def test_stytr2_is_exported_for_all_sizes(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_network_that_decides_by_size_is_refused() -> None:
-    with pytest.raises(DatNetError, match=r"DividedBySize.*pictures of all sizes") as refusal:
+    with pytest.raises(DatNetError, match=r"DividedBySize.*images of all sizes") as refusal:
         export.trace(make(DividedBySize), alpha_input=False)
     assert len(str(refusal.value).splitlines()) == 1
 

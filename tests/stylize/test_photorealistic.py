@@ -79,7 +79,7 @@ def test_places_in_order(
 
 
 def test_another_network_is_refused(network_files: dict[str, Path]) -> None:
-    with pytest.raises(DatNetError, match="no photorealistic network"):
+    with pytest.raises(DatNetError, match="is not a photorealistic network"):
         photorealistic_file(network_files["artistic"])
 
 
@@ -129,7 +129,7 @@ def test_labels_tell_colours_apart_whatever_the_picture() -> None:
 def test_bad_regions(stylizer: Stylizer, tmp_path: Path) -> None:
     content = photograph(64, 48, seed=1)
     flat = Image.new("RGB", (32, 32), RED)
-    with pytest.raises(DatNetError, match="no colour in common"):
+    with pytest.raises(DatNetError, match="no color in common"):
         stylizer(content, content, regions=(flat, Image.new("RGB", (32, 32), BLUE)))
     with pytest.raises(DatNetError, match="not of 2"):
         stylizer(content, [content, content], regions=(flat, flat))
@@ -180,7 +180,7 @@ def test_command_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{content}", "{style}", "--checkpoint", "{pixel}"], "cannot paint by regions"),
+        (["{content}", "{style}", "--checkpoint", "{pixel}"], "cannot stylize by regions"),
         (["{content}", "{style}", "-o", "{regions}"], "would be overwritten"),
         (["{content}", "{regions}", "{style}"], "one photograph and one style"),
     ],

@@ -219,7 +219,7 @@ def test_mixtures(stylizer: Stylizer) -> None:
     assert equal not in (one, other, mixed)
 
 
-# -------------------------------------------------------------------------------------- colours
+# -------------------------------------------------------------------------------------- colors
 
 
 def test_luminance_keeps_the_content_s_chroma(stylizer: Stylizer) -> None:
@@ -381,7 +381,7 @@ def test_memory_that_runs_out(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatc
 def test_network_that_failed(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = torch.full((3, 1, 1), float("nan"))
     monkeypatch.setitem(stylizer.network._parameters, "tint", broken)
-    with pytest.raises(DatNetError, match="pixel paints values that are no numbers"):
+    with pytest.raises(DatNetError, match="pixel returned values that are not finite"):
         stylizer(PHOTO, FIRST)
 
 

@@ -30,7 +30,7 @@ def test_a_run_comes_out_the_same_again(
     again = f"run_dir={tmp_path / 'again'}"
     run.train(settings("model=adain", "trainer.max_steps=1", "checkpoint_every=1", again))
     assert call(monkeypatch, folder, "--run-dir", tmp_path / "again") == 0
-    assert "equal to the bit" in capsys.readouterr().out
+    assert "bitwise equal" in capsys.readouterr().out
 
     workers = tmp_path / "workers"
     assert call(monkeypatch, folder, "data.num_workers=2", "--run-dir", workers) == 0
@@ -65,7 +65,7 @@ def pretend_run(folder: Path, config, weight: float) -> None:
 def test_every_call_trains_again(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before, the second one trained nothing and said that the weights are equal to the bit."""
+    """Before, the second one trained nothing and said that the weights are bitwise equal."""
     folder = tmp_path / "run"
     pretend_run(folder, settings("model=adain", "trainer.max_steps=2"), 1.0)
     trained = pretend_to_train(monkeypatch, 1.0)

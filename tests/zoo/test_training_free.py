@@ -142,7 +142,7 @@ def test_steps_are_for_methods_that_optimise(
 ) -> None:
     path = tmp_path / "wct.safetensors"
     make_training_free(with_settings("wct", settings, deepest=1), path)
-    with pytest.raises(DatNetError, match="wct paints in one go, without steps; leave them out"):
+    with pytest.raises(DatNetError, match="wct is a feed-forward network; leave steps out"):
         Stylizer(path, "cpu", steps=5)
 
 

@@ -1,8 +1,8 @@
-"""What DatNet needs and whether this machine has it.
+"""Check whether this machine has what DatNet needs.
 
-Nothing here may fail because something is broken: only the standard library is imported at the
-top, packages are imported for the first time in a process of their own, and every check that
-raises becomes a finding.
+A broken installation must not make these checks fail: modules import only the standard library at
+the top, packages are first imported in a separate process, and a check that raises becomes a
+finding.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from datnet.commands.diagnosis.probe import run_probe
 
 
 def examine(content: str | None = None, style: str | None = None) -> list[Finding]:
-    """Look at everything; nothing is fetched and nothing asked over the network.
+    """Run all checks, without any download or network request.
 
     Args:
-        content: A folder of photographs or of shards of them to look at, or its address.
-        style: Likewise of paintings.
+        content: Folder of photographs (images or shards), or its URL; None to skip the check.
+        style: Folder of paintings, likewise.
+
+    Returns:
+        The findings, grouped by topic.
     """
     probed = run_probe()
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
@@ -32,7 +35,7 @@ def examine(content: str | None = None, style: str | None = None) -> list[Findin
     ]
     findings: list[Finding] = []
     if "error" in probed.get("torch", {"error": ""}):
-        text = "not looked at, since torch is broken"
+        text = "not checked, because torch is broken"
         topics = ("weights", "networks", "disk", "data")
         findings = [Finding(topic, topic, "note", text) for topic in topics]
     else:

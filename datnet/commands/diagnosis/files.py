@@ -1,4 +1,4 @@
-"""Weights, trained networks and pictures to train on."""
+"""Checks of pretrained weights, trained networks and training images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SAMPLED_FILES = 24
 
 
 def check_weights() -> Iterator[Finding]:
-    """Pretrained encoders and published networks."""
+    """Check pretrained encoders and published networks."""
     from datnet.errors import DatNetError
     from datnet.zoo.backbones import BACKBONES, status
     from datnet.zoo.published import PUBLISHED, published_status
@@ -22,14 +22,14 @@ def check_weights() -> Iterator[Finding]:
             yield Finding("weights", name, "broken", one_line(error))
             continue
         if found.path is None:
-            text = f"missing; fetched when first needed, {found.download_megabytes} MB"
+            text = f"missing; downloaded when first needed, {found.download_megabytes} MB"
             yield Finding("weights", name, "note", text, f"datnet weights fetch {name}")
         else:
             yield Finding("weights", name, "ok", str(found.path))
 
 
 def check_networks() -> Iterator[Finding]:
-    """Trained networks that come with DatNet, and those in runs/ of this folder."""
+    """Check the networks that come with DatNet and those in runs/ of the current folder."""
     from datnet.errors import DatNetError
     from datnet.zoo.lookup import RUNS
     from datnet.zoo.network_file import read_description
@@ -54,17 +54,20 @@ def check_networks() -> Iterator[Finding]:
         text = description.name + (f", {steps} steps" if steps is not None else "")
         yield Finding("networks", str(path), "ok", text)
     if not files and not shipped:
-        text = "none comes with this version, and none is in runs/ of this folder"
-        cure = "datnet train, or a published one: datnet weights fetch microast"
+        text = "none comes with this version, and none is in runs/ of the current folder"
+        cure = "train one: datnet train, or get a published one: datnet weights fetch microast"
         yield Finding("networks", "networks", "note", text, cure)
 
 
 def check_images(name: str, folder: str) -> Iterator[Finding]:
-    """Count the images of a training folder and decode some of them, evenly spread.
+    """Count the images of a training folder and decode an evenly spaced sample of them.
 
     Args:
         name: "content" or "style".
-        folder: The folder of images or shards, or its address.
+        folder: Folder of images or shards, or its URL.
+
+    Yields:
+        One finding.
     """
     from datnet.data.sets import open_images
     from datnet.errors import DatNetError
@@ -86,8 +89,8 @@ def check_images(name: str, folder: str) -> Iterator[Finding]:
     if not unreadable:
         yield Finding("data", name, "ok", text)
         return
-    text += f", {len(unreadable)} of them cannot be used, such as {one_line(unreadable[0])}"
+    text += f", {len(unreadable)} of them cannot be used, for example {one_line(unreadable[0])}"
     if len(unreadable) == count:
         yield Finding("data", name, "broken", text)
     else:
-        yield Finding("data", name, "note", f"{text}; training leaves them out")
+        yield Finding("data", name, "note", f"{text}; training skips them")

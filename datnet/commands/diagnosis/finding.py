@@ -1,4 +1,4 @@
-"""One thing that the doctor looked at."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ State = Literal["ok", "note", "broken"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         topic: packages, devices, weights, networks, data, tracking or disk.
-        name: What was looked at.
-        state: "ok"; "note" for what is worth knowing and stops nobody; "broken" for what DatNet
-            needs and cannot use.
+        name: What was checked.
+        state: "ok"; "note" for something worth knowing that stops nothing; "broken" for something
+            that DatNet needs and cannot use.
         text: What was found.
-        cure: What to do about it.
+        cure: How to fix it; None if there is nothing to do.
     """
 
     topic: str
@@ -29,5 +29,5 @@ class Finding:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message, or its kind, as one line."""
+    """Return the message of an error in one line, or its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Whether packages are there, in the versions that are needed, and fit each other."""
+"""Checks that packages are installed, in the required versions, and fit each other."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from datnet.commands.diagnosis.probe import requirements
 EXTRAS = {
     "export": ("`datnet export`", "onnx", "onnxscript", "onnxruntime"),
     "serve": ("`datnet serve`", "gradio"),
-    "video": ("painting clips", "av"),
+    "video": ("stylizing clips", "av"),
     "figures": ("drawing plots", "matplotlib"),
     "tensorboard": ("logger=tensorboard", "tensorboard"),
 }
-"""What only some need, and the packages: `pip install 'datnet[export]'` brings the first three."""
+"""By extra of DatNet: what needs it, and the packages that it installs."""
 
 
 def check_packages(probed: dict[str, dict[str, Any]]) -> Iterator[Finding]:
-    """Versions of Python, DatNet and what it depends on."""
+    """Check the versions of Python, DatNet and its dependencies."""
     python = f"{platform.python_version()} on {platform.platform(terse=True)}"
     yield Finding("packages", "python", "ok", python)
     yield Finding("packages", "datnet", "ok", importlib.metadata.version("datnet"))
     for package, version_range in requirements().items():
-        result = probed.get(package, {"error": "it was not looked at"})
+        result = probed.get(package, {"error": "it was not checked"})
         try:
             installed = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             cure = f"pip install '{package}{version_range}'"
-            yield Finding("packages", package, "broken", "it is not installed", cure)
+            yield Finding("packages", package, "broken", "not installed", cure)
             continue
         if package == "torchvision":
             torch = probed.get("torch", {})
@@ -44,7 +44,7 @@ def check_packages(probed: dict[str, dict[str, Any]]) -> Iterator[Finding]:
             text = f"{installed} cannot be imported: {result['error']}"
             yield Finding("packages", package, "broken", text, cure)
         elif not fits(installed, version_range):
-            text = f"{installed} is installed and {version_range} is needed"
+            text = f"{installed} is installed, but {version_range} is required"
             cure = f"pip install '{package}{version_range}'"
             yield Finding("packages", package, "broken", text, cure)
         else:
@@ -52,16 +52,19 @@ def check_packages(probed: dict[str, dict[str, Any]]) -> Iterator[Finding]:
 
 
 def check_torchvision(torch: str | None, installed: str, result: dict[str, Any]) -> Finding:
-    """Whether torch and torchvision belong together.
+    """Check that torch and torchvision belong together.
 
-    Wheels of torchvision hold code that is compiled for one torch and one build of it (cpu, cu126,
-    …). With another one `import torchvision` fails, often as "operator torchvision::nms does not
-    exist".
+    Wheels of torchvision contain code compiled for one version and one build (cpu, cu126, …) of
+    torch. With another one `import torchvision` fails, often with "operator torchvision::nms does
+    not exist".
 
     Args:
         torch: Version of torch, None if it cannot be imported.
         installed: Version of torchvision.
-        result: What :func:`probe` found of torchvision.
+        result: Result of :func:`probe` for torchvision.
+
+    Returns:
+        The finding.
     """
     version = torchvision_version() or installed
     torch_build = (torch or "").partition("+")[2]
@@ -76,9 +79,9 @@ def check_torchvision(torch: str | None, installed: str, result: dict[str, Any])
     )
     reasons = []
     if torch and not fits(torch.partition("+")[0], needed):
-        reasons.append(f"torchvision {version} is built for torch {needed}, and torch is {torch}")
+        reasons.append(f"torchvision {version} is built for torch {needed}, but torch is {torch}")
     if torch_build and build and torch_build != build:
-        reasons.append(f"torchvision is the build {build} and torch the build {torch_build}")
+        reasons.append(f"torchvision is the build {build}, but torch the build {torch_build}")
     if "error" in result:
         reasons.append(f"torchvision {version} cannot be imported: {result['error']}")
     if not reasons:
@@ -90,12 +93,12 @@ def check_torchvision(torch: str | None, installed: str, result: dict[str, Any])
     if torch:
         cure += f" (torch {torch.partition('+')[0]} goes with torchvision {partner(torch)})"
     if torch_build == "cpu":
-        cure += "; an index with CPU builds of torch alone has no torchvision for them"
+        cure += "; an index with CPU builds of torch only has no matching torchvision"
     return Finding("packages", "torchvision", "broken", "; ".join(reasons), cure)
 
 
 def torchvision_version() -> str | None:
-    """The version with the build, which only a file of the package tells without an import."""
+    """Return the version of torchvision with its build, read from a file without an import."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return None
@@ -105,16 +108,24 @@ def torchvision_version() -> str | None:
 
 
 def partner(torch: str) -> str:
-    """The torchvision that goes with a torch, such as "0.23" with 2.8.
+    """Return the torchvision version that matches a torch version, such as "0.23" for 2.8.
 
-    Until torch 2.14 every minor version has one of its own; torchvision 0.29 takes later ones too.
+    Up to torch 2.13 each minor version has its own; torchvision 0.29 also accepts later ones.
     """
     minor = int(torch.split(".")[1])
     return f"0.{minor + 15}" if minor < 14 else "0.29 or newer"
 
 
 def fits(version: str, version_range: str) -> bool:
-    """Whether a version is in a range such as ">=2.8,<3"; True if that cannot be told."""
+    """Return whether a version is in a range.
+
+    Args:
+        version: A version, such as "2.10.1".
+        version_range: A range, such as ">=2.8,<3".
+
+    Returns:
+        True also if this cannot be decided.
+    """
     try:
         from packaging.specifiers import SpecifierSet
 
@@ -124,7 +135,7 @@ def fits(version: str, version_range: str) -> bool:
 
 
 def check_extras() -> Iterator[Finding]:
-    """Packages that only some need."""
+    """Check the packages of optional features."""
     for extra, (purpose, *packages) in EXTRAS.items():
         for package in packages:
             try:

@@ -1,4 +1,4 @@
-"""A first import of every package, in a process of its own, which may die of it."""
+"""First import of every package, in a separate process that may crash."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ IMPORT_NAMES = {
     "pillow": "PIL",
     "scikit-image": "skimage",
 }
-"""Modules of those packages whose module has another name."""
+"""Module names of packages whose module has another name."""
 
 PROBE_SECONDS = 300
 
 
 def requirements() -> dict[str, str]:
-    """The packages that DatNet always needs, with their version ranges such as ">=2.8,<3"."""
+    """Return the required packages of DatNet with their version ranges, such as ">=2.8,<3"."""
     ranges = {}
     for line in importlib.metadata.requires("datnet") or []:
         requirement, _, marker = line.partition(";")
@@ -36,10 +36,11 @@ def requirements() -> dict[str, str]:
 
 
 def run_probe() -> dict[str, dict[str, Any]]:
-    """Import every package in a process of its own, which may die of it.
+    """Import every package in a separate process that may crash.
 
     Returns:
-        For every package {"version"} or {"error"}; beside them "devices" and "tracking".
+        ``{"version": …}`` or ``{"error": …}`` for each package; also the entries "devices" and
+        "tracking".
     """
     code = "import sys; from datnet.commands.diagnosis.probe import probe; probe(sys.argv[1:])"
     command = [sys.executable, "-P", "-c", code, *requirements()]
@@ -53,13 +54,13 @@ def run_probe() -> dict[str, dict[str, Any]]:
             timeout=PROBE_SECONDS,
             check=False,
         )
-        lines, death = finished.stdout, f"the import ended Python (status {finished.returncode})"
+        lines, death = finished.stdout, f"the import crashed Python (status {finished.returncode})"
     except subprocess.TimeoutExpired as error:
         lines = error.stdout.decode(errors="replace") if error.stdout else ""
-        death = f"the import was not done after {PROBE_SECONDS} s"
+        death = f"the import did not finish within {PROBE_SECONDS} s"
     probed: dict[str, dict[str, Any]] = {}
     for line in lines.splitlines():
-        if line.startswith('{"probe"'):  # packages print what they like
+        if line.startswith('{"probe"'):  # packages may print anything
             result = json.loads(line)
             probed[result.pop("probe")] = result
     return {
@@ -69,7 +70,7 @@ def run_probe() -> dict[str, dict[str, Any]]:
 
 
 def probe(packages: list[str]) -> None:
-    """Import packages one after the other and print what comes of it, a line of JSON each."""
+    """Import packages one after the other and print each result as a line of JSON."""
 
     def attempt(name: str, look: Callable[[], dict[str, Any]]) -> None:
         print(json.dumps({"probe": name, "started": True}), flush=True)
@@ -86,14 +87,14 @@ def probe(packages: list[str]) -> None:
 
 
 def import_package(package: str) -> dict[str, Any]:
-    """Import a package and tell its version, with the build if it says so ("+cu126")."""
+    """Import a package and return its version, with the build if it has one ("+cu126")."""
     module = importlib.import_module(IMPORT_NAMES.get(package, package))
     version = getattr(module, "__version__", None)
     return {"version": str(version or importlib.metadata.version(package))}
 
 
 def look_at_devices() -> dict[str, Any]:
-    """Devices that torch can compute on."""
+    """Return the devices that torch can use."""
     import torch
 
     from datnet.devices import usable_cores
@@ -102,7 +103,7 @@ def look_at_devices() -> dict[str, Any]:
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(number)
         gigabytes = properties.total_memory / 2**30
-        # A kernel is run, since a driver that is too old is found out only then.
+        # Run a kernel: only this reveals a driver that is too old.
         torch.ones(2, device=f"cuda:{number}").sum().item()
         devices.append(f"cuda:{number}: {properties.name}, {gigabytes:.0f} GiB")
     if torch.backends.mps.is_available():
@@ -111,7 +112,7 @@ def look_at_devices() -> dict[str, Any]:
 
 
 def look_at_tracking() -> dict[str, Any]:
-    """How a training with logger=wandb would run."""
+    """Return the mode in which a training with logger=wandb would run."""
     from datnet.training.wandb_logger import wandb_mode
 
     return {"mode": wandb_mode(None)}

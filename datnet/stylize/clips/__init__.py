@@ -1,4 +1,4 @@
-"""Videos in the manner of paintings.
+"""Stylize videos.
 
 >>> from datnet import Stylizer
 >>> from datnet.stylize.clips import stylize_video
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datnet.errors import require_extra
 
-require_extra("video", "av", purpose="painting clips")
+require_extra("video", "av", purpose="stylizing clips")
 
 from datnet.stylize.clips.stylize import VideoReport, stylize_video  # noqa: E402
 

@@ -1,9 +1,9 @@
-"""How much a painted video flickers: the warping error of its frames.
+"""Flicker of a stylized video, measured as warping error.
 
-Lai et al., "Learning Blind Video Temporal Consistency" (ECCV 2018), section 4.2, warp the frame
-before by the optical flow of the content and take the difference to the frame, where nothing is
-occluded. They use a flow network, here it is :mod:`datnet.stylize.clips.motion`: so numbers compare
-among videos of DatNet, not with papers.
+Lai et al., "Learning Blind Video Temporal Consistency" (ECCV 2018), section 4.2, warp the previous
+frame with the optical flow of the content and compare it with the current frame where nothing is
+occluded. They use a flow network; here the flow is that of :mod:`datnet.stylize.clips.motion`, so
+values are comparable among videos of DatNet, not with papers.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from scipy.ndimage import map_coordinates
 from datnet.stylize.clips.motion import optical_flow, reduce
 
 MOST_PAIRS = 48
-"""Pairs of consecutive frames, spread evenly over the video, that are compared."""
+"""Maximum number of frame pairs compared, spread evenly over the video."""
 
 LEAST_VISIBLE = 0.5
-"""Share of a frame's pixels that must have been visible before; at a cut it is less."""
+"""Minimum fraction of pixels visible in both frames of a pair; at a cut it is smaller."""
 
 
 class FlickerMeter:
-    """Collects pairs of consecutive frames while a video is made, and compares them at its end.
+    """Collects pairs of consecutive frames of a video and compares them at the end.
 
-    Memory is bounded: with more than 48 pairs every second one is dropped and from then on only
-    every second, fourth, … pair is taken. Frames are reduced to a short side of 128, so flicker of
-    single pixels, which the coding of the video changes anyway, does not count.
+    Memory is bounded: above 48 pairs every second one is dropped, and from then on only every
+    second, fourth, … pair is kept. Frames are reduced to a shorter side of 128, so flicker of
+    single pixels, which video coding changes anyway, is not measured.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class FlickerMeter:
         self._pairs: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]] = []
 
     def add(self, content: np.ndarray, result: np.ndarray) -> None:
-        """Take the next frame.
+        """Add the next frame.
 
         Args:
-            content: ``(H, W, 3)`` uint8, the clip's frame.
-            result: ``(H', W', 3)`` uint8, the painted one; it may have another size.
+            content: Frame of the clip, ``(H, W, 3)`` uint8.
+            result: Stylized frame, ``(H', W', 3)`` uint8; its size may differ.
         """
         position = self._frames_seen % self._stride
         self._frames_seen += 1
@@ -55,12 +55,12 @@ class FlickerMeter:
             self._stride *= 2
 
     def measure(self) -> tuple[float, float] | None:
-        """Compare the pairs.
+        """Compute the mean warping errors of the pairs.
 
         Returns:
-            Root mean square warping errors of the result and of the content, in levels of 255, on
-            average over the pairs. The content's is not 0 because of noise, changing light and
-            wrong flow, and is the baseline. None if there is no pair, or cuts between all.
+            Root mean square warping errors of result and content, in [0, 255], averaged over the
+            pairs. The error of the content is the baseline; it is not 0 because of noise, changing
+            light and wrong flow. None if there is no pair, or a cut in each.
         """
         errors = [
             error for pair in self._pairs if (error := compare(*pair[0], *pair[1])) is not None
@@ -74,17 +74,17 @@ class FlickerMeter:
 def compare(
     content_before: np.ndarray, result_before: np.ndarray, content: np.ndarray, result: np.ndarray
 ) -> tuple[float, float] | None:
-    """Warping errors of a pair of frames.
+    """Compute the warping errors of a pair of frames.
 
     Args:
-        content_before: ``(H, W, 3)`` uint8; all four have one size.
-        result_before: The same frame, painted.
-        content: The frame after it.
-        result: The same frame, painted.
+        content_before: Previous frame of the clip, ``(H, W, 3)`` uint8; all four have this shape.
+        result_before: Previous frame, stylized.
+        content: Current frame of the clip.
+        result: Current frame, stylized.
 
     Returns:
-        Root mean square differences of result and content, in levels of 255, over the pixels that
-        are visible in both frames; None if these are less than half.
+        Root mean square errors of result and content, in [0, 255], over the pixels visible in both
+        frames; None if fewer than half are.
     """
     rows, columns = np.mgrid[: content.shape[0], : content.shape[1]].astype(np.float32)
     backward = optical_flow(content, content_before)
@@ -105,17 +105,17 @@ def compare(
 
 
 def not_occluded(flow: np.ndarray, returning: np.ndarray) -> np.ndarray:
-    """Pixels whose way there and back ends near where it began.
+    """Return a mask of pixels that pass the forward–backward consistency check.
 
     Sundaram et al., "Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow"
     (ECCV 2010), equation 5.
 
     Args:
         flow: ``(2, H, W)``, in pixels.
-        returning: The opposite flow, where ``flow`` leads to.
+        returning: The opposite flow, sampled where ``flow`` points to, ``(2, H, W)``.
 
     Returns:
-        ``(H, W)``, True where a pixel is visible in both frames.
+        ``(H, W)`` bool, True where a pixel is visible in both frames.
     """
     squares = (flow**2).sum(0) + (returning**2).sum(0)
     return ((flow + returning) ** 2).sum(0) < 0.01 * squares + 0.5
@@ -124,13 +124,16 @@ def not_occluded(flow: np.ndarray, returning: np.ndarray) -> np.ndarray:
 def warping_error(
     before: np.ndarray, after: np.ndarray, source: np.ndarray, visible: np.ndarray
 ) -> float:
-    """Root mean square difference of a frame and the one before it, warped, in levels of 255.
+    """Compute the root mean square difference between a frame and the warped previous frame.
 
     Args:
-        before: ``(H, W, 3)`` uint8.
-        after: The same.
-        source: ``(2, H, W)``, where pixels of ``after`` are in ``before``.
-        visible: ``(H, W)``, the pixels that count.
+        before: Previous frame, ``(H, W, 3)`` uint8.
+        after: Current frame, of the same shape.
+        source: ``(2, H, W)``, positions in ``before`` of the pixels of ``after``.
+        visible: ``(H, W)`` bool, the pixels to compare.
+
+    Returns:
+        The error in [0, 255].
     """
     warped = np.stack(
         [map_coordinates(before[..., c].astype(np.float32), source, order=1) for c in range(3)], -1

@@ -1,8 +1,8 @@
-"""How the content of a clip moves from frame to frame.
+"""Optical flow between the frames of a clip.
 
-Optical flow by iterative Lucas–Kanade (Le Besnerais and Champagnat, "Dense Optical Flow by
-Iterative Local Window Registration", ICIP 2005) on small frames. A flow network would be better at
-large motions, and a download and a GPU more.
+Iterative Lucas–Kanade (Le Besnerais and Champagnat, "Dense Optical Flow by Iterative Local Window
+Registration", ICIP 2005) on small frames. A flow network would handle large motions better, but
+need a download and a GPU.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from PIL import Image
 from skimage.registration import optical_flow_ilk
 
 SHORT_SIDE = 128
-"""Frames are reduced to it."""
+"""Shorter side, in pixels, to which frames are reduced."""
 
 RADIUS, WARPS = 7, 3
-"""Of scikit-image's optical_flow_ilk. With 10 warps it takes three times as long, and the flow
-between photographs moved by a known shift is no better (median error 0.1 pixels with both)."""
+"""Parameters of scikit-image's optical_flow_ilk. 10 warps take three times as long and are no more
+accurate on photographs moved by a known shift (median error 0.1 pixels with both)."""
 
 
 def reduce(frame: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
-    """Reduce a frame to a short side of 128; a smaller one keeps its size.
+    """Reduce a frame to a shorter side of 128; a smaller frame keeps its size.
 
     Args:
         frame: ``(H, W, 3)`` uint8.
-        like: The frame whose size decides; by default ``frame``.
+        like: Frame that determines the size; by default ``frame``.
 
     Returns:
         ``(H', W', 3)`` uint8.
@@ -36,14 +36,14 @@ def reduce(frame: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
 
 
 def optical_flow(frame: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Where the pixels of a frame are in another one.
+    """Compute the optical flow from one frame to another.
 
     Args:
-        frame: ``(H, W, 3)`` uint8, reduced.
-        other: The same size.
+        frame: Reduced frame, ``(H, W, 3)`` uint8.
+        other: Reduced frame of the same shape.
 
     Returns:
-        ``(2, H, W)`` float32, in pixels: what is at ``(y, x)`` in ``frame`` is at
+        ``(2, H, W)`` float32, in pixels: the point ``(y, x)`` of ``frame`` is at
         ``(y + flow[0], x + flow[1])`` in ``other``.
     """
     gray, other_gray = (

@@ -1,7 +1,7 @@
-"""Less flicker by blending a painted frame with the ones before it.
+"""Reduce flicker by blending stylized frames with previous ones.
 
-A network paints every frame by itself: noise in the clip, or a shift by a fraction of a pixel,
-becomes strokes that come and go.
+A network stylizes each frame independently: noise in the clip, or a subpixel shift, makes strokes
+appear and disappear.
 """
 
 from __future__ import annotations
@@ -14,27 +14,31 @@ from torch.nn import functional
 from datnet.stylize.clips.motion import optical_flow, reduce
 
 UNCHANGED, CHANGED = 4 / 255, 16 / 255
-"""Differences of the content up to which all, and from which nothing, is blended."""
+"""Content differences up to which blending is full, and from which there is none."""
 
 REFERENCE_SIDE = 256
-"""The short side at which differences are averaged over 3 × 3 pixels; in proportion to it."""
+"""Shorter side at which differences are averaged over 3 × 3 pixels; the window scales with it."""
 
 CUT = 0.5
-"""Share of changed pixels from which a frame is taken as it is."""
+"""Fraction of changed pixels above which a frame is not blended."""
 
 
 class TemporalSmoothing:
-    """Exponential blending over time that follows the motion of the content.
+    """Motion-compensated exponential smoothing over time.
 
-    The painted frame becomes ``(1 - w) · frame + w · blended frame before, moved along``. The
-    weight ``w`` of a pixel is the strength where the content is the same, falls to 0 where it has
+    The stylized frame becomes ``(1 - w) · frame + w · warped previous blended frame``. The weight
+    ``w`` of a pixel is the strength where the content has not changed, falls to 0 where it has
     changed or comes into view, and is 0 everywhere at a cut. The content is blended with the same
-    weights, and changes are measured against this blended content: so neither a wrong motion nor a
-    slow change, of which each step is too small to be seen, drags a trace behind it.
+    weights, and changes are measured against the blended content. So neither wrong motion nor slow
+    change, with steps too small to detect, leaves a trail.
 
     Args:
-        strength: In [0, 1). A change of the strokes takes about ``1 / (1 - strength)`` frames.
-        device: Where to blend.
+        strength: Smoothing strength in [0, 1). Strokes change within about ``1 / (1 - strength)``
+            frames.
+        device: Device to blend on.
+
+    Raises:
+        ValueError: If strength is out of range.
     """
 
     def __init__(self, strength: float, device: torch.device) -> None:
@@ -49,11 +53,11 @@ class TemporalSmoothing:
         """Blend the next frame.
 
         Args:
-            content: ``(H, W, 3)`` uint8, the clip's frame; all of one size.
-            result: ``(H', W', 3)`` uint8, the painted one; it may have another size.
+            content: Frame of the clip, ``(H, W, 3)`` uint8; all frames have the same size.
+            result: Stylized frame, ``(H', W', 3)`` uint8; its size may differ.
 
         Returns:
-            ``(H', W', 3)`` uint8.
+            The blended frame, ``(H', W', 3)`` uint8.
         """
         reduced = reduce(content)
         new_content, new_result = self._tensor(content), self._tensor(result)
@@ -79,28 +83,29 @@ class TemporalSmoothing:
         return levels.to(torch.uint8).cpu().numpy()
 
     def _tensor(self, pixels: np.ndarray) -> Tensor:
-        """``(1, 3, H, W)`` in [0, 1]."""
+        """Return the frame as ``(1, 3, H, W)`` in [0, 1]."""
         return torch.tensor(pixels, device=self._device).permute(2, 0, 1)[None].float().div(255)
 
 
 def warp(frame: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Move a frame to where its content is in the next one.
+    """Warp a frame to the next one by optical flow.
 
     Args:
         frame: ``(1, 3, H, W)`` in [0, 1].
-        flow: ``(2, H', W')``, where the next frame's pixels are in this one, in pixels of its own
-            size, down and to the right.
+        flow: ``(2, H', W')``, flow from the next frame to this one (down, right), in pixels of the
+            size ``(H', W')``.
 
     Returns:
-        The moved frame, and ``(1, 1, H, W)``, 1 where it was in view and 0 where it was not.
+        The warped frame ``(1, 3, H, W)``, and a mask ``(1, 1, H, W)``: 1 where the source was
+        inside the frame, else 0.
     """
     height, width = frame.shape[-2:]
-    # In units of the frame's sides, which grid_sample takes to be 2 long.
+    # grid_sample takes coordinates in [-1, 1], so a side has the length 2.
     sides = torch.tensor(flow.shape[-2:], device=flow.device)[:, None, None]
     shift = functional.interpolate((2 * flow / sides)[None], (height, width), mode="bilinear")[0]
     y = ((torch.arange(height, device=flow.device) + 0.5) * 2 / height - 1)[:, None] + shift[0]
     x = ((torch.arange(width, device=flow.device) + 0.5) * 2 / width - 1)[None] + shift[1]
-    # Bilinear sampling would blur the picture a little more in every frame.
+    # Bilinear sampling would blur the image a little more in each frame.
     moved = functional.grid_sample(
         frame,
         torch.stack([x, y], -1)[None],
@@ -113,17 +118,17 @@ def warp(frame: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unchanged_share(before: Tensor, after: Tensor) -> Tensor:
-    """How far pixels are the same in two frames.
+    """Measure how far pixels are unchanged between two frames.
 
-    The difference is averaged over a small window, so that noise cancels out, and its maximum over
-    a window of twice the size counts: around a thing that changes, strokes change with it.
+    The difference is averaged over a small window, so that noise cancels out. Then the maximum over
+    a window of twice the size is taken, because strokes around a changing object change with it.
 
     Args:
         before: ``(1, 3, H, W)`` in [0, 1].
-        after: The same.
+        after: Same shape and range.
 
     Returns:
-        ``(1, 1, H, W)``: 1 where they are the same, 0 where they differ.
+        ``(1, 1, H, W)`` in [0, 1]: 1 where the frames are equal, 0 where they differ.
     """
     radius = max(1, round(min(after.shape[-2:]) / REFERENCE_SIDE))
     difference = functional.avg_pool2d(

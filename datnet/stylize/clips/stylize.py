@@ -1,4 +1,4 @@
-"""A clip painted frame by frame."""
+"""Stylize a clip frame by frame."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from datnet.stylize.stylizer import EncodedStyle, Stylizer, as_list, with_open_p
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What was made of a clip; as a string, one line.
+    """Report about a stylized clip; ``str()`` gives one line.
 
     Attributes:
         frames: Number of frames.
         seconds: Duration of the video.
-        width: Of its frames, in pixels.
-        height: Likewise.
-        sound: What became of the sound, in plain words.
-        was_hdr: Whether the clip is of high dynamic range (HLG or PQ); the video never is.
-        flicker: Warping error of the painted frames, in levels of 255, see
+        width: Width of the frames in pixels.
+        height: Height of the frames in pixels.
+        sound: What was done with the sound, in words.
+        was_hdr: Whether the clip has high dynamic range (HLG or PQ); the result never has.
+        flicker: Warping error of the stylized frames, in [0, 255], see
             :class:`datnet.stylize.clips.flicker.FlickerMeter`; None if no two frames can be
             compared.
-        content_flicker: That of the clip itself, the baseline.
-        problem: What was missing or damaged in the clip, in plain words; None if nothing was.
+        content_flicker: Warping error of the clip itself, the baseline.
+        problem: What was missing or damaged in the clip, in words; None if nothing was.
     """
 
     frames: int
@@ -84,33 +84,33 @@ def stylize_video(
     progress: bool = False,
     **settings: Any,
 ) -> VideoReport:
-    """Paint a clip in the manner of a painting.
+    """Stylize a clip.
 
-    Frame rate, times of frames (regular or not) and sound are the clip's; rotation is applied.
-    A clip of high dynamic range becomes one of standard range. Sound is copied where the output's
-    format can hold it. Frames are written as H.264 (VP9 in .webm); a frame of odd size loses its
-    last row or column. The memory that is needed does not depend on the length of the clip. The
-    file appears under its name when it is complete.
+    The result keeps the frame rate, the (possibly irregular) frame times and the sound of the clip;
+    rotation is applied. High dynamic range is converted to standard range. Sound is copied where
+    the output format supports it. Frames are written as H.264 (VP9 in .webm); a frame of odd size
+    loses its last row or column. Memory use does not depend on the length of the clip. The file
+    appears under its name only when it is complete.
 
     Args:
         stylizer: The network.
-        clip: A video that FFmpeg can read. One that is cut short is painted as far as it goes.
-        style: As for :class:`datnet.Stylizer`. Every painting is encoded once.
-        output: The video's file: .mp4, .mov, .mkv or .webm.
-        options: The settings; with a histogram, the paintings take the colors of each frame and
-            are encoded as often.
-        smoothing: In [0, 1): how much of the frames before is blended in where the clip does not
-            change, see :class:`datnet.stylize.clips.smoothing.TemporalSmoothing`.
-        crf: Constant rate factor of the encoder, smaller is better and larger in bytes: 0 to 51,
-            by default 18; for .webm 0 to 63, by default 24.
+        clip: A video that FFmpeg can read. A truncated one is stylized as far as it goes.
+        style: As for :class:`datnet.Stylizer`. Each painting is encoded once.
+        output: The file to write: .mp4, .mov, .mkv or .webm.
+        options: The settings. With ``keep_colors="histogram"`` the paintings take the colors of
+            each frame and are encoded again for each.
+        smoothing: Amount of previous frames blended in where the clip does not change, in [0, 1),
+            see :class:`datnet.stylize.clips.smoothing.TemporalSmoothing`.
+        crf: Constant rate factor of the encoder; lower means better quality and larger files. 0 to
+            51, by default 18; for .webm 0 to 63, by default 24.
         progress: Whether to show a progress bar, if there is a terminal.
         **settings: Fields of :class:`~datnet.stylize.options.StylizeOptions`, instead of options.
 
     Returns:
-        What was made, with a measure of its flicker.
+        A report that includes the flicker.
 
     Raises:
-        UnwritableFileError: If the machine does not let the file be written.
+        UnwritableFileError: If the file cannot be written.
         DatNetError: If a file cannot be read, or a value is out of range.
     """
     clip, output = Path(clip), Path(output)
@@ -118,13 +118,13 @@ def stylize_video(
         raise DatNetError(f"smoothing is {smoothing}; it must be at least 0 and below 1")
     video_format(output)
     if output.exists() and clip.exists() and output.samefile(clip):
-        raise DatNetError(f"{output}: this is the clip itself; name another file for the result")
+        raise DatNetError(f"{output} is the clip itself; choose another output file")
     styles = as_list(style)
     options = with_open_pictures(options or StylizeOptions(**settings))
     options.check_styles(len(styles))
     if options.regions is not None:
-        raise DatNetError("regions are those of one photograph; a clip has none")
-    # Apple's GPUs lack bicubic sampling.
+        raise DatNetError("regions apply to a single photograph, not to a clip")
+    # Apple GPUs lack bicubic sampling.
     blending_device = stylizer.device if stylizer.device.type == "cuda" else torch.device("cpu")
     blend = TemporalSmoothing(smoothing, blending_device) if smoothing else None
     meter = FlickerMeter()
@@ -179,10 +179,18 @@ def stylize_video(
 
 @contextmanager
 def open_writer(output: Path, reader: ClipReader, crf: int | None) -> Iterator[ClipWriter]:
-    """Open a video file that appears under its name when it is complete.
+    """Open a video file that appears under its name only when it is complete.
+
+    Args:
+        output: The file to write.
+        reader: Reader of the clip, whose streams the file gets.
+        crf: Constant rate factor; None for the default of the format.
+
+    Yields:
+        The writer.
 
     Raises:
-        UnwritableFileError: If the machine does not let the file be written.
+        UnwritableFileError: If the file cannot be written.
         DatNetError: If crf is out of range, or the encoder refuses the frames.
     """
     try:
@@ -198,10 +206,14 @@ def open_writer(output: Path, reader: ClipReader, crf: int | None) -> Iterator[C
 
 
 def check_size(clip: Path, frame: Frame) -> int:
-    """Refuse frames that are too small for a network.
+    """Check that frames are large enough for a network.
+
+    Args:
+        clip: The clip, for the message.
+        frame: Its first frame.
 
     Returns:
-        Their shorter side.
+        The shorter side in pixels.
 
     Raises:
         DatNetError: If it is below 32.

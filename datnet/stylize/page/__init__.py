@@ -1,1 +1,1 @@
-"""`datnet serve`: a web page on which artists paint their photographs; needs Gradio."""
+"""`datnet serve`: a web page for stylizing photographs; needs Gradio."""

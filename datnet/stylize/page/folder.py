@@ -1,4 +1,4 @@
-"""The page's folder: what comes into it goes again, and it does not fill the disk."""
+"""The folder of the page: old files are removed and its size is limited."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 KEPT_SECONDS = 1800
-"""How long uploads and results stay on the server's disk."""
+"""Time in seconds after which uploads and results are removed."""
 
 FULL_BYTES = 2 * 10**9
-"""How large uploads and results may be together before no upload is taken."""
+"""Total size of uploads and results from which new uploads are refused."""
 
 TIDYING_SECONDS = 60
-"""How often the folder is looked through."""
+"""Interval in seconds between removals."""
 
 
 @contextmanager
 def tidied(folder: Path) -> Iterator[None]:
-    """Remove files that come into a folder when they are old, from a thread, until the end.
+    """Remove old files from a folder in a background thread within the block.
 
-    Gradio's own task for this ends for good when a file comes in while it looks through them.
+    Files that exist at the start are kept. Gradio's own task for this dies if a file arrives while
+    it lists them.
     """
     kept = set(folder.rglob("*"))
     ended = threading.Event()
@@ -41,17 +42,22 @@ def tidied(folder: Path) -> Iterator[None]:
 
 
 def remove_old_files(folder: Path, kept: Collection[Path]) -> None:
-    """Remove what has been in a folder for more than :data:`KEPT_SECONDS`, but for ``kept``."""
+    """Remove files that have been in a folder for more than :data:`KEPT_SECONDS`.
+
+    Args:
+        folder: The folder, searched recursively.
+        kept: Files to keep in any case.
+    """
     oldest = time.time() - KEPT_SECONDS
     for path in folder.rglob("*"):
-        with suppress(OSError):  # an upload is given its name meanwhile
-            # Not the time of modification, which a copy inherits.
+        with suppress(OSError):  # an upload may be renamed meanwhile
+            # Not the modification time, which copies inherit.
             if path not in kept and path.is_file() and path.stat().st_ctime < oldest:
                 path.unlink()
 
 
 def is_full(folder: Path) -> bool:
-    """Tell whether a folder's files have :data:`FULL_BYTES` or more."""
+    """Return whether the files in a folder have at least :data:`FULL_BYTES` in total."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):

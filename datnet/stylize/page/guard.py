@@ -1,4 +1,4 @@
-"""What the page's server refuses before Gradio looks at it."""
+"""Refuse unwanted requests before they reach Gradio."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datnet.stylize.page.folder import is_full
 
-# Gradio fetches any public address for whoever asks; converts films; and reads files into memory
+# Gradio would download any public URL for any client, convert videos, and read files into memory
 # for functions that the page does not have.
 UNUSED = re.compile(
     r"/gradio_api/(file[=/]https?:|process_recording|component_server)", re.IGNORECASE
 )
-"""Paths of Gradio that the page never asks for and that cost the server's network or memory."""
+"""Gradio endpoints that the page never uses and that cost network traffic or memory."""
 
 FORM_BYTES = 2**20
-"""What a form may have beside its file: more than Gradio's names and boundaries ever are."""
+"""Allowance for the parts of an upload form other than the file; larger than they ever are."""
 
 
 class Guard:
-    """Refuses requests in front of Gradio's application.
+    """ASGI middleware in front of Gradio that refuses unwanted requests.
 
     Args:
         app: Gradio's application.
-        folder: The page's folder, where uploads are written.
-        most_bytes: Size of an uploaded file.
+        folder: Folder of the page, where uploads are written.
+        most_bytes: Maximum size of an uploaded file.
     """
 
     def __init__(self, app: ASGIApp, folder: Path, most_bytes: int) -> None:
@@ -38,20 +38,20 @@ class Guard:
         self.most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass on or refuse a request (the ASGI call)."""
         refusal = await self.refusal(scope) if scope["type"] == "http" else None
         await (refusal or self.app)(scope, receive, send)
 
     async def refusal(self, scope: Scope) -> PlainTextResponse | None:
-        """Why a request is not passed on: 403, 413 or 507; None if it is."""
+        """Return the response to a refused request: 403, 413 or 507; None if it is allowed."""
         path = scope["path"]  # percent-decoded
         if UNUSED.search(path):
-            return PlainTextResponse("The page has no use for this.", 403)
+            return PlainTextResponse("This page does not use that address.", 403)
         if path.endswith("/gradio_api/upload"):
-            # A request can bring a thousand files, of which Gradio limits each.
+            # Gradio limits the size of each file, but not the number of files in a request.
             size = Headers(scope=scope).get("content-length")
             if size is None or int(size) > self.most_bytes + FORM_BYTES:
                 return PlainTextResponse("This is too large. Add one picture at a time.", 413)
             if await run_in_threadpool(is_full, self.folder):
-                return PlainTextResponse("There are too many pictures. Try again later.", 507)
+                return PlainTextResponse("The server has too many pictures. Try again later.", 507)
         return None

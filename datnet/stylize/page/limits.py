@@ -1,4 +1,4 @@
-"""What the page accepts."""
+"""Limits of the page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What the page accepts.
+    """Limits of the page.
 
     Attributes:
-        waiting: How many may wait for their turn; others are told to try again.
-        jobs: How many pictures are painted at once.
-        upload_megabytes: Size of an uploaded file.
-        megapixels: Size of a result.
+        waiting: Maximum length of the queue; further requests are told to try again.
+        jobs: Number of pictures stylized at the same time.
+        upload_megabytes: Maximum size of an uploaded file.
+        megapixels: Maximum size of a result, in millions of pixels.
     """
 
     waiting: int = 16

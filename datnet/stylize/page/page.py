@@ -1,4 +1,4 @@
-"""The page, in Gradio: what is on it and what its controls do."""
+"""The page in Gradio: its layout and what its controls do."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ SIZES = {
     "1024": 1024,
     "As the photo": None,
 }
-"""Names on the page and shorter sides in pixels."""
+"""Labels on the page, and shorter sides in pixels."""
 
 COLORS = {
     "The painting's": None,
     "The photo's (luminance)": "luminance",
-    "Painting recoloured first (histogram)": "histogram",
+    "Painting recolored first (histogram)": "histogram",
 }
-"""Names on the page and values of ``keep_colors``."""
+"""Labels on the page, and values of ``keep_colors``."""
 
 CREDITS = """\
 Example photos: camera by Lav Varshney (CC0), Chelsea by Stefan van der Walt (CC0), coffee by \
 Rachel Michetti (CC0), rocket by SpaceX (public domain). Example paintings: made by DatNet's \
-painting program. Your pictures stay on the computer that runs this page, which removes them after \
+painting program. Your pictures stay on the computer that runs this page and are deleted after \
 half an hour."""
 
-# The browser itself is told to ask nobody but this server.
+# Tells the browser to contact no other server.
 HEAD = """\
 <meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob: \
 'unsafe-inline' 'unsafe-eval'">"""
 
-# On a phone the result is far below the button.
-# It grows when its pictures have arrived, which is later than Gradio says so.
+# On a phone the result is far below the button. It grows when its pictures have loaded, which is
+# after Gradio reports success.
 SHOW_RESULT = """() => {
     const result = document.getElementById("result");
     const observer = new ResizeObserver(() => result.scrollIntoView({block: "nearest"}));
@@ -57,7 +57,7 @@ SHOW_RESULT = """() => {
     setTimeout(() => observer.disconnect(), 10000);
 }"""
 
-# Narrow enough that five examples stand in a row, on a phone as well.
+# Small enough for five examples in a row, also on a phone.
 CSS = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
 .gallery { gap: 6px !important; }
@@ -66,16 +66,29 @@ CSS = """
 
 
 class Page(gr.Blocks):
-    """Gradio's page, on which a visitor can name no files but its own: uploads, examples, results.
+    """Gradio page that accepts only files in its own folder: uploads, examples, results.
 
-    Gradio alone would fetch what is named by address, however large, and would hand over any file
-    of the server that a visitor names without saying that it is a file.
+    Gradio alone would download files given by URL, of any size, and would read any file on the
+    server whose path a visitor sends without marking it as a file.
     """
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], *arguments: Any, **named: Any
     ) -> list[Any]:
-        """Check what a visitor sent to any part of the page before Gradio looks at it."""
+        """Check the data that a visitor sent before Gradio processes it.
+
+        Args:
+            block_fn: The function that the visitor calls.
+            inputs: The data sent.
+            *arguments: Further arguments of Gradio's method.
+            **named: Further arguments of Gradio's method.
+
+        Returns:
+            The processed inputs.
+
+        Raises:
+            gr.Error: If a path outside the folder of the page is sent.
+        """
         folder = get_upload_folder()
         if not all(is_in_or_equal(path, folder) for path in named_paths(inputs)):
             raise gr.Error("Only uploaded pictures can be used.", print_exception=False)
@@ -85,15 +98,18 @@ class Page(gr.Blocks):
 def build_page(
     stylizers: Mapping[str, Stylizer], limits: Limits, examples: SampleImages
 ) -> gr.Blocks:
-    """Build the page; nothing is served yet.
+    """Build the page without serving it.
 
     Args:
-        stylizers: What can paint, by the name that users choose from; at least one.
-        limits: What is accepted.
-        examples: Pictures to click on: those of ``eval_content`` and ``eval_style``.
+        stylizers: Stylizers by the names that users choose from; at least one.
+        limits: Limits of the page.
+        examples: Example pictures: ``eval_content`` and ``eval_style``.
+
+    Returns:
+        The page.
     """
     with Page(title="DatNet", analytics_enabled=False) as page:
-        gr.Markdown("# DatNet\nPaint your photo in the manner of a painting.")
+        gr.Markdown("# DatNet\nGive your photo the style of a painting.")
         with gr.Row():
             with gr.Column():
                 with gr.Row():
@@ -102,9 +118,9 @@ def build_page(
                     with gr.Column(min_width=220):
                         painting = picture_input("Painting", "painting", examples.eval_style)
                 alpha = gr.Slider(
-                    0, 1, 1, step=0.05, label="Strength", info="0 is the photo, 1 all painting."
+                    0, 1, 1, step=0.05, label="Strength", info="0 is the photo, 1 the full style."
                 )
-                colors = gr.Radio(list(COLORS), value=next(iter(COLORS)), label="Colours")
+                colors = gr.Radio(list(COLORS), value=next(iter(COLORS)), label="Colors")
                 size = gr.Radio(
                     list(SIZES), value="512", label="Size", info="Shorter side in pixels."
                 )
@@ -121,7 +137,7 @@ def build_page(
                     elem_id="network",
                     visible=len(stylizers) > 1,
                 )
-                button = gr.Button("Paint", variant="primary", elem_id="paint")
+                button = gr.Button("Stylize", variant="primary", elem_id="paint")
             with gr.Column():
                 comparison = gr.ImageSlider(
                     label="Before and after",
@@ -154,7 +170,7 @@ def build_page(
         ) -> tuple[Any, Any]:
             try:
                 wish = make_wish(photo, painting, second, mix, alpha, colors, size)
-                # What lies in Gradio's folder is not copied there, and is gone when the page is.
+                # Files in Gradio's folder are not copied again, and are removed with the page.
                 folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
                 painted = paint(stylizers[network], wish, limits.megapixels * 1e6, folder)
             except DatNetError as error:
@@ -164,7 +180,7 @@ def build_page(
                 gr.DownloadButton(value=str(painted.after), interactive=True),
             )
 
-        # Gradio would decode uploads itself, without our limits and messages, if it preprocessed.
+        # With preprocessing Gradio would decode uploads itself, without our limits and messages.
         button.click(
             paint_wish,
             [photo, painting, second, mix, alpha, colors, size, network],
@@ -173,12 +189,12 @@ def build_page(
             preprocess=False,
             concurrency_limit=limits.jobs,
         ).success(js=SHOW_RESULT)
-    page.queue(max_size=limits.waiting, api_open=False)  # nobody goes past the queue
+    page.queue(max_size=limits.waiting, api_open=False)  # no request bypasses the queue
     return page
 
 
 def named_paths(sent: Any) -> Iterator[str]:
-    """Every file that stands in what a visitor sent, however deep, whether called a file or not."""
+    """Yield every path in the data that a visitor sent, at any depth, marked as a file or not."""
     if isinstance(sent, dict):
         if isinstance(sent.get("path"), str):
             yield sent["path"]
@@ -189,14 +205,23 @@ def named_paths(sent: Any) -> Iterator[str]:
 
 
 def theme() -> gr.Theme:
-    """Gradio's look with the fonts of the visitor's machine and hints that can be read."""
+    """Return Gradio's default theme with system fonts and hints of sufficient contrast."""
     return gr.themes.Default(
         font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ).set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
 
 
 def picture_input(label: str, role: str, examples: Path) -> gr.Image:
-    """A place to drop a picture on, which says at once if it cannot be used, and examples."""
+    """Add an upload area that checks pictures at once, with examples.
+
+    Args:
+        label: Label on the page.
+        role: Element id; "photo", "painting" or "second".
+        examples: Folder of example pictures.
+
+    Returns:
+        The input component.
+    """
     picture = gr.Image(
         label=label, elem_id=role, type="filepath", sources=["upload", "clipboard"], height=230,
         image_mode=None,
@@ -229,26 +254,29 @@ def make_wish(
     colors: str,
     size: str,
 ) -> Wish:
-    """Turn what the page's controls hold into a wish.
+    """Convert the values of the page's controls to a wish.
 
     Args:
-        photo: Gradio's account of the uploaded file, None if there is none.
-        painting: Likewise.
-        second: Likewise, of the painting that is mixed in.
-        mix: Share of the second painting in [0, 1].
+        photo: Gradio's data of the uploaded photograph; None if there is none.
+        painting: The same for the painting.
+        second: The same for the painting to mix in.
+        mix: Weight of the second painting in [0, 1].
         alpha: Strength of the style in [0, 1].
         colors: A key of :data:`COLORS`.
         size: A key of :data:`SIZES`.
+
+    Returns:
+        The wish.
 
     Raises:
         DatNetError: If a picture is missing.
     """
     if photo is None:
-        raise DatNetError("There is no photo yet. Drop one on the page, or click on an example.")
+        raise DatNetError("There is no photo yet. Drop one on the page, or click an example.")
     if painting is None:
-        raise DatNetError("There is no painting yet. Drop one on the page, or click on an example.")
+        raise DatNetError("There is no painting yet. Drop one on the page, or click an example.")
     weighted = [(painting, 1 - mix), (second, mix)] if second is not None else [(painting, 1.0)]
-    # The share of a painting that does not take part is 0, which the Stylizer refuses.
+    # StylizeOptions refuses a weight of 0, so such a painting is left out.
     taking_part = [(Path(upload["path"]), share) for upload, share in weighted if share > 0]
     return Wish(
         photo=Path(photo["path"]),
@@ -263,7 +291,15 @@ def make_wish(
 
 
 def describe(name: str, description: NetworkDescription) -> str:
-    """Say what a network is and what it was trained on, for Markdown; no path of the server."""
+    """Describe a network and its training in Markdown, without paths of the server.
+
+    Args:
+        name: Name on the page.
+        description: Description of the network.
+
+    Returns:
+        One sentence.
+    """
     training = description.training
     facts = []
     if "trained_by" in training:
@@ -279,7 +315,7 @@ def describe(name: str, description: NetworkDescription) -> str:
     if data:
         facts.append(f"on {data}")
     if "licence" in training:
-        facts.append(f"licence {training['licence']}")
+        facts.append(f"license {training['licence']}")
     if not facts:
-        facts.append("how it was trained is not known")
+        facts.append("training unknown")
     return f"**Network {name}**: {', '.join(facts)}."

@@ -1,4 +1,4 @@
-"""From two or three uploaded files to a painted photograph, with messages for the page's users."""
+"""Stylize uploaded files, with error messages for users of the page."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from datnet.stylize.options import StylizeOptions
 from datnet.stylize.stylizer import Stylizer
 
 MOST_DECODED_PIXELS = 60_000_000
-"""A picture of more pixels is refused before it is decoded: 180 MB, larger than any phone's."""
+"""Maximum number of pixels of an upload, checked before decoding; they take 180 MB."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a user of the page asks for.
+    """The request of a user of the page.
 
     Attributes:
         photo: The uploaded photograph.
@@ -37,11 +37,11 @@ class Wish:
 
 @dataclass(frozen=True)
 class Painted:
-    """Two files of one size in pixels.
+    """The two result files, of the same size in pixels.
 
     Attributes:
-        before: The photograph, JPEG, to compare with.
-        after: The painted photograph, PNG, with the photograph's colour profile.
+        before: The photograph as JPEG, for comparison.
+        after: The stylized photograph as PNG, with the color profile of the photograph.
     """
 
     before: Path
@@ -49,17 +49,20 @@ class Painted:
 
 
 def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> Painted:
-    """Fulfil a wish and write the result into a folder.
+    """Stylize the uploads of a wish and write the results to a folder.
 
     Args:
-        stylizer: What paints.
-        wish: What is asked for.
-        most_pixels: The most pixels that are painted.
-        folder: An empty folder.
+        stylizer: The stylizer.
+        wish: The request.
+        most_pixels: Maximum number of pixels of the result.
+        folder: An empty folder for the results.
+
+    Returns:
+        The files written.
 
     Raises:
         DatNetError: If an upload cannot be used, the result would be too large or a value is out of
-            range. The message is for the page's users: it names no path of the server.
+            range. The message is for users of the page: it contains no path of the server.
     """
     photo, origin = read_upload(wish.photo, "photo", wish.options.size)
     short_side = wish.options.size or min(photo.size)
@@ -70,7 +73,7 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> P
         check_pixels(painting, "painting", min(short_side, *painting.size), most_pixels)
         paintings.append(painting)
     result = stylizer.stylize(photo, paintings, wish.options)
-    # Names of files have at most 255 bytes.
+    # File names can have at most 255 bytes.
     photo_name, painting_name = (
         path.stem.encode(errors="ignore")[:60].decode(errors="ignore")
         for path in (wish.photo, wish.paintings[0])
@@ -89,30 +92,37 @@ def read_upload(path: Path, role: str, at_least: int | None) -> tuple[Image.Imag
     Args:
         path: The file.
         role: "photo" or "painting", for messages.
-        at_least: Shorter side that is needed, in pixels; None for all.
+        at_least: Shorter side needed, in pixels, so that JPEGs can be decoded smaller; None for the
+            full size.
 
     Returns:
-        An image of mode RGB or RGBA, and what its result is to keep of its file.
+        An image of mode RGB or RGBA, and the properties of its file that the result keeps.
 
     Raises:
         DatNetError: If it cannot be used.
     """
     if not path.exists():
-        raise DatNetError(f"The {role} was here for too long and is removed. Please add it again.")
+        raise DatNetError(f"The {role} was here for too long and is gone. Please add it again.")
     try:
         image, origin = decode(path, to_picture, at_least=at_least, max_pixels=MOST_DECODED_PIXELS)
     except UnreadableImageError as error:
         raise DatNetError(f"The {role} cannot be used: {error.reason}.") from error
     if min(image.size) < SMALLEST_SIDE:
         raise DatNetError(
-            f"The {role} is too small: it has {image.width} × {image.height} pixels, and both "
+            f"The {role} is too small: it has {image.width} × {image.height} pixels, but both "
             f"sides must have at least {SMALLEST_SIDE}."
         )
     return image, origin
 
 
 def check_pixels(image: Image.Image, role: str, short_side: int, most_pixels: float) -> None:
-    """Refuse a picture that would be too large when its shorter side is ``short_side``.
+    """Check the number of pixels that a picture has after resizing.
+
+    Args:
+        image: The picture.
+        role: "photo" or "painting", for messages.
+        short_side: Its shorter side after resizing, in pixels.
+        most_pixels: Maximum number of pixels.
 
     Raises:
         DatNetError: If it would have more than ``most_pixels``.
@@ -120,7 +130,7 @@ def check_pixels(image: Image.Image, role: str, short_side: int, most_pixels: fl
     pixels = short_side**2 * max(image.size) / min(image.size)
     if pixels > most_pixels:
         raise DatNetError(
-            f"The {role} would have {pixels / 1e6:.1f} million pixels at this size, and this page "
-            f"paints at most {most_pixels / 1e6:g} million. Choose a smaller size, or crop the "
+            f"The {role} would have {pixels / 1e6:.1f} million pixels at this size, but this page "
+            f"accepts at most {most_pixels / 1e6:g} million. Choose a smaller size, or crop the "
             f"{role}."
         )

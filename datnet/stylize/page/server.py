@@ -1,4 +1,4 @@
-"""Serving the page until it is stopped, with its files in a folder that is removed at the end."""
+"""Serve the page until it is stopped; its files are in a folder that is removed at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from datnet.stylize.page.limits import Limits
 from datnet.stylize.stylizer import Stylizer
 
 MOST_SESSIONS = 100
-"""Visits whose settings Gradio remembers; older ones are forgotten, so that memory stays flat."""
+"""Number of sessions whose state Gradio keeps; this bounds memory."""
 
 
 def serve(
@@ -33,15 +33,15 @@ def serve(
     port: int,
     open_browser: bool = False,
 ) -> None:
-    """Serve the page until a KeyboardInterrupt, as which SIGTERM and SIGHUP come as well.
+    """Serve the page until a KeyboardInterrupt; SIGTERM and SIGHUP arrive as one, too.
 
     Args:
-        stylizers: What can paint, by the name that users choose from.
-        limits: What is accepted.
-        examples: Pictures to click on.
-        host: Address to listen on. 127.0.0.1 can be reached from this machine alone.
+        stylizers: Stylizers by the names that users choose from.
+        limits: Limits of the page.
+        examples: Example pictures.
+        host: Address to listen on. 127.0.0.1 can be reached only from this machine.
         port: Port to listen on.
-        open_browser: Whether to show the page in this machine's browser.
+        open_browser: Whether to open the page in a browser on this machine.
 
     Raises:
         DatNetError: If the address or the port cannot be used.
@@ -49,7 +49,7 @@ def serve(
     check_address(host, port)
     if not is_loopback(host):
         print(
-            f"warning: with --host {host} everybody who can reach this machine can use the page; "
+            f"warning: with --host {host} anyone who can reach this machine can use the page; "
             "it has no password",
             file=sys.stderr,
         )
@@ -72,29 +72,36 @@ def served(
     host: str,
     port: int,
 ) -> Iterator[str]:
-    """Serve the page, see :func:`serve`, from threads of this process.
+    """Serve the page from threads of this process within the block.
 
-    Gradio finds its folder through an environment variable, so one page works at a time.
+    Gradio reads its folder from an environment variable, so a process can serve one page at a time.
+
+    Args:
+        stylizers: Stylizers by the names that users choose from.
+        limits: Limits of the page.
+        examples: Example pictures.
+        host: Address to listen on.
+        port: Port to listen on.
 
     Yields:
-        The page's address.
+        The URL of the page.
     """
     keep_off_proxies(host)
     with tempfile.TemporaryDirectory(prefix="datnet-serve-") as folder:
         before = os.environ.get("GRADIO_TEMP_DIR")
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
-            # Gradio reads the folder when it is imported, too.
+            # Gradio also reads the folder when it is imported.
             from starlette.middleware import Middleware
 
             from datnet.stylize.page.guard import Guard
             from datnet.stylize.page.page import CSS, HEAD, build_page, theme
 
             page = build_page(stylizers, limits, examples)
-            most_bytes = int(limits.upload_megabytes * 2**20)  # as Gradio's message counts
+            most_bytes = int(limits.upload_megabytes * 2**20)  # the unit of Gradio's message
             with tidied(Path(folder)):
                 _, address, _ = page.launch(
-                    server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in an address
+                    server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in a URL
                     server_port=port,
                     max_file_size=most_bytes,
                     prevent_thread_lock=True,
@@ -127,10 +134,14 @@ def served(
 
 
 def check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened on.
+    """Check that an address can be listened on.
+
+    Args:
+        host: The address.
+        port: The port.
 
     Raises:
-        DatNetError: If so.
+        DatNetError: If it cannot.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -148,7 +159,7 @@ def check_address(host: str, port: int) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address can be reached from this machine alone."""
+    """Return whether an address can be reached only from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -156,7 +167,7 @@ def is_loopback(host: str) -> bool:
 
 
 def keep_off_proxies(host: str) -> None:
-    """Let Gradio's own call to its page, when it starts, go past a proxy of the environment."""
+    """Keep Gradio's request to its own page at startup away from a configured proxy."""
     for variable in ("NO_PROXY", "no_proxy"):
         exceptions = os.environ.get(variable)
         os.environ[variable] = ",".join(filter(None, [exceptions, "127.0.0.1", "localhost", host]))

@@ -538,7 +538,7 @@ def test_what_is_no_clip_is_refused_in_one_line(
         ("out.mp4", {"crf": 52}, "crf is 52; for .mp4 it must be between 0 and 51"),
         ("out.mp4", {"smoothing": 1.0}, "smoothing is 1.0; it must be at least 0 and below 1"),
         ("out.mp4", {"alpha": 2}, "alpha is 2"),
-        ("clip.mp4", {}, "clip.mp4: this is the clip itself"),
+        ("clip.mp4", {}, "clip.mp4 is the clip itself"),
     ],
 )
 def test_wrong_settings_are_refused(
