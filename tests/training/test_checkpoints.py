@@ -102,7 +102,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before(
         (tmp_path / name).write_bytes(b"PK")
     assert newest_whole_checkpoint(tmp_path) == tmp_path / "step_000000.ckpt"
     (tmp_path / "step_000000.ckpt").write_bytes(b"")
-    with pytest.raises(DatNetError, match=r"step_000000\.ckpt is damaged.*to start anew"):
+    with pytest.raises(DatNetError, match=r"step_000000\.ckpt is damaged.*to start again"):
         newest_whole_checkpoint(tmp_path)
 
 
