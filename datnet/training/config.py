@@ -107,7 +107,7 @@ class WandbConfig:
 
 @dataclass
 class LoggerConfig:
-    """Loggers beside metrics.csv, which is always written."""
+    """Loggers in addition to metrics.csv, which is always written."""
 
     wandb: WandbConfig | None = None
     tensorboard: bool = False
@@ -115,11 +115,11 @@ class LoggerConfig:
 
 @dataclass
 class TrainConfig:
-    """Everything that one training run depends on."""
+    """All settings of one training run."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: dict[str, Any] | None = None
-    """In place of model.objective, for the first of two stages; null for the model's own."""
+    """Replaces model.objective, for the first of two stages; null for the model's own."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     data: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
