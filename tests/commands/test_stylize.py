@@ -83,7 +83,7 @@ def pixels(path: str | Path) -> np.ndarray:
 
 
 def write_clip(path: Path) -> Path:
-    """Three frames of noise, which the encoder cannot make small without loss."""
+    """Three frames of noise, which cannot be compressed without loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(1)
     with av.open(str(path), "w") as clip:
@@ -129,7 +129,7 @@ def test_options_reach_the_stylizer(
         assert stylize(photo, *options, "-o", "mixed.png").status == 0
         expected = np.asarray(stylizer(photo, [p, q], **settings))
         assert np.array_equal(pixels("mixed.png"), expected), options
-    # Options may stand anywhere, and one result is always painted again.
+    # Options may be anywhere, and a single result is always stylized again.
     assert stylize(photo, "--alpha", 0, p, "-o", "mixed.png").status == 0
     assert np.array_equal(pixels("mixed.png"), pixels(photo))
 
@@ -209,7 +209,7 @@ def test_folders_with_photographs_and_clips(stylize: Callable[..., Outcome], fol
         again = stylize("photos", "paintings/p.png", "-o", output)
         assert again.out.startswith("nothing to do: 4 results are there already")
         shutil.rmtree(folder / "out")
-    # Results that lie among the contents are not painted again.
+    # Results in the folder of contents are not stylized again.
     for _ in range(2):
         assert stylize("photos/more", "paintings/p.png", "-o", "photos/more").status == 0
         assert files(folder / "photos" / "more") == [
@@ -237,7 +237,7 @@ def test_batch_skips_what_exists(stylize: Callable[..., Outcome], folder: Path) 
     assert outcome.status == 0
     assert "wrote 2 of 3 results to out, skipped 1 that were there (--overwrite" in outcome.out
     assert (folder / "out" / "b__p.png").read_bytes() == b"precious"
-    # With nothing left to do not even the network is looked for.
+    # If nothing is left to do, not even the network is looked up.
     again = stylize("photos", "paintings/p.png", "-o", "out", "--checkpoint", "nowhere")
     assert (again.status, again.err) == (0, "")
     assert again.out.startswith("nothing to do: 3 results are there already")
@@ -345,7 +345,7 @@ def test_a_pattern_inside_the_searched_folder(
         assert outcome.status == 0, outcome.err
         results = files(folder / "photos" / "out" / "p")
         assert results == files(folder / "photos" / "out" / "q") == ["a.png", "b.png", "c.png"]
-    # What lies beside its own result's photograph may be a photograph itself.
+    # A result's name next to its photograph may be that of a photograph.
     Image.open(folder / "photos" / "a.png").convert("RGB").save(folder / "photos" / "a.jpg")
     outcome = stylize("photos", "paintings/p.png", "-o", "photos/{content}.jpg")
     assert outcome.status == 1

@@ -1,4 +1,4 @@
-"""Networks as ONNX and PT2 files: they paint what the network paints, at every size."""
+"""Networks as ONNX and PT2 files: their results are the network's, at every size."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Eigenvalues(nn.Module):
 
 
 class DividedBySize(SmallNetwork):
-    """Decides by a size in Python, which is decided for good when the network is exported."""
+    """Branches on a size in Python, which is fixed when the network is exported."""
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         images = super().decode(fused)

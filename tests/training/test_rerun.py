@@ -65,7 +65,7 @@ def pretend_run(folder: Path, config, weight: float) -> None:
 def test_every_call_trains_again(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before, the second one trained nothing and said that the weights are equal to the bit."""
+    """Before, the second one trained nothing and said that the weights are bitwise equal."""
     folder = tmp_path / "run"
     pretend_run(folder, settings("model=adain", "trainer.max_steps=2"), 1.0)
     trained = pretend_to_train(monkeypatch, 1.0)
