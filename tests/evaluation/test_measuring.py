@@ -21,7 +21,7 @@ from tests.helpers.mean_difference import metrics_with
 
 
 class SmallEncoder(nn.Module):
-    """Five maps of halving size, like VGG's; records the precision of its calls."""
+    """Five maps of halving size, like VGG's; counts its calls and notes whether TF32 was on."""
 
     def __init__(self) -> None:
         super().__init__()
