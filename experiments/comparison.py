@@ -1,9 +1,9 @@
-"""What tables and figures begin with: train what is missing, evaluate all on the same pairs.
+"""Trains the missing networks of a comparison and evaluates all on the same pairs.
 
-Everything of one scale lies in one folder, so that tables and figures share trainings and results::
+Each scale has one folder, so that tables and figures share trainings and results::
 
     runs/SCALE/MODEL/seed_N/   the trainings
-    runs/SCALE/evaluation_*/   a folder for each network and control, with its pictures
+    runs/SCALE/evaluation_*/   a folder per network and control, with its images
     runs/SCALE/table1.md, figure5.png, …
 """
 
@@ -31,9 +31,9 @@ class Comparison:
     """Networks measured on the same pairs.
 
     Attributes:
-        plan: What was asked for.
-        networks: Files of the networks by model, one for each seed.
-        summaries: The controls' and then the networks', in the order of the table.
+        plan: The plan.
+        networks: Files of the networks by model, one per seed.
+        summaries: Summaries of the controls, then of the networks, in the order of the table.
     """
 
     plan: ComparisonPlan
@@ -41,7 +41,7 @@ class Comparison:
     summaries: list[EvaluationSummary]
 
     def evaluations(self, model: str) -> list[Path]:
-        """Folders of a model's evaluations, one for each seed."""
+        """Return the folders of a model's evaluations, one per seed."""
         return [
             results_folder(self.plan.evaluation_folder, title, path)
             for title, path in titled(self.networks).items()
@@ -49,25 +49,33 @@ class Comparison:
         ]
 
     def pair_values(self, model: str) -> PairValues:
-        """A model's metrics on every pair, the mean over its seeds."""
+        """Return a model's metrics for each pair, averaged over its seeds."""
         return mean_pair_values(self.evaluations(model))
 
     def estimates(self, model: str) -> dict[str, Estimate]:
-        """A model's metrics, the mean over its seeds."""
+        """Return a model's metrics, averaged over its seeds."""
         return estimates_of(self.pair_values(model))
 
     def result(self, model: str, pair: Pair) -> Image.Image:
-        """What a model's first seed made of a pair."""
+        """Read the result of a model's first seed for a pair.
+
+        Args:
+            model: Name of the model.
+            pair: Content and style files, one of the plan's pairs.
+
+        Returns:
+            The result in RGB.
+        """
         name = image_names(self.plan.pairs)[self.plan.pairs.index(pair)]
         with Image.open(self.evaluations(model)[0] / "images" / name) as image:
             return image.convert("RGB")
 
     def picture(self, path: Path) -> Image.Image:
-        """A content or style image as the networks saw it."""
+        """Return a content or style image as the networks get it."""
         return fit_square(read_image(path), self.plan.size)
 
     def rows(self, count: int) -> list[Pair]:
-        """Pairs for the rows of a figure: content i with style i, to show as many as possible."""
+        """Return pairs for the rows of a figure: content i with style i, to show many styles."""
         contents = list(dict.fromkeys(content for content, _ in self.plan.pairs))[:count]
         styles = list(dict.fromkeys(style for _, style in self.plan.pairs))
         chosen = [(content, styles[i % len(styles)]) for i, content in enumerate(contents)]
@@ -75,13 +83,13 @@ class Comparison:
 
 
 def compare(plan: ComparisonPlan) -> Comparison:
-    """Train what is missing and evaluate what has not been evaluated.
+    """Train the missing networks and evaluate those without an evaluation.
 
     Returns:
-        The comparison; at scale pretrained it holds those of the plan's models that there are.
+        The comparison; at scale pretrained, of those of the plan's models that are available.
 
     Raises:
-        DatNetError: If a training fails, there is no network, or a picture cannot be read.
+        DatNetError: If a training fails, no network is available, or an image cannot be read.
     """
     check_writable([plan.output / "table"])
     networks = find_networks(plan)

@@ -1,7 +1,7 @@
-"""First pictures: photographs of the sample set in the manner of its paintings.
+"""A first result: photographs of the sample set in the style of its paintings.
 
-python -m experiments.demo                              # trains for some minutes, then paints
-python -m experiments.demo --network FILE -o PICTURE    # paints with a network that is there
+python -m experiments.demo                              # trains for some minutes, then stylizes
+python -m experiments.demo --network FILE -o PICTURE    # stylizes with an existing network
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZE = 256
 
 
 def main() -> None:
-    """Train the last column of Table 3 in miniature, unless a network is there, and paint."""
+    """Train the last column of Table 3 in miniature, unless a network is given, and stylize."""
     parser = Parser(
         "python -m experiments.demo",
         description=__doc__,
@@ -50,7 +50,12 @@ def main() -> None:
 
 
 def draw(stylizer: Stylizer, output: Path) -> None:
-    """Paint each photograph of the sample set's evaluation part with one of its paintings."""
+    """Stylize each evaluation photograph of the sample set with one of its paintings.
+
+    Args:
+        stylizer: The network.
+        output: Output file, ``.png`` or ``.pdf``.
+    """
     sample = sample_images()
     title = f"{stylizer.description.name}, {stylizer.description.training['steps']} steps"
     rows = []

@@ -1,13 +1,13 @@
 """Figures 5, 6 and 7 of the paper, from the evaluations of its tables, as PNG and PDF.
 
-    python -m experiments.figures --figure 5                # what every network paints
-    python -m experiments.figures --figure 6                # the edges that every network keeps
-    python -m experiments.figures --figure 7                # what each step of the ablation paints
+    python -m experiments.figures --figure 5                # results of all networks
+    python -m experiments.figures --figure 6                # their edges
+    python -m experiments.figures --figure 7                # results of the ablation
     python -m experiments.figures --figure 5 --scale sample       # as for experiments.table1
 
-Row i shows content i with style i, so that as many styles as possible are seen. Under each picture
-of Figure 6 stands the agreement of its edges with the content's, 0 to 1, so that the eye has a
-number beside it. What has not been trained and evaluated yet is.
+Row i shows content i with style i, so that many styles are shown. Below each image of Figure 6 is
+the agreement of its edges with those of the content, 0 to 1. Missing trainings and evaluations are
+run first.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ROWS = 4
 
 
 def draw_figure5(comparison: Comparison) -> list[Path]:
-    """Contents, styles and results of the networks of Table 1; the files that were written."""
+    """Draw contents, styles and results of the networks of Table 1; return the files."""
     return _draw(comparison, "figure5", _result_rows(comparison, ALL_TITLES), ALL_TITLES)
 
 
 def draw_figure6(comparison: Comparison) -> list[Path]:
-    """Canny edges of what Figure 5 shows, with their agreement; the files that were written."""
+    """Draw the Canny edges of the images of Figure 5, with their agreement; return the files."""
     pictures = [
         [draw_edges(picture) for picture in row] for row in _result_rows(comparison, ALL_TITLES)
     ]
@@ -51,17 +51,25 @@ def draw_figure6(comparison: Comparison) -> list[Path]:
 
 
 def draw_figure7(comparison: Comparison) -> list[Path]:
-    """Contents, styles and results of the ablation; the files that were written."""
+    """Draw contents, styles and results of the ablation; return the files."""
     return _draw(comparison, "figure7", _result_rows(comparison, ABLATION), ABLATION)
 
 
 def draw_edges(picture: Image.Image) -> Image.Image:
-    """The Canny edges of a picture, black on white."""
+    """Draw the Canny edges of an image, black on white."""
     return Image.fromarray(~canny_edges(to_tensor(picture))).convert("L")
 
 
 def edge_agreements(comparison: Comparison, model: str) -> dict[Pair, float]:
-    """Edge agreement of every pair, of a model's first seed."""
+    """Read the edge agreement of each pair for a model's first seed.
+
+    Args:
+        comparison: The comparison.
+        model: Name of the model.
+
+    Returns:
+        Values in [0, 1] by pair.
+    """
     evaluation = comparison.evaluations(model)[0]
     values = mean_pair_values([evaluation])
     with (evaluation / "pairs.csv").open(newline="", encoding="utf-8") as file:
@@ -77,7 +85,7 @@ def _present(comparison: Comparison, titles: Mapping[str, str]) -> list[str]:
 
 
 def _result_rows(comparison: Comparison, titles: Mapping[str, str]) -> list[list[Image.Image]]:
-    """Content, style and results, row by row."""
+    """Return content, style and results, row by row."""
     return [
         [
             *map(comparison.picture, pair),
@@ -106,11 +114,11 @@ FIGURES = {
     "6": (draw_figure6, tuple(ALL_TITLES)),
     "7": (draw_figure7, tuple(ABLATION)),
 }
-"""How a figure is drawn, and the networks it needs."""
+"""The function that draws a figure, and the networks it needs."""
 
 
 def make_figure(arguments: argparse.Namespace) -> None:
-    """Train and evaluate what is missing, then draw."""
+    """Run missing trainings and evaluations, then draw."""
     draw, models = FIGURES[arguments.figure]
     for path in draw(compare(plan_of(arguments, models))):
         print(f"wrote {path}")

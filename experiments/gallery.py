@@ -1,12 +1,12 @@
-"""The pictures of README: a gallery of a trained network, and what each control does.
+"""Images for README: a gallery of results, and the effect of each option.
 
     python -m experiments.gallery                          # the network that comes with DatNet
     python -m experiments.gallery --checkpoint NETWORK     # any other, such as microast
     python -m experiments.gallery --content DIR --style A.jpg B.jpg C.jpg D.jpg
         --output docs/pictures                            # those of README
 
-Without pictures it paints the photographs and paintings of the embedded sample set, which may be
-shown to anyone (``datnet/images/embedded.py`` says whose they are).
+By default it uses the photographs and paintings of the embedded sample set, which may be published
+(see ``datnet/images/embedded.py`` for credits).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONTENTS, STYLES = 4, 4
 
 
 def main() -> None:
-    """Draw all pictures."""
+    """Draw all figures."""
     parser = Parser(
         "python -m experiments.gallery",
         description=__doc__,
@@ -74,11 +74,19 @@ def main() -> None:
 
 
 Picture = tuple[list[list[Image.Image]], list[str]]
-"""Rows of pictures and the titles of their columns."""
+"""Rows of images and the titles of their columns."""
 
 
 def squares(paths: Sequence[Path], count: int) -> list[Image.Image]:
-    """The first pictures of files and folders."""
+    """Read the first images of files and folders.
+
+    Args:
+        paths: Files and folders.
+        count: Number of images at most.
+
+    Returns:
+        Squares of ``SIZE`` pixels.
+    """
     files = [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]
     return [fit_square(read_image(file), SIZE) for file in files[:count]]
 
@@ -86,7 +94,16 @@ def squares(paths: Sequence[Path], count: int) -> list[Image.Image]:
 def draw_gallery(
     stylizer: Stylizer, photographs: Sequence[Image.Image], paintings: Sequence[Image.Image]
 ) -> Picture:
-    """Every photograph with every painting; paintings above, photographs at the left."""
+    """Stylize every photograph with every painting.
+
+    Args:
+        stylizer: The network.
+        photographs: Shown at the left.
+        paintings: Shown at the top.
+
+    Returns:
+        The figure.
+    """
     blank = Image.new("RGB", (SIZE, SIZE), "white")
     styles = [stylizer.encode_style(painting) for painting in paintings]
     rows = [
@@ -97,7 +114,16 @@ def draw_gallery(
 
 
 def draw_alpha(stylizer: Stylizer, photograph: Image.Image, painting: Image.Image) -> Picture:
-    """Strength of the style."""
+    """Vary the strength of the style.
+
+    Args:
+        stylizer: The network.
+        photograph: The content.
+        painting: The style.
+
+    Returns:
+        The figure.
+    """
     alphas = (0, 0.25, 0.5, 0.75, 1)
     results = [stylizer(photograph, painting, alpha) for alpha in alphas]
     return [[photograph, painting, *results]], [
@@ -110,7 +136,16 @@ def draw_alpha(stylizer: Stylizer, photograph: Image.Image, painting: Image.Imag
 def draw_mix(
     stylizer: Stylizer, photograph: Image.Image, paintings: Sequence[Image.Image]
 ) -> Picture:
-    """Two styles mixed."""
+    """Mix two styles.
+
+    Args:
+        stylizer: The network.
+        photograph: The content.
+        paintings: The two styles.
+
+    Returns:
+        The figure.
+    """
     shares = (0.9, 0.7, 0.5, 0.3, 0.1)
     results = [
         stylizer(photograph, paintings, weights=(share, round(1 - share, 1))) for share in shares
@@ -124,7 +159,16 @@ def draw_mix(
 
 
 def draw_colors(stylizer: Stylizer, photograph: Image.Image, painting: Image.Image) -> Picture:
-    """The ways to keep the photograph's colours."""
+    """Show the ways to keep the photograph's colors.
+
+    Args:
+        stylizer: The network.
+        photograph: The content.
+        painting: The style.
+
+    Returns:
+        The figure.
+    """
     return [
         [
             photograph,
@@ -133,13 +177,22 @@ def draw_colors(stylizer: Stylizer, photograph: Image.Image, painting: Image.Ima
             stylizer(photograph, painting, keep_colors="luminance"),
             stylizer(photograph, painting, keep_colors="histogram"),
         ]
-    ], ["content", "style", "colours of the style", "--keep-colors", "--keep-colors histogram"]
+    ], ["content", "style", "colors of the style", "--keep-colors", "--keep-colors histogram"]
 
 
 def draw_mask(
     stylizer: Stylizer, photograph: Image.Image, paintings: Sequence[Image.Image]
 ) -> Picture:
-    """One style inside a mask, another one or none outside."""
+    """Apply one style inside a mask and another or none outside.
+
+    Args:
+        stylizer: The network.
+        photograph: The content.
+        paintings: The two styles.
+
+    Returns:
+        The figure.
+    """
     mask = Image.new("L", (SIZE, SIZE))
     ImageDraw.Draw(mask).ellipse([SIZE // 5, SIZE // 8, 4 * SIZE // 5, 7 * SIZE // 8], fill=255)
     return [
@@ -153,7 +206,13 @@ def draw_mask(
 
 
 def write(rows: list[list[Image.Image]], titles: list[str], path: Path) -> None:
-    """Write a grid as JPEG, which keeps a README small."""
+    """Write a grid as JPEG, which is small enough for a README.
+
+    Args:
+        rows: The images, row by row.
+        titles: One per column.
+        path: Output file.
+    """
     png = path.with_suffix(".png")
     comparison_grid(rows, titles, path=png)
     save_image(read_image(png), path, quality=85)

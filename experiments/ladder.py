@@ -1,12 +1,12 @@
-"""How quality grows with training: the checkpoints that trainings kept, measured like networks.
+"""Quality against training: measures the checkpoints that trainings kept.
 
     python -m experiments.ladder runs/datnet_full/seed_1 runs/datnet_dual/seed_1
         --content COCO50 --style WIKIART20
 
-A training with `keep_every` (experiment=small_machine has it) leaves a checkpoint every so many
-steps. Measured are the first of them, every doubling of its steps, and the last; of a training that
-goes on, too. Writes ladder.md, ladder.json, ladder.png and ladder.pdf. What is measured already is
-not measured again.
+A training with `keep_every=N` (as in experiment=small_machine) keeps a checkpoint every N steps.
+The first of them, every doubling of its steps and the last are measured, also while the training is
+still running. Writes ladder.md, ladder.json, ladder.png and ladder.pdf. Existing measurements are
+not repeated.
 """
 
 from __future__ import annotations
@@ -53,19 +53,19 @@ COLUMNS = [
 
 
 PAPER_PAIRS = 50_000 * 8
-"""Pairs of images of the paper's training."""
+"""Pairs of images in the paper's training."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A network at one moment of its training.
+    """A network at one step of its training.
 
     Attributes:
-        name: The model; of several runs of it, with the run's folder.
-        steps: Steps behind it.
-        pairs: Pairs of pictures that it has seen.
-        has_late_crops: Whether the last of them were of another size.
-        estimates: What it was measured to be.
+        name: The model; with the run folder if there are several runs of it.
+        steps: Steps done.
+        pairs: Pairs of images that it has been trained on.
+        has_late_crops: Whether the last of them had another crop size.
+        estimates: Its metrics.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Rung:
 
 
 def main() -> None:
-    """Measure, write, print."""
+    """Measure the checkpoints, write and print the report."""
     parser = Parser(
         "python -m experiments.ladder",
         description=__doc__,
@@ -85,8 +85,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=to_path, help="folders of trainings")
     parser.add_argument("--content", type=to_path, help="photographs (default: sample set)")
     parser.add_argument("--style", type=to_path, help="paintings (default: sample set)")
-    parser.add_argument("--contents", type=whole(1), help="use the first so many photographs")
-    parser.add_argument("--styles", type=whole(1), help="use the first so many paintings")
+    parser.add_argument("--contents", type=whole(1), help="use the first N photographs")
+    parser.add_argument("--styles", type=whole(1), help="use the first N paintings")
     parser.add_argument(
         "--size", type=whole(32, 4096), default=512, help="side of the images (default: 512)"
     )
@@ -101,10 +101,10 @@ def main() -> None:
 
 
 def climb(arguments: argparse.Namespace) -> None:
-    """Measure what the trainings kept, and write it down.
+    """Measure the checkpoints of trainings and write the report.
 
     Raises:
-        DatNetError: If a training kept nothing, or pictures are missing.
+        DatNetError: If a training kept no checkpoint, or images are missing.
     """
     kept = {run: list(map(network_of_checkpoint, doublings(run))) for run in arguments.runs}
     descriptions = {path: read_description(path) for paths in kept.values() for path in paths}
@@ -167,7 +167,7 @@ def climb(arguments: argparse.Namespace) -> None:
 
 
 def sentence_of_runs(descriptions: Sequence[NetworkDescription]) -> str:
-    """What was measured at which commit, and what it was trained with."""
+    """Return encoder, seeds and commits of the measured networks in one line."""
 
     def listed(values: Iterable[object]) -> str:
         return ", ".join(sorted({str(value) for value in values}))
@@ -181,7 +181,7 @@ def sentence_of_runs(descriptions: Sequence[NetworkDescription]) -> str:
 
 
 def curve_names(models: Mapping[Path, str]) -> dict[Path, str]:
-    """A name for the curve of every run: the model's; where that repeats, with the run's folder."""
+    """Return a name for the curve of each run: the model's, with the run folder if not unique."""
     repeated = {name for name, times in Counter(models.values()).items() if times > 1}
     return {
         run: f"{name} {str(run).replace('/', '_')}" if name in repeated else name
@@ -190,7 +190,7 @@ def curve_names(models: Mapping[Path, str]) -> dict[Path, str]:
 
 
 def doublings(run: Path) -> list[Path]:
-    """The first checkpoint that a training kept, those of every doubling, and the last.
+    """Return the first checkpoint that a training kept, those of every doubling, and the last.
 
     Raises:
         DatNetError: If it kept none.
@@ -204,12 +204,13 @@ def doublings(run: Path) -> list[Path]:
 
 
 def describe(rungs: Sequence[Rung]) -> str:
-    """The table, and where the slope of each network's last doubling would lead.
+    """Return the table, with an extrapolation of each network's last doubling.
 
-    Crops of another size change a network in a few steps, so what came behind them is no slope.
+    Crops of another size change a network within a few steps, so measurements after such a change
+    are not extrapolated.
 
     Args:
-        rungs: Of every network in the order of their steps.
+        rungs: Rungs of all networks, each in the order of steps.
     """
     rows = [["network", "pairs seen", *(f"{each.label} {each.arrow}" for each in COLUMNS)]]
     for name in dict.fromkeys(rung.name for rung in rungs):
@@ -221,14 +222,14 @@ def describe(rungs: Sequence[Rung]) -> str:
             rows.append([name, f"{PAPER_PAIRS:,}?", *prolonged(*alike[-2:])])
     return (
         aligned(rows)
-        + "\n\nA row with a question mark is no measurement: it prolongs the straight line through "
-        "a network's last two rows, those before its crops changed if they did, against the "
-        "logarithm of the pairs, to the paper's training."
+        + "\n\nA row with a question mark is an extrapolation: a straight line in the logarithm of "
+        "the pairs through a network's last two rows (those before its crops changed, if they "
+        "did), extended to the paper's training."
     )
 
 
 def measured(rung: Rung) -> list[str]:
-    """The cells of a rung."""
+    """Return the cells of a rung."""
     return [
         "–" if estimate is None else format_estimate(estimate, column.decimals)
         for column in COLUMNS
@@ -237,7 +238,15 @@ def measured(rung: Rung) -> list[str]:
 
 
 def prolonged(earlier: Rung, later: Rung) -> list[str]:
-    """The cells at the paper's number of pairs if every doubling changed as much as the last."""
+    """Extrapolate to the paper's number of pairs, as if all doublings had the same effect.
+
+    Args:
+        earlier: The last rung but one.
+        later: The last rung.
+
+    Returns:
+        The cells of a row.
+    """
     cells = []
     for column in COLUMNS:
         before, after = earlier.estimates[column.key], later.estimates[column.key]
@@ -251,7 +260,12 @@ def prolonged(earlier: Rung, later: Rung) -> list[str]:
 
 
 def plot(rungs: Sequence[Rung], path: Path) -> None:
-    """Draw every metric against the pairs seen, a line for each network, with 95 % intervals."""
+    """Plot each metric against the pairs seen, one line per network, with 95 % intervals.
+
+    Args:
+        rungs: Rungs of all networks, each in the order of steps.
+        path: A .png or .pdf file.
+    """
     figure = Figure(figsize=(10, 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     *panels, names = figure.subplots(2, 3).flat
@@ -262,7 +276,7 @@ def plot(rungs: Sequence[Rung], path: Path) -> None:
                 for rung in rungs
                 if rung.name == name and (estimate := rung.estimates[column.key])
             ]
-            # Beside each other, so that no interval hides another.
+            # Shifted, so that intervals do not hide each other.
             xs = [pairs * 1.05**position for pairs, _ in points]
             means = [estimate.mean for _, estimate in points]
             ends = [estimate.ci95 or (estimate.mean, estimate.mean) for _, estimate in points]

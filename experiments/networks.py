@@ -1,4 +1,4 @@
-"""The networks of a comparison: trained where they are missing, found, or made without training."""
+"""Networks of a comparison: trained if missing, found, or built without training."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from experiments.plan import ComparisonPlan
 
 
 def find_networks(plan: ComparisonPlan) -> dict[str, list[Path]]:
-    """Files of the networks by model, one for each seed; trained first where they are missing.
+    """Return the files of the networks by model, one per seed, after training missing ones.
 
     Returns:
-        In the order of the plan's models; at scale pretrained those that there are.
+        Files in the order of the plan's models; at scale pretrained, of the available ones.
 
     Raises:
-        DatNetError: If a training stops, or there is no network.
+        DatNetError: If a training stops, or no network is available.
     """
     trained = [model for model in plan.models if model not in TRAINING_FREE]
     if plan.scale.experiment is None:
@@ -45,15 +45,15 @@ def find_networks(plan: ComparisonPlan) -> dict[str, list[Path]]:
 
 
 def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
-    """The networks under pretrained/, and those that their authors have published.
+    """Return the networks in pretrained/ and those published by their authors.
 
     Raises:
-        DatNetError: If there is none.
+        DatNetError: If there are none.
     """
     networks, problems = {}, []
     for model in models:
         try:
-            # The authors' own weights stand in where pretrained/ has none.
+            # The authors' own weights are used if pretrained/ has none.
             published = model in PUBLISHED and model not in shipped_names()
             networks[model] = [network_file(model) if published else shipped_file(model)]
         except DatNetError as error:
@@ -68,7 +68,15 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
 def train_networks(
     plan: ComparisonPlan, experiment: str, models: Sequence[str]
 ) -> dict[str, list[Path]]:
-    """Train every model with every seed, each in a process of its own, where it is missing.
+    """Train all models with all seeds, each in its own process, unless they are finished.
+
+    Args:
+        plan: The plan, with seeds and overrides.
+        experiment: The training configuration.
+        models: Names of the models.
+
+    Returns:
+        Files of the networks by model, one per seed.
 
     Raises:
         DatNetError: If a training stops.
@@ -96,12 +104,19 @@ def train_networks(
 
 
 def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
-    """Whether a training is there already; sooner known than by starting one that finds it.
+    """Whether a training is finished, checked without starting a process.
+
+    Args:
+        run: The run folder.
+        settings: Overrides of the training.
+
+    Returns:
+        True if all its steps are done.
 
     Raises:
         DatNetError: If the folder holds a training with other settings.
     """
-    if run.finished_steps() is None:  # composing takes a while
+    if run.finished_steps() is None:  # composing the configuration takes a while
         return False
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         config = compose("train", list(settings))
@@ -110,10 +125,18 @@ def is_finished(run: RunFolder, settings: Sequence[str]) -> bool:
 
 
 def training_free_network(model: str, encoder: dict[str, Any], plan: ComparisonPlan) -> Path:
-    """The file of a method without training, with the encoder that the others have.
+    """Write the file of a training-free method, with the encoder of the other networks.
 
-    A published network may name an encoder that it does not need itself; then the method's own is
-    taken.
+    If the encoder's description has no weights, as in some published networks, the method's own
+    encoder is used.
+
+    Args:
+        model: Name of the method.
+        encoder: Description of the other networks' encoder.
+        plan: The plan, with output folder and steps.
+
+    Returns:
+        The file.
     """
     settings = {}
     if plan.scale.steps is not None and takes_steps(TRAINING_FREE[model].network):
@@ -126,7 +149,7 @@ def training_free_network(model: str, encoder: dict[str, Any], plan: ComparisonP
 
 
 def titled(networks: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
-    """Titles of rows: the model's name, with the seed where there are several."""
+    """Return titles of rows: the model's name, with the seed if there are several."""
     titles = {}
     for model, paths in networks.items():
         for path in paths:
@@ -136,7 +159,7 @@ def titled(networks: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
 
 
 def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """What the networks were trained with: one value where they agree, else one for each."""
+    """Return how the networks were trained: one value if they agree, otherwise one per network."""
     trained = {model: paths for model, paths in networks.items() if model not in TRAINING_FREE}
     descriptions = [read_description(path) for path in titled(trained).values()]
     trainings = [description.training for description in descriptions]
@@ -155,7 +178,7 @@ def facts_of_training(networks: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
 
 
 def describe_data(data: Mapping[str, Any] | str) -> str:
-    """Where training pictures came from, in words."""
+    """Describe the training images in a few words."""
     if isinstance(data, str):
         return data
     if data.get("content_dir") is None:

@@ -1,4 +1,4 @@
-"""Paint a photograph with a network that `datnet export` wrote; needs neither DatNet nor torch.
+"""Stylizes a photograph with a network from `datnet export`; needs neither DatNet nor torch.
 
 pip install onnxruntime pillow numpy
 datnet export microast -o microast.onnx
@@ -14,7 +14,15 @@ from PIL import Image, ImageOps
 
 
 def read(path, short_side=None):
-    """Read a picture; a shorter side that is longer than ``short_side`` is reduced to it."""
+    """Read an image.
+
+    Args:
+        path: The file.
+        short_side: Maximum length of the shorter side in pixels; None for any length.
+
+    Returns:
+        The image in RGB, reduced if necessary.
+    """
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     if short_side and min(image.size) > short_side:
         scale = short_side / min(image.size)
@@ -25,13 +33,13 @@ def read(path, short_side=None):
 
 
 def to_array(image):
-    """An array (1, 3, H, W) of float32 in [0, 1]."""
+    """Convert an image to a float32 array (1, 3, H, W) in [0, 1]."""
     return np.asarray(image, dtype=np.float32).transpose(2, 0, 1)[None] / 255
 
 
 def main():
-    """Read the command line, paint, and save."""
-    parser = argparse.ArgumentParser(description="Paint a photograph with an ONNX network.")
+    """Read the command line, stylize and save."""
+    parser = argparse.ArgumentParser(description="Stylize a photograph with an ONNX network.")
     parser.add_argument("network")
     parser.add_argument("content")
     parser.add_argument("style")

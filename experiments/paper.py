@@ -1,4 +1,4 @@
-"""Numbers that the DatNet paper publishes."""
+"""Results published in the DatNet paper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TITLES = {
     "adain": "AdaIN",
     "microast": "MicroAST",
 }
-"""The networks that the paper compares, in its order, and what it calls them."""
+"""The networks that the paper compares, in its order, with its titles."""
 
 OTHERS = {
     "stytr2": "StyTr²",
@@ -20,12 +20,12 @@ OTHERS = {
     "wct": "WCT",
     "gatys": "Gatys",
 }
-"""What stands below the paper's networks, under the same protocol."""
+"""Further networks, shown below those of the paper under the same protocol."""
 
 ALL_TITLES = {**TITLES, **OTHERS}
 
-# The paper does not say which LPIPS backbone it used; the package's default is AlexNet. It does not
-# say either which of ArtFlow's two transfers it used.
+# The paper names neither its LPIPS backbone (the package's default is AlexNet) nor which of
+# ArtFlow's two transfers it used.
 TABLE_1 = {
     "datnet_full": {"ssim": 0.5950, "lpips_alex": 0.5257, "psnr": 15.12},
     "sanet": {"ssim": 0.4241, "lpips_alex": 0.5911, "psnr": 13.04},
@@ -36,8 +36,8 @@ TABLE_1 = {
     "microast": {"ssim": 0.5842, "lpips_alex": 0.4938, "psnr": 14.46},
 }
 
-# Millions of parameters, "FLOPs" in billions at 256 × 256, which are multiply-adds: the row of
-# MicroAST is what the package thop prints; and seconds at 256 × 256 and 512 × 512 on a GTX 1060.
+# Millions of parameters; "FLOPs" in billions at 256 × 256, which are multiply-adds (the row of
+# MicroAST is the output of the package thop); seconds at 256 × 256 and 512 × 512 on a GTX 1060.
 TABLE_2 = {
     "datnet_full": {
         "parameters": 26.71,

@@ -1,4 +1,4 @@
-"""What a table or figure compares: the options that all have, and the plan that is made of them."""
+"""Common options of all tables and figures, and the plan of a comparison made from them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Scale:
 
     Args:
         name: Key of :data:`SCALES`.
-        experiment: The training configuration; None trains nothing.
-        size: Side of the evaluated images.
-        contents: Content images to evaluate at most.
-        styles: Style images to evaluate at most.
-        steps: Of methods that optimize the pixels; None leaves them out unless they are named.
-        caveat: What stands above every table.
+        experiment: The training configuration; None for no training.
+        size: Side of the evaluated images in pixels.
+        contents: Maximum number of content images to evaluate on.
+        styles: Maximum number of style images to evaluate on.
+        steps: Steps of methods that optimize pixels; None leaves them out unless they are named.
+        caveat: Printed above every table.
     """
 
     name: str
@@ -84,12 +84,12 @@ class ComparisonPlan:
     """What is trained and measured.
 
     Attributes:
-        scale: How much.
-        models: Names in conf/model and of methods without training, in the order of the table.
-        pairs: To evaluate, content by content.
-        size: Side of the evaluated images.
-        output: Folder of everything.
-        seeds: Of the trainings.
+        scale: The scale.
+        models: Names in conf/model and of training-free methods, in the order of the table.
+        pairs: Pairs to evaluate on, content by content.
+        size: Side of the evaluated images in pixels.
+        output: Output folder.
+        seeds: Seeds of the trainings.
         overrides: Settings of the trainings.
     """
 
@@ -103,7 +103,7 @@ class ComparisonPlan:
 
     @property
     def evaluation_folder(self) -> Path:
-        """Where the evaluations lie: a folder for each number of pictures and size."""
+        """Folder of the evaluations, one for each number of images and size."""
         contents, styles = map(set, zip(*self.pairs, strict=True))
         name = f"evaluation_{len(contents)}x{len(styles)}"
         return self.output / (
@@ -112,7 +112,15 @@ class ComparisonPlan:
 
 
 def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """The options that all tables and figures have."""
+    """Return a parser with the options that all tables and figures have.
+
+    Args:
+        module: Module that is run.
+        description: Its help text.
+
+    Returns:
+        The parser.
+    """
     parser = Parser(
         f"python -m {module}",
         description=description,
@@ -121,9 +129,9 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
     parser.add_argument(
         "--scale",
         choices=SCALES,
-        help="sample: trainings of minutes on embedded pictures; pretrained: the networks under "
+        help="sample: trainings of minutes on embedded pictures; pretrained: the networks in "
         "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
-        "if --models names one that is not there)",
+        "if --models names one that is not in pretrained/)",
     )
     parser.add_argument(
         "--seeds", type=whole(0, 2**32 - 1), nargs="+", help="of the trainings (default: 1)"
@@ -140,7 +148,7 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
         parser.add_argument(
             f"--{kind}",
             type=whole(1),
-            help=f"evaluate on the first so many {name}, for a first impression",
+            help=f"evaluate on the first N {name} only, for a first impression",
         )
     parser.add_argument(
         "--size",
@@ -162,7 +170,15 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
 
 
 def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
-    """Make a table or figure; problems that a user can mend end in one line."""
+    """Run the command of a table or figure; user errors end with one line.
+
+    Args:
+        parser: The command's options.
+        make: Makes the table or figure.
+
+    Raises:
+        SystemExit: If the command fails or is interrupted.
+    """
 
     def command() -> None:
         try:
@@ -175,15 +191,18 @@ def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], No
 
 
 def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonPlan:
-    """What the options of :func:`argument_parser` ask for.
+    """Build the plan from the options of :func:`argument_parser`.
 
     Args:
-        arguments: Parsed; they stay as they are.
-        models: All that the table has, in its order.
+        arguments: The parsed options; not changed.
+        models: All models of the table, in its order.
+
+    Returns:
+        The plan.
 
     Raises:
-        DatNetError: If folders are missing, a model is none of them, or settings of trainings are
-            given where nothing is trained.
+        DatNetError: If folders are missing, a model is unknown, or settings of trainings are given
+            although nothing is trained.
     """
     scale = SCALES[arguments.scale or default_scale(arguments.models or [])]
     overrides = training_settings(arguments, scale)
@@ -199,21 +218,24 @@ def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonP
 
 
 def default_scale(models: Sequence[str]) -> str:
-    """What needs no training, unless a network is asked for by name that does not ship."""
+    """Return "pretrained" if all named networks are shipped or need no training, else "sample"."""
     trained = {model for model in models if model not in TRAINING_FREE}
     return "pretrained" if trained <= set(shipped_names()) else "sample"
 
 
 def chosen_models(wanted: Sequence[str] | None, scale: Scale, models: Sequence[str]) -> list[str]:
-    """Those of the models that the user wants, in their order.
+    """Select models, in the order of the table.
 
     Args:
-        wanted: None for all that the scale has time for.
-        scale: How much is measured.
-        models: All that there are.
+        wanted: Names of models; None for all that are feasible at this scale.
+        scale: The scale.
+        models: All models of the table.
+
+    Returns:
+        Names of the selected models.
 
     Raises:
-        DatNetError: If one is none of them, or none of them is trained.
+        DatNetError: If a name is unknown, or none of the models is trained.
     """
     if wanted is None:
         return [
@@ -234,10 +256,17 @@ def chosen_models(wanted: Sequence[str] | None, scale: Scale, models: Sequence[s
 
 
 def evaluation_pairs(arguments: argparse.Namespace, scale: Scale) -> list[Pair]:
-    """The pairs to evaluate: every content with every style.
+    """Return the pairs to evaluate on: every content with every style.
+
+    Args:
+        arguments: The parsed options.
+        scale: The scale, with the default numbers of images.
+
+    Returns:
+        The pairs, content by content.
 
     Raises:
-        DatNetError: If a folder holds no pictures.
+        DatNetError: If a folder contains no images.
     """
     content_dir, style_dir = arguments.eval_content, arguments.eval_style
     return every_pair(
@@ -249,11 +278,18 @@ def evaluation_pairs(arguments: argparse.Namespace, scale: Scale) -> list[Pair]:
 
 
 def training_settings(arguments: argparse.Namespace, scale: Scale) -> list[str]:
-    """The overrides of every training.
+    """Return the overrides of all trainings.
+
+    Args:
+        arguments: The parsed options.
+        scale: The scale.
+
+    Returns:
+        "key=value" each.
 
     Raises:
-        DatNetError: If they are given where nothing is trained, or the scale needs folders that are
-            not given.
+        DatNetError: If overrides are given although nothing is trained, or folders that the scale
+            needs are missing.
     """
     if scale.experiment is None and (arguments.overrides or arguments.seeds):
         given = arguments.overrides or ["--seeds", *map(str, arguments.seeds)]

@@ -1,11 +1,12 @@
-"""Make trained networks part of DatNet: 16-bit files with model cards in pretrained/.
+"""Ships trained networks with DatNet: 16-bit files with model cards in pretrained/.
 
     python -m experiments.ship runs/datnet_full/seed_1 runs/adain/seed_1
     datnet evaluate pretrained/*.safetensors --content COCO50 --style WIKIART20 -o evaluations/50x20
     python -m experiments.ship --evaluations evaluations/50x20
 
-The first writes NAME.safetensors in float16, its line in SHA256SUMS and its model card NAME.md, and
-refuses a network whose pictures change by it; the last adds the evaluation to the cards.
+The first command writes NAME.safetensors in float16, its line in SHA256SUMS and its model card
+NAME.md. It rejects a network whose results change in float16. The last command adds the evaluation
+to the cards.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from datnet.zoo.card import NetworkFile, model_card
 from datnet.zoo.network_file import load_network, read_description, save_tensors
 
 LEAST_PSNR = 40
-"""In dB, of what the 16-bit network paints against the original's."""
+"""Minimum PSNR in dB between results of the 16-bit network and of the original."""
 
 
 def main() -> None:
@@ -58,10 +59,10 @@ def main() -> None:
 
 
 def ship(run: RunFolder) -> None:
-    """Write a run's network, its checksum and its model card, which has no numbers yet.
+    """Write a run's network, its checksum and its model card, without an evaluation.
 
     Raises:
-        DatNetError: If the run is not finished, or 16 bits change its pictures.
+        DatNetError: If the run is not finished, or its results change in 16 bits.
     """
     if run.finished_steps() is None:
         raise DatNetError(f"{run.path} is not finished")
@@ -76,7 +77,7 @@ def ship(run: RunFolder) -> None:
     psnr = psnr_of_pictures(network, load_network(candidate, getattr(network, "encoder", None)))
     if psnr < LEAST_PSNR:
         candidate.unlink()
-        raise DatNetError(f"16 bits change what {run.network} paints: {psnr:.1f} dB")
+        raise DatNetError(f"16 bits change the results of {run.network}: {psnr:.1f} dB")
     candidate.replace(path)
     sums = shipped.PRETRAINED / shipped.CHECKSUMS
     listed = shipped.checksums() if sums.exists() else {}
@@ -88,10 +89,14 @@ def ship(run: RunFolder) -> None:
 
 
 def write_card(file: NetworkFile, evaluations: Path) -> None:
-    """Write a shipped network's model card with the numbers of an evaluation.
+    """Write a shipped network's model card with an evaluation.
+
+    Args:
+        file: The network.
+        evaluations: Results of `datnet evaluate`.
 
     Raises:
-        DatNetError: If it was not evaluated.
+        DatNetError: If the network was not evaluated.
     """
     table = measured(file, evaluations)
     if table is None:
@@ -102,7 +107,15 @@ def write_card(file: NetworkFile, evaluations: Path) -> None:
 
 @torch.inference_mode()
 def psnr_of_pictures(one: StyleTransferNetwork, other: StyleTransferNetwork) -> float:
-    """How close two networks' paintings of a picture of the sample set are, in dB."""
+    """Compare the results of two networks on a pair of the sample set.
+
+    Args:
+        one: A network.
+        other: Another network.
+
+    Returns:
+        PSNR in dB.
+    """
     sample = sample_images()
     content = read_square(find_images(sample.eval_content)[0], 256)
     style = read_square(find_images(sample.eval_style)[0], 256)

@@ -1,13 +1,13 @@
-"""Table 1 of the paper: DatNet and six rivals, trained and measured under one protocol, and others.
+"""Table 1 of the paper: DatNet, six other networks and more, measured under one protocol.
 
-    python -m experiments.table1                      # the networks under pretrained/, and the
+    python -m experiments.table1                      # the networks in pretrained/, and the
                                                       # weights that MicroAST's authors publish
     python -m experiments.table1 --scale sample       # a miniature, half an hour on two cores
     python -m experiments.table1 --scale paper --content COCO --style WIKIART
         --eval-content COCO50 --eval-style WIKIART20  # the paper's protocol, GPU-days
 
-Trains what is missing, evaluates, and writes table1.md, table1.json and the figures 5 and 6.
-Interrupted, it goes on where it was.
+Trains missing networks, evaluates, and writes table1.md, table1.json and Figures 5 and 6. An
+interrupted command continues when it is started again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from experiments.plan import argument_parser, plan_of, run
 from experiments.tables import as_json, rank_correlation, ranks, sentence_of_training
 
 COLUMNS = [column for column in METRICS if column.key in TABLE_1["datnet_full"]]
-"""The metrics that the paper's table has."""
+"""The metrics in the paper's table."""
 
 
 def make_table(arguments: argparse.Namespace) -> None:
@@ -91,9 +91,16 @@ def make_table(arguments: argparse.Namespace) -> None:
 
 
 def ranking(column: Column, networks: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
-    """Our ranks and the paper's among the networks that we have, and how alike they are.
+    """Compare our ranks with the paper's, among the networks that we have.
 
-    A network that paints what is no number has no rank.
+    Networks with undefined metrics have no rank.
+
+    Args:
+        column: The metric.
+        networks: Estimates by metric, by model.
+
+    Returns:
+        "ours" and "paper": ranks by model, 1 for the best; "spearman": their correlation or None.
     """
     models = [
         model
@@ -110,9 +117,9 @@ def ranking(column: Column, networks: Mapping[str, Mapping[str, Estimate]]) -> d
 
 
 def measure_efficiency(network_file: Path) -> dict[str, float]:
-    """Millions of parameters and billions of multiply-adds at 256 × 256, with VGG-19.
+    """Count millions of parameters and billions of multiply-adds at 256 × 256, with VGG-19.
 
-    Of a method that optimises the pixels, a few steps are counted, and "steps" says how many.
+    For a method that optimizes pixels, only a few steps are counted; "steps" gives their number.
     """
     description = read_description(network_file)
     candidate = of_few_steps(Candidate(description.name, description.network, "vgg19"))
@@ -132,7 +139,16 @@ def describe(
     networks: Mapping[str, Mapping[str, Estimate]],
     comparison: Comparison,
 ) -> str:
-    """The tables as Markdown that reads well in a terminal too."""
+    """Return the report as Markdown.
+
+    Args:
+        report: The content of table1.json.
+        networks: Estimates by metric, by model.
+        comparison: The comparison.
+
+    Returns:
+        The text.
+    """
     return "\n".join(
         [
             "# Table 1: the networks compared",
@@ -145,24 +161,24 @@ def describe(
             "",
             "Ranks are in brackets, among the paper's networks that have a row of ours; the last "
             f"{len(OTHERS)} rows are not in the paper. WCT's decoders are fitted in closed form "
-            "and Gatys' pixels optimised, so neither is trained. "
+            "and Gatys' pixels optimized, so neither is trained. "
             "ρ is Spearman's correlation of the two rankings. LPIPS of the paper is compared with "
             "AlexNet; the paper does not name its backbone, nor which of ArtFlow's transfers it "
             "used (ours: AdaIN).",
             "",
-            "## Size, beside Table 2",
+            "## Size, compared with Table 2",
             "",
             aligned(efficiency_rows(report["efficiency"])),
             "",
-            "With VGG-19, as in the paper, whatever encoder was trained with. M: millions of "
-            "parameters, the frozen encoder included as far as painting needs it. G: billions of "
-            "multiply-adds of one stylisation at 256 × 256, attention included.",
+            "With VGG-19, as in the paper, whatever the encoder of the training. M: millions of "
+            "parameters, including the parts of the frozen encoder that are used. G: billions of "
+            "multiply-adds (MACs) for one image at 256 × 256, attention included.",
             "",
             "## Rows with intervals and controls",
             "",
-            "SSIM, PSNR and LPIPS reward doing nothing: `identity` wins them without painting, and "
-            "`style copy` wins the style distance. `histogram match` changes colours alone. A row "
-            "says something where it is good at both sides.",
+            "SSIM, PSNR and LPIPS reward doing nothing: `identity` is the best in them without any "
+            "style, and `style copy` in style distance. `histogram match` only changes colors. A "
+            "method is good if it does well in both.",
             "",
             summary_table(comparison.summaries),
         ]
@@ -172,7 +188,15 @@ def describe(
 def comparison_rows(
     report: Mapping[str, Any], networks: Mapping[str, Mapping[str, Estimate]]
 ) -> list[list[str]]:
-    """A row for each network: ours and the paper's numbers, with ranks among the paper's."""
+    """Return a row per network with our and the paper's values, and ranks among the paper's.
+
+    Args:
+        report: The content of table1.json.
+        networks: Estimates by metric, by model.
+
+    Returns:
+        The header and the rows.
+    """
     header = [""]
     for column in COLUMNS:
         header += [f"{column.label} {column.arrow}", "paper"]
@@ -199,8 +223,8 @@ def comparison_rows(
 
 
 def efficiency_rows(efficiency: Mapping[str, Mapping[str, float]]) -> Sequence[Sequence[str]]:
-    """A row for each network: parameters and multiply-adds, ours and the paper's."""
-    rows = [["", "M", "of them trained", "paper M", "G", "paper G"]]
+    """Return a row per network: parameters and multiply-adds, ours and the paper's."""
+    rows = [["", "Params (M)", "Trainable (M)", "paper", "MACs (G)", "paper"]]
     for model, title in ALL_TITLES.items():
         paper = ["–"] * 2
         if model in TABLE_2:

@@ -1,13 +1,13 @@
-"""Table 2 of the paper: size, time and memory of DatNet and six rivals, and of our other networks.
+"""Table 2 of the paper: size, time and memory of DatNet, six other networks and more.
 
     python -m experiments.table2                              # sizes 128 to 512 on the CPU
     python -m experiments.table2 --device cuda                # 128 to 2048
     python -m experiments.table2 --sizes 256 512 1024 --runs 5
 
-Weights are random: cost does not depend on them, so nothing is trained or fetched. Networks take
-turns, see `datnet benchmark --help`. Writes table2.md, table2.json and table2.png and .pdf, the
-plot of time and memory against resolution. Interrupted, the same command goes on with the sizes
-that are missing, if the code is that of a commit.
+Weights are random: the cost does not depend on them, so nothing is trained or downloaded. Networks
+take turns, see `datnet benchmark --help`. Writes table2.md, table2.json and table2.png and .pdf, a
+plot of time and memory against resolution. An interrupted command continues with the missing sizes
+when it is started again, if the working tree is a clean commit.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ from experiments.plan import run
 from experiments.tables import rank_correlation
 
 SIZES = {"cpu": (128, 256, 512), "cuda": (128, 256, 512, 1024, 2048)}
-"""What is measured if no sizes are given; on other devices as on the CPU."""
+"""Default sizes by device; other devices have those of the CPU."""
 
 NOTES = """\
-Seconds belong to a machine (the paper's: a GTX 1060). The growth from 256² to 512² and the ratio to
-AdaIN carry across machines, if roughly, and are what to compare. × AdaIN is the median over turns
-in which every network paints once. M: millions of parameters, the frozen encoder included as far as
-painting needs it. G: billions of multiply-adds of one painting at 256 × 256; a multiply-add is one,
-torch's FLOPs are twice that. Memory is the most that a painting takes beyond the weights.
+Seconds depend on the machine (the paper's: a GTX 1060). The growth from 256² to 512² and the ratio
+to AdaIN are roughly independent of it; compare these. × AdaIN is the median over turns in which
+each network stylizes once. M: millions of parameters, including the parts of the frozen encoder
+that are used. G: billions of multiply-adds (MACs) for one image at 256 × 256; a multiply-add is
+one, torch's FLOPs are twice that. Memory is the peak beyond the weights.
 
-Gatys' optimisation is measured with 3 steps, which cost the same each; it takes 300 unless told
-otherwise, a hundred times the seconds and multiply-adds of its row, in the same memory.
+Gatys' optimization is measured with 3 steps of equal cost; its default is 300, with a hundred times
+the seconds and multiply-adds of its row and the same memory.
 
-Two of the paper's counts cannot be compared. MANet's 13.74 M are exactly what is not frozen when
-the network is built on a whole VGG-19: its own layers and the three of VGG behind relu5_1, which
-painting never uses; the encoder that it sees with is left out. ArtFlow's 26.46 M add the 20.02 M of
-its training loss's VGG-19 to the flow, which paints alone. No counting gives MANet's 45.99 G, the
-same number as AdaIN's, nor ArtFlow's 88.09 G: three passes through its flow, of which two encode
-and one paints, are twice as many."""
+Two of the paper's counts cannot be compared. MANet's 13.74 M are exactly the parameters that are
+not frozen when the network is built on a whole VGG-19: its own layers and the three of VGG after
+relu5_1, which are never used; its encoder is not counted. ArtFlow's 26.46 M add the 20.02 M of the
+VGG-19 of its training loss to the flow, which alone generates the image. No way of counting gives
+MANet's 45.99 G, the same as AdaIN's, or ArtFlow's 88.09 G: three passes through its flow, two to
+encode and one to decode, are twice as many."""
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the parser of the command's options."""
     parser = Parser(
         "python -m experiments.table2",
         description=__doc__,
@@ -104,15 +104,15 @@ def make_table(arguments: argparse.Namespace) -> None:
 
 
 def table_names() -> list[str]:
-    """The paper's networks in its order, then all others."""
+    """Return the paper's networks in its order, then all others."""
     return [*TITLES, *(name for name in all_names() if name not in TITLES)]
 
 
 def distinct_networks(candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, str]]:
-    """Leave out networks that differ from an earlier one by their training alone.
+    """Remove networks that differ from an earlier one only in their training.
 
     Returns:
-        The others, and for each that is left out the title of the one that it is the same as.
+        The remaining networks, and for each removed one the title of its equal.
     """
     distinct: list[Candidate] = []
     same: dict[str, str] = {}
@@ -126,17 +126,20 @@ def distinct_networks(candidates: Sequence[Candidate]) -> tuple[list[Candidate],
 
 
 def measure_missing(benchmark: Benchmark, unfinished: Path) -> list[RunningCost]:
-    """Measure all sizes but those that an interrupted run of the same kind has measured.
+    """Measure all sizes except those that an interrupted run under the same conditions measured.
 
     Args:
         benchmark: The networks.
         unfinished: File that keeps measurements until the table is written.
+
+    Returns:
+        Measurements of all sizes, ascending.
     """
     conditions = benchmark.report([])
     del conditions["machine"]["date"], conditions["settings"]["sizes"]
     kept: list[RunningCost] = []
     commit = conditions["machine"]["commit"] or "-dirty"
-    if unfinished.exists() and not commit.endswith("-dirty"):  # else the code may be another
+    if unfinished.exists() and not commit.endswith("-dirty"):  # else the code may differ
         earlier = json.loads(unfinished.read_text(encoding="utf-8"))
         if earlier["conditions"] == conditions:
             kept = [RunningCost(**each) for each in earlier["measurements"]]
@@ -153,9 +156,9 @@ def measure_missing(benchmark: Benchmark, unfinished: Path) -> list[RunningCost]
 
 
 def describe(report: Mapping[str, Any]) -> str:
-    """The tables as Markdown that reads well in a terminal too."""
+    """Return the report as Markdown."""
     twins = [
-        f"`{name}` has no row: it is trained otherwise, but its network is that of {title(twin)}."
+        f"`{name}` has no row: only its training differs; its network is that of {title(twin)}."
         for name, twin in report["same_network"].items()
     ]
     return "\n\n".join(
@@ -166,7 +169,7 @@ def describe(report: Mapping[str, Any]) -> str:
             aligned(size_rows(report)),
             "## Time",
             aligned(time_rows(report)),
-            "## Memory, and time with a style that is encoded already",
+            "## Memory, and time without encoding the style",
             aligned(memory_rows(report)),
             *twins,
             NOTES,
@@ -181,19 +184,19 @@ def describe(report: Mapping[str, Any]) -> str:
 
 
 def title(network: str) -> str:
-    """What papers call a network, else its name in conf/model; steps that it names stay."""
+    """Return a network's title in papers, or its name in conf/model; a number of steps is kept."""
     name, comma, steps = network.partition(",")
     return ALL_TITLES.get(name, name) + comma + steps
 
 
 def titles(report: Mapping[str, Any]) -> dict[str, str]:
-    """What papers call each network of a report."""
+    """Return the titles of a report's networks by name."""
     return {name: title(name) for name in report["networks"]}
 
 
 def size_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each network: parameters and multiply-adds, ours and the paper's."""
-    rows = [["", "M", "of them trained", "paper M", "G", "paper G"]]
+    """Return a row per network: parameters and multiply-adds, ours and the paper's."""
+    rows = [["", "Params (M)", "Trainable (M)", "paper", "MACs (G)", "paper"]]
     for name, network in report["networks"].items():
         rows.append(
             [
@@ -209,14 +212,22 @@ def size_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 
 def published(network: str, key: str) -> str:
-    """A number of the paper's table as it prints it, or a dash."""
+    """Format a value of the paper's table with its decimals, or a dash.
+
+    Args:
+        network: Name of the network.
+        key: Key in :data:`~experiments.paper.TABLE_2`.
+
+    Returns:
+        The text; a dash if the paper does not have the network.
+    """
     if network not in TABLE_2:
         return "–"
     return f"{TABLE_2[network][key]:.{3 if key.startswith('seconds') else 2}f}"
 
 
 def time_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each network: seconds, growth and ratio to AdaIN, ours and the paper's."""
+    """Return a row per network: seconds, growth and ratio to AdaIN, ours and the paper's."""
     header = ["", "s at 256²", "paper", "s at 512²", "paper", "growth", "paper"]
     header += ["× AdaIN at 256²", "paper", "× AdaIN at 512²", "paper"]
     rows = [header]
@@ -248,7 +259,7 @@ def time_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 
 def papers_ratios(network: str) -> dict[str, float | None]:
-    """The paper's growth from 256² to 512² and its ratios to AdaIN."""
+    """Return the paper's growth from 256² to 512² and its ratios to AdaIN."""
     if network not in TABLE_2:
         return {"growth": None, "256": None, "512": None}
     own, adain = TABLE_2[network], TABLE_2["adain"]
@@ -260,14 +271,31 @@ def papers_ratios(network: str) -> dict[str, float | None]:
 
 
 def measurement_of(report: Mapping[str, Any], network: str, size: int) -> Any:
-    """What was measured of a network at a size; None if that size was not tried."""
+    """Find the measurement of a network at a size.
+
+    Args:
+        report: From :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
+        network: Name of the network.
+        size: Side of the images in pixels.
+
+    Returns:
+        The measurement; None if the size was not measured.
+    """
     return next(
         (m for m in report["measurements"] if (m["network"], m["size"]) == (network, size)), None
     )
 
 
 def growth(small: Mapping[str, Any] | None, large: Mapping[str, Any] | None) -> float | None:
-    """How many times as long the larger picture takes."""
+    """Ratio of the times for two sizes.
+
+    Args:
+        small: Measurement at the smaller size.
+        large: Measurement at the larger size.
+
+    Returns:
+        Larger over smaller; None if one has no times.
+    """
     if not (small and large and small["seconds"] and large["seconds"]):
         return None
     ratio: float = large["seconds"]["median"] / small["seconds"]["median"]
@@ -275,7 +303,7 @@ def growth(small: Mapping[str, Any] | None, large: Mapping[str, Any] | None) -> 
 
 
 def memory_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each network: peak memory, and seconds without encoding the style."""
+    """Return a row per network: peak memory, and seconds without encoding the style."""
     rows = [["", "MiB at 256²", "MiB at 512²", "s, style encoded, at 256²", "… at 512²"]]
     for name in report["networks"]:
         both = [measurement_of(report, name, size) for size in (256, 512)]

@@ -1,12 +1,12 @@
 """Table 3 of the paper, the ablation: spatial attention, + channel attention, + restoration loss.
 
-    python -m experiments.table3                      # the networks under pretrained/
+    python -m experiments.table3                      # the networks in pretrained/
     python -m experiments.table3 --scale sample       # a miniature, minutes on two cores
     python -m experiments.table3 --scale paper --content COCO --style WIKIART
         --eval-content COCO50 --eval-style WIKIART20  # the paper's protocol, GPU-days
 
-Trains what is missing, evaluates, and writes table3.md, table3.json and figure 7. Interrupted, it
-goes on where it was.
+Trains missing networks, evaluates, and writes table3.md, table3.json and Figure 7. An interrupted
+command continues when it is started again.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ from experiments.tables import (
 VARIANTS = ("datnet_spatial", "datnet_dual", "datnet_full")
 
 ABLATED = ("network.channel_attention", "objective.content_restoration")
-"""The settings in which the variants differ on purpose."""
+"""Settings in which the variants differ on purpose."""
 
 WITHOUT_EFFECT = ("commit", "validation_loss", "data.licence", "data.num_workers")
-"""What a network's file says of its training and the weights do not depend on."""
+"""Entries of a network's description on which the weights do not depend."""
 
 
 def make_table(arguments: argparse.Namespace) -> None:
@@ -111,10 +111,10 @@ def make_table(arguments: argparse.Namespace) -> None:
 
 
 def unequal_settings(networks: Mapping[str, Sequence[Path]]) -> list[str]:
-    """In what the trainings of the variants differ beside what the ablation is about.
+    """Return settings in which the trainings of the variants differ unintentionally.
 
     Args:
-        networks: Files of the networks by variant, one for each seed.
+        networks: Files of the networks by variant, one per seed.
     """
     settings: dict[str, list[set[str]]] = {}
     for position, paths in enumerate(networks.values()):
@@ -138,7 +138,17 @@ def describe(
     changes: Mapping[str, Mapping[str, Estimate]],
     comparison: Comparison,
 ) -> str:
-    """The table as Markdown that reads well in a terminal too."""
+    """Return the report as Markdown.
+
+    Args:
+        report: The content of table3.json.
+        variants: Estimates by metric, by variant.
+        changes: Differences by metric, by step of the ablation.
+        comparison: The comparison.
+
+    Returns:
+        The text.
+    """
     short = [name.removeprefix("datnet_") for name in VARIANTS]
     rows = [["", *short, *(f"paper {name}" for name in short), "difference", "order holds?"]]
     for column in METRICS:
@@ -160,8 +170,8 @@ def describe(
         )
     warning = [
         "**NOT AN EQUAL COMPARISON: the trainings of the variants differ in "
-        f"{', '.join(report['unequal']).replace('_', ' ')}. What a step changes is not the work "
-        "of the part that it adds alone.**",
+        f"{', '.join(report['unequal']).replace('_', ' ')}. The effect of a step is not only that "
+        "of the part that it adds.**",
         "",
     ]
     return "\n".join(
@@ -186,8 +196,8 @@ def describe(
             "",
             "## Rows with intervals and controls",
             "",
-            "Doing nothing wins every metric against the content, and copying the style wins the "
-            "style distance: read them together.",
+            "Doing nothing is the best in all content metrics, and copying the style in style "
+            "distance: read them together.",
             "",
             summary_table(comparison.summaries),
         ]

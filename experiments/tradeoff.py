@@ -1,10 +1,10 @@
-"""Closeness to the content against closeness to the style, a dot for each network and control.
+"""Content similarity against style similarity, a dot for each network and control.
 
     python -m experiments.tradeoff                    # the options of experiments.table1
 
-SSIM alone rewards doing nothing, the style distance alone copying the painting; a network is good
-where it has both. The line through a network's dot is what `alpha` below 1 makes of it. Trains and
-evaluates what is missing; writes tradeoff.png, tradeoff.pdf and tradeoff.json.
+SSIM alone rewards doing nothing, and style distance alone copying the painting; a good network does
+well in both. The line through a network's dot shows `alpha` below 1. Runs missing trainings and
+evaluations; writes tradeoff.png, tradeoff.pdf and tradeoff.json.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Point = Mapping[str, Estimate]
 
 
 def make_plot(arguments: argparse.Namespace) -> None:
-    """Train and evaluate what is missing, then plot."""
+    """Run missing trainings and evaluations, then plot."""
     comparison = compare(plan_of(arguments, list(ALL_TITLES)))
     metrics = Metrics.pretrained()
     lines = {
@@ -69,7 +69,16 @@ def _axes(point: Point) -> dict[str, object]:
 
 
 def sweep_alpha(comparison: Comparison, model: str, metrics: Metrics) -> list[Point]:
-    """Metrics of a model's first seed at every alpha, the last of them 1."""
+    """Evaluate a model's first seed at each alpha.
+
+    Args:
+        comparison: The comparison.
+        model: Name of the model.
+        metrics: The metrics.
+
+    Returns:
+        A point for each of :data:`ALPHAS`, then one for alpha 1 (the mean over seeds).
+    """
     path = comparison.networks[model][0]
     device = choose_device()
     network = load_network(path).to(device)
@@ -93,12 +102,12 @@ def sweep_alpha(comparison: Comparison, model: str, metrics: Metrics) -> list[Po
 def plot(
     lines: Mapping[str, Sequence[Point]], controls: Mapping[str, Point], caveat: str, path: Path
 ) -> None:
-    """Draw SSIM against style distance, with 95 % intervals at alpha 1.
+    """Plot SSIM against style distance, with 95 % intervals at alpha 1.
 
     Args:
         lines: Points of each network, the one at alpha 1 last.
         controls: A point for each control.
-        caveat: Printed below; its part before the colon.
+        caveat: Its part before the colon is printed below the plot.
         path: A .png or .pdf file.
     """
     figure = Figure(figsize=(7, 4.6), layout="constrained")

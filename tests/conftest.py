@@ -21,7 +21,7 @@ SHARED = Path(__file__).parents[1] / ".." / "shared"
 os.environ.setdefault("WANDB_MODE", "offline")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
+    # A shell's background jobs ignore Ctrl-C, and so would commands that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -56,7 +56,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Golden vectors and real images, which are no part of the project."""
+    """Golden vectors and real images, which are not part of the project."""
     if not SHARED.is_dir():
         pytest.skip("../shared, with golden vectors and real pictures, is not here")
     return SHARED
@@ -128,7 +128,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_overrides(pictures: Path, encoder_file: Path) -> list[str]:
-    """A training of seconds, with a random encoder and generated pictures."""
+    """A training that takes seconds, with a random encoder and generated images."""
     return [
         f"encoder.weights={encoder_file}",
         "encoder.normalized=false",

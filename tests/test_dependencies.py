@@ -1,4 +1,4 @@
-"""What pyproject.toml promises: floors that are tested, extras that are named where they lack."""
+"""Promises of pyproject.toml: tested lower bounds, and errors that name missing extras."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def floors() -> dict[str, str]:
 
 
 def test_the_lowest_versions_are_those_of_pyproject() -> None:
-    """`make test-lowest` installs tests/lowest.txt; its first line says how it is made anew."""
+    """`make test-lowest` installs tests/lowest.txt; its first line says how to regenerate it."""
     lines = (CHECKOUT / "tests" / "lowest.txt").read_text().splitlines()
     there = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     assert there == floors()

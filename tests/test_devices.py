@@ -1,4 +1,4 @@
-"""Memory of tensors that are gone is kept for those that come."""
+"""Memory of freed tensors is kept for new ones."""
 
 from __future__ import annotations
 

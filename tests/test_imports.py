@@ -1,4 +1,4 @@
-"""What is imported, which a user waits for."""
+"""Imports that a user has to wait for."""
 
 from __future__ import annotations
 

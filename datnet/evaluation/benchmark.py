@@ -1,7 +1,7 @@
-"""What painting costs: parameters, multiply-adds, time and peak memory of networks side by side.
+"""Benchmark of networks: parameters, multiply-adds, time and peak memory of stylizing an image.
 
-Networks take turns: each paints once, then each paints a second time, and so on. What else happens
-on the machine then hits all alike, and ratios are taken within a turn.
+Networks take turns: each stylizes once, then each a second time, and so on. Other load on the
+machine then affects all of them alike, and ratios are taken within a turn.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """How is measured.
+    """Settings of a benchmark.
 
     Attributes:
-        sizes: Sides of the square images, ascending; content and style are of one size.
-        warmup: Paintings of each network that are not timed.
-        runs: Paintings of each network that are.
+        sizes: Sides of the square images in pixels, ascending; content and style have one size.
+        warmup: Untimed runs of each network.
+        runs: Timed runs of each network.
         device: Where to compute.
-        dtype: One of :data:`DTYPES`; other than float32 by autocast.
-        threads: Of the CPU; by default as many as torch takes by itself.
+        dtype: One of :data:`DTYPES`; types other than float32 use autocast.
+        threads: CPU threads; None for torch's default.
 
     Raises:
         DatNetError: If a value is out of range.
@@ -77,12 +77,12 @@ class BenchmarkSettings:
 
 @dataclass(frozen=True)
 class Cost:
-    """What does not depend on the machine.
+    """Costs that do not depend on the machine.
 
     Attributes:
-        parameters: Counts.
-        multiply_adds: Of one painting at 256 × 256, both images encoded; each counts as one. None
-            if the network cannot paint at this size.
+        parameters: Parameter counts.
+        multiply_adds: MACs of stylizing one image at 256 × 256, encoding included. None if the
+            network cannot run at this size.
     """
 
     parameters: ParameterCounts
@@ -90,16 +90,16 @@ class Cost:
 
 
 class Benchmark:
-    """Networks of which the costs are counted, ready to be timed.
+    """Networks ready to be timed, with their costs counted.
 
-    All of them stay in memory, with one encoder of each architecture between them.
+    All networks stay in memory and share one encoder of each architecture.
 
     Args:
         candidates: The networks; titles are distinct.
         settings: How to measure.
 
     Attributes:
-        costs: By title.
+        costs: Costs by title.
 
     Raises:
         DatNetError: If a network cannot be built.
@@ -120,19 +120,19 @@ class Benchmark:
             network = candidate.build(encoders[candidate.encoder])
             try:
                 count = multiply_adds(network, COUNTED_SIZE, COUNTED_SIZE)
-            except Exception:  # whatever it raises will be told of the size at which it does
+            except Exception:  # measuring reports the error at the size where it occurs
                 count = None
             self.costs[candidate.title] = Cost(parameters(network), count)
             self.networks[candidate.title] = network
-        # Not before all are counted on the CPU: the first one takes the shared encoder along.
+        # Only after all are counted on the CPU: the first one moves the shared encoder.
         for network in self.networks.values():
             network.to(settings.device)
 
     def measure(self, size: int) -> list[RunningCost]:
-        """Measure all networks at one size: the peaks of memory first, then times, in turns.
+        """Measure all networks at one size: first peak memory, then times, in turns.
 
-        A network that runs out of memory or fails has a problem instead of times, is not tried at
-        larger sizes, and hinders no other.
+        A network that fails or runs out of memory gets a problem instead of times and is not tried
+        at larger sizes; the others are measured as usual.
         """
         measurements = []
         steps = len(self.candidates) * (1 + self.settings.warmup + self.settings.runs)
@@ -154,14 +154,14 @@ class Benchmark:
         if title in self._hopeless:
             return RunningCost(title, size, problem=f"not tried: {self._hopeless[title]}")
         try:
-            # On the CPU the networks of this process stay in memory beside the new process, so a
-            # painting that fits there fits here.
+            # On the CPU this process keeps its networks in memory while the new process runs, so
+            # what fits there fits here.
             peak = (
                 peak_in_new_process(candidate, size, settings.dtype, settings.threads)
                 if settings.device.type == "cpu"
                 else peak_of_painting(self.networks[title], size, settings.device, settings.dtype)
             )
-        except Exception as error:  # whatever a network of the user's own raises
+        except Exception as error:  # a user's network may raise anything
             peak = Peak(problem=describe_failure(error))
         if peak.problem:
             self._hopeless[title] = f"{peak.problem} at {size}²"
@@ -178,7 +178,7 @@ class Benchmark:
                 measurement.seconds_style_encoded.append(style_encoded)
             else:
                 self._warm_up(network, measurement.size)
-        except Exception as error:  # whatever a network of the user's own raises
+        except Exception as error:  # a user's network may raise anything
             measurement.problem = describe_failure(error)
             measurement.seconds.clear()
             measurement.seconds_style_encoded.clear()
@@ -191,7 +191,7 @@ class Benchmark:
 
     @torch.inference_mode()
     def _time(self, network: StyleTransferNetwork, size: int) -> tuple[float, float]:
-        """Seconds of a whole painting and of one whose style is encoded already."""
+        """Seconds to stylize an image, with the style encoded in the run and before it."""
         device = self.settings.device
         content, style = random_pictures(size, device)
 
@@ -204,7 +204,7 @@ class Benchmark:
             return whole, seconds_of(paint_in_encoded_style, device)
 
     def report(self, measurements: Sequence[RunningCost]) -> dict[str, Any]:
-        """Everything that is known, for JSON."""
+        """Return settings, machine, costs and measurements, for JSON."""
         settings = self.settings
         return {
             "machine": describe_machine(settings.device),
@@ -216,7 +216,7 @@ class Benchmark:
                 "batch": 1,
             },
             "units": {
-                "multiply_adds": f"of one painting at {COUNTED_SIZE} × {COUNTED_SIZE}; a "
+                "multiply_adds": f"for stylizing one image at {COUNTED_SIZE} × {COUNTED_SIZE}; a "
                 "multiply-add is one, torch's FLOPs are twice that",
                 "peak_bytes": "beyond the weights",
                 "ratio_to_adain": "median over the turns of the ratio within a turn",
@@ -251,14 +251,22 @@ class Benchmark:
 
 
 def describe_failure(error: Exception) -> str:
-    """An error in a few words, on one line."""
+    """Return a one-line description of an error."""
     if ran_out_of_memory(error):
         return OUT_OF_MEMORY
     return f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def seconds_of(paint: Callable[[], object], device: torch.device) -> float:
-    """How long a call takes until the device has finished it."""
+    """Time a call, including the work that it leaves to the device.
+
+    Args:
+        paint: The call.
+        device: Where it computes.
+
+    Returns:
+        Wall-clock time in seconds.
+    """
     _finish(device)
     start = time.perf_counter()
     paint()

@@ -1,4 +1,4 @@
-"""What :mod:`datnet.evaluation.benchmark` found, as tables, CSV and plots."""
+"""Results of :mod:`datnet.evaluation.benchmark` as tables, CSV and plots."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 UNITS = """\
-M: millions of parameters, the frozen encoder included as far as painting needs it. G: billions of
-multiply-adds of one painting at 256 × 256; a multiply-add is one, torch's FLOPs are twice that.
-Times are medians of whole paintings, content and style encoded, with quartiles; beside them the
-median with a style that is encoded already. Memory is the most that a painting takes beyond the
-weights (4 bytes a parameter). × AdaIN is the median of the ratios within a turn."""
+M: millions of parameters, including the parts of the frozen encoder that are used. G: billions of
+multiply-adds (MACs) for an image at 256 × 256; a multiply-add is one, torch's FLOPs are twice that.
+Times are medians with quartiles for stylizing one image, including the encoding of content and
+style; "style encoded" leaves the style's encoding out. Memory is the peak beyond the weights
+(4 bytes per parameter). × AdaIN is the median of the ratios within a turn."""
 MARKERS = "osD^v<>PX*hp"
 
 
 def tables(report: Mapping[str, Any]) -> str:
-    """The report as Markdown that reads well in a terminal.
+    """Return the report as Markdown tables with aligned columns.
 
     Args:
-        report: Of :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
+        report: From :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
     """
     parts = [
         aligned(network_rows(report)),
@@ -48,19 +48,19 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def sentence_of_settings(report: Mapping[str, Any]) -> str:
-    """How and on what machine was measured, in one line."""
+    """Return the settings and the machine in one line."""
     settings = report["settings"]
     plural = "s" if settings["runs"] != 1 else ""
     return (
-        f"{settings['runs']} run{plural} in turns after {settings['warmup']} for warming up · "
+        f"{settings['runs']} run{plural} in turns after {settings['warmup']} for warm-up · "
         f"batch {settings['batch']} · {settings['dtype']} · "
         f"{sentence_of_machine(report['machine'])}"
     )
 
 
 def network_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each network: encoder, parameters and multiply-adds."""
-    rows = [["", "encoder", "M", "of them trained", "G at 256²"]]
+    """Return a row per network: encoder, parameters and multiply-adds."""
+    rows = [["", "encoder", "Params (M)", "Trainable (M)", "MACs (G) at 256²"]]
     for title, network in report["networks"].items():
         millions = [f"{network[key] / 1e6:.3f}" for key in ("parameters", "trainable")]
         rows.append(
@@ -70,7 +70,7 @@ def network_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 
 def part_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each network: parameters by part."""
+    """Return a row per network: parameters by part."""
     rows = [["", "parameters by part"]]
     for title, network in report["networks"].items():
         parts = (f"{part} {count:,}" for part, count in network["by_part"].items())
@@ -81,12 +81,15 @@ def part_rows(report: Mapping[str, Any]) -> list[list[str]]:
 def measurement_rows(
     report: Mapping[str, Any], size: int, titles: Mapping[str, str] | None = None
 ) -> list[list[str]]:
-    """A row for each network: time and memory at one size, or why there are none.
+    """Return a row per network: time and memory at one size, or the problem.
 
     Args:
-        report: Of :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
-        size: Side of the images.
-        titles: What the rows call the networks; by default their names.
+        report: From :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
+        size: Side of the images in pixels.
+        titles: Titles of the networks; by default their names.
+
+    Returns:
+        The header and the rows, without columns that would be empty.
     """
     with_ratio = any(m["ratio_to_adain"] is not None for m in report["measurements"])
     header = ["", "s", "quartiles", "s, style encoded", "MiB", "× AdaIN", "problem"]
@@ -117,33 +120,33 @@ def measurement_rows(
 
 
 def format_seconds(seconds: float) -> str:
-    """Three digits that count, never an exponent."""
+    """Format with three significant digits and no exponent."""
     digits = 2 - math.floor(math.log10(seconds)) if seconds > 0 else 0
     return f"{seconds:.{max(0, digits)}f}"
 
 
 def format_median(seconds: Mapping[str, Any] | None) -> str:
-    """The median of a summary of runs, or a dash."""
+    """Format the median of a summary of runs, or a dash."""
     return "–" if seconds is None else format_seconds(seconds["median"])
 
 
 def format_mebibytes(count: int | None) -> str:
-    """Bytes as MiB, or a dash."""
+    """Format bytes as MiB, or a dash."""
     return "–" if count is None else f"{count / 2**20:,.0f}"
 
 
 def format_giga(count: int | None) -> str:
-    """A count in billions, or a dash."""
+    """Format a count in billions, or a dash."""
     return "–" if count is None else f"{count / 1e9:.2f}"
 
 
 def format_ratio(ratio: float | None) -> str:
-    """A ratio with two decimals, or a dash."""
+    """Format a ratio with two decimals, or a dash."""
     return "–" if ratio is None else f"{ratio:.2f}"
 
 
 def csv_text(report: Mapping[str, Any]) -> str:
-    """The report as CSV: a row for each network and size, with the machine in every row."""
+    """Return the report as CSV: a row per network and size, each with the machine."""
     rows = []
     for measurement in report["measurements"]:
         network = report["networks"][measurement["network"]]
@@ -173,12 +176,12 @@ def csv_text(report: Mapping[str, Any]) -> str:
 
 
 def plot(report: Mapping[str, Any], path: Path, titles: Mapping[str, str] | None = None) -> None:
-    """Draw time and memory against resolution on logarithmic axes, a line for each network.
+    """Plot time and memory against resolution on logarithmic axes, one line per network.
 
     Args:
-        report: Of :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
+        report: From :meth:`~datnet.evaluation.benchmark.Benchmark.report`.
         path: A .png or .pdf file.
-        titles: What the legend calls the networks; by default their names.
+        titles: Titles of the networks in the legend; by default their names.
     """
     require_extra("figures", "matplotlib", purpose="a plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -208,7 +211,7 @@ def plot(report: Mapping[str, Any], path: Path, titles: Mapping[str, str] | None
         memory_axes.plot(
             [m["size"] for m in weighed], [m["peak_bytes"] / 2**20 for m in weighed], **style
         )
-    time_axes.set_title("seconds for a picture", fontsize=10)
+    time_axes.set_title("seconds per image", fontsize=10)
     memory_axes.set_title("peak memory beyond the weights (MiB)", fontsize=10)
     for axes in (time_axes, memory_axes):
         _finish_axes(axes, report["settings"]["sizes"])

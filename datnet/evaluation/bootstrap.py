@@ -22,22 +22,20 @@ def bootstrap_interval(
     """95% percentile interval of the mean over pairs.
 
     The 1000 results of 50 contents × 20 styles are not 1000 independent observations: a hard
-    content is hard with every style. An interval that forgets this is several times too narrow. So
-    contents and styles are resampled, each with replacement, and a pair counts as often as its
-    content was drawn times as often as its style was drawn (the pigeonhole bootstrap; Owen, Annals
-    of Applied Statistics 2007). The interval thus says how far the mean would move with other
-    contents and other styles from the same sources; with one style (or one content) it says
-    nothing about other styles (contents).
+    content is hard with every style. An interval that ignores this is several times too narrow.
+    Contents and styles are therefore resampled, each with replacement, and the weight of a pair is
+    the number of draws of its content times that of its style (pigeonhole bootstrap; Owen, Annals
+    of Applied Statistics 2007). The interval shows how much the mean varies with other contents and
+    styles from the same sources; with one style (content) it says nothing about others.
 
     In simulations with normal effects of contents, styles and pairs it covered the true mean in 93
     to 97% of the cases at 50 × 20, against 27 to 70% for an interval of independent pairs. With
     few images it is too narrow: 87 to 92% at 10 × 5 and 5 × 4 where contents or styles dominate.
 
-    It works for any list of pairs. Where the list is sparse some draws hold no pair at all; they
-    are left out.
+    Any list of pairs works. If the list is sparse, draws without any pair are left out.
 
     Args:
-        values: One value per pair; may hold infinities.
+        values: One value per pair; may be infinite.
         contents: The content of each pair.
         styles: The style of each pair.
         draws: Number of resamples.
@@ -74,7 +72,7 @@ def bootstrap_interval(
     means = weighted_sum(np.where(finite, value, 0.0))[drawn] / weight[drawn]
     means[weighted_sum(~finite)[drawn] > 0] = np.inf
     tail = (1 - CONFIDENCE) / 2
-    # An order statistic, not an interpolation: between a finite and an infinite mean there is none.
+    # An order statistic: interpolating between a finite and an infinite mean is impossible.
     low, high = np.quantile(means, (tail, 1 - tail), method="inverted_cdf")
     return float(low), float(high)
 
@@ -82,7 +80,7 @@ def bootstrap_interval(
 def _resample(
     labels: Sequence[Hashable], draws: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Index of each pair's label, ``(pairs,)``, and how often labels are drawn, ``(draws, n)``."""
+    """Index of each pair's label, ``(pairs,)``, and draw counts of labels, ``(draws, n)``."""
     positions = {label: position for position, label in enumerate(dict.fromkeys(labels))}
     index = np.array([positions[label] for label in labels])
     count = len(positions)

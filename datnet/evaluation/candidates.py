@@ -1,6 +1,6 @@
-"""Networks whose cost is measured: found by name or file, built with random weights.
+"""Networks to benchmark: found by name or file, built with random weights.
 
-What a network computes does not depend on its weights, so nothing has to be trained or fetched.
+The cost of a network does not depend on its weights, so none are trained or downloaded.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from datnet.zoo.training_free import METHODS, TRAINING_FREE, takes_steps
 PAPERS_ENCODER: Architecture = "vgg19"
 
 MEASURED_STEPS = 3
-"""Steps of a method that optimises the pixels. All cost the same, and hundreds would take hours."""
+"""Steps of a method that optimizes pixels. All cost the same, and hundreds would take hours."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network as it can be built in any process.
+    """Description of a network, from which any process can build it.
 
     Attributes:
-        title: What tables call it.
+        title: Title in tables.
         network: ``_target_`` and settings of its class.
-        encoder: Architecture of its encoder, "vgg19" or "vgg16", if it takes one.
+        encoder: Architecture of its encoder, "vgg19" or "vgg16", if it has one.
     """
 
     title: str
@@ -44,13 +44,13 @@ class Candidate:
     encoder: Architecture = PAPERS_ENCODER
 
     def build(self, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
-        """Build it on the CPU with random weights, always the same, in evaluation mode.
+        """Build the network on the CPU in evaluation mode, with reproducible random weights.
 
         Args:
-            encoder: One to share between networks; by default a new one with random weights.
+            encoder: An encoder to share; by default a new one with random weights.
 
         Raises:
-            DatNetError: If its class cannot be found, is no network or refuses its settings.
+            DatNetError: If the class cannot be found, is no network or rejects its settings.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -59,17 +59,21 @@ class Candidate:
 
 
 def all_names() -> list[str]:
-    """Names of all networks in conf/model, and of the methods that need no training."""
+    """Return the names of all networks in conf/model and of the training-free methods."""
     return [*model_names(), *METHODS]
 
 
 def find_candidates(names: Sequence[str], encoder: Architecture | None = None) -> list[Candidate]:
-    """Find networks.
+    """Find networks by name or file.
 
     Args:
-        names: Names in conf/model, names of published networks and of methods without training,
-            and files that `datnet train` wrote.
-        encoder: Encoder of all; by default that of a file's training, else the papers' VGG-19.
+        names: Names in conf/model, of published networks and of training-free methods, or files
+            that `datnet train` wrote.
+        encoder: Encoder of all networks; by default that of a file's training, or the papers'
+            VGG-19.
+
+    Returns:
+        The networks in the order of the names, with distinct titles.
 
     Raises:
         DatNetError: If a name is unknown or given twice, or a file is no network.
@@ -106,7 +110,7 @@ def _find(name: str, encoder: Architecture | None) -> Candidate:
 
 
 def of_few_steps(candidate: Candidate) -> Candidate:
-    """A method that optimises the pixels, with so few steps that it can be measured."""
+    """Limit a method that optimizes pixels to ``MEASURED_STEPS``; return others unchanged."""
     if not takes_steps(candidate.network):
         return candidate
     network = {**candidate.network, "steps": MEASURED_STEPS}
@@ -115,7 +119,15 @@ def of_few_steps(candidate: Candidate) -> Candidate:
 
 
 def random_pictures(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A content and a style image of noise, each ``(1, 3, size, size)``."""
+    """Return a content and a style image of uniform noise, the same at every call.
+
+    Args:
+        size: Side of the images in pixels.
+        device: Where to put them.
+
+    Returns:
+        Two tensors ``(1, 3, size, size)`` in [0, 1].
+    """
     generator = torch.Generator().manual_seed(0)
     content, style = torch.rand(2, 1, 3, size, size, generator=generator).to(device)
     return content, style

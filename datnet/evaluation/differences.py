@@ -1,4 +1,4 @@
-"""Differences between networks, pair by pair: what the intervals of two means cannot tell."""
+"""Paired differences between networks, with intervals."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from datnet.evaluation.result_folder import read_results
 from datnet.evaluation.summary import Estimate, format_estimate
 
 PairValues = dict[tuple[str, str], dict[str, float]]
-"""By names of content and style: the value of every metric."""
+"""Values of all metrics by the names of content and style."""
 
 EXPLANATION = (
-    "The mean difference of the same pairs with its 95% bootstrap interval over contents and "
-    "styles: a gain or a loss where that leaves 0 out, else open; of numbers that are best near 0 "
-    "(→0) up or down. Intervals over pictures do not "
-    "tell what trainings with other seeds would give, and of few pictures they are too narrow: in "
-    "simulations those of 10 × 5 cover the truth in 87 to 92%."
+    "Mean differences over the same pairs with 95% bootstrap intervals over contents and styles: a "
+    "gain or a loss if the interval excludes 0, otherwise open; up or down for metrics that are "
+    "best near 0 (→0). Intervals over pictures do not "
+    "tell what trainings with other seeds would give, and for few pictures they are too narrow: in "
+    "simulations those of 10 × 5 cover the true mean in 87 to 92% of the cases."
 )
-"""Belongs beside :func:`differences_table`."""
+"""Explains :func:`differences_table`; printed next to it."""
 
 
 def mean_pair_values(folders: Sequence[Path]) -> PairValues:
-    """Every pair's values, averaged over evaluations.
+    """Average the values of each pair over evaluations.
 
     Args:
-        folders: Evaluations on the same pairs: one network's, or those of one variant's networks
-            of several seeds.
+        folders: Evaluations on the same pairs: of one network, or of one variant trained with
+            several seeds.
 
     Returns:
-        Of the metrics that every pair has in all of them: a metric that is newer than an evaluation
-        is absent until `datnet evaluate` has completed it.
+        Values of the metrics that every pair has in all evaluations. A metric that is newer than
+        an evaluation is missing until `datnet evaluate` has completed it.
 
     Raises:
-        DatNetError: If their results are damaged or of a newer version of DatNet.
+        DatNetError: If results are damaged or from a newer version of DatNet.
     """
     evaluations = [read_results(folder / "results.csv") for folder in folders]
     keys = [
@@ -54,7 +54,7 @@ def mean_pair_values(folders: Sequence[Path]) -> PairValues:
 
 
 def estimates_of(pairs: PairValues) -> dict[str, Estimate]:
-    """Mean and interval of every metric."""
+    """Return mean and interval of each metric."""
     contents, styles = zip(*pairs, strict=True)
     return {
         key: Estimate.of_pairs([values[key] for values in pairs.values()], contents, styles)
@@ -63,11 +63,18 @@ def estimates_of(pairs: PairValues) -> dict[str, Estimate]:
 
 
 def differences(before: PairValues, after: PairValues) -> dict[str, Estimate]:
-    """How much every metric grows from one network to another, pair by pair.
+    """Paired differences of each metric between two networks.
 
-    Pictures differ more than networks do: the interval of the difference tells what the intervals
-    of the two means cannot. Of a single content or style there is none: it would not tell what
-    others give.
+    Images differ more than networks do, so the interval of the difference is narrower than those of
+    the two means suggest. With a single content or style there is no interval, since it would not
+    hold for others.
+
+    Args:
+        before: Values of the first network.
+        after: Values of the second network, on the same pairs.
+
+    Returns:
+        The mean of "after minus before" for each metric that both have, by key.
     """
     changes = estimates_of(
         {
@@ -85,10 +92,15 @@ def differences(before: PairValues, after: PairValues) -> dict[str, Estimate]:
 
 
 def verdict(column: Column, difference: Estimate) -> str:
-    """What a difference with its interval says: "gain", "loss", or "open" if 0 is inside.
+    """Interpret a difference by its interval.
 
-    Without an interval it is open. Of a number that is best near 0 a difference alone does not tell
-    gain from loss: "up" or "down".
+    Args:
+        column: The metric.
+        difference: See :func:`differences`.
+
+    Returns:
+        "open" if the interval contains 0 or is missing, otherwise "gain" or "loss". For a metric
+        that is best near 0 a difference does not distinguish these: "up" or "down".
     """
     low, high = difference.ci95 or (-math.inf, math.inf)
     if low <= 0 <= high or math.isnan(low):
@@ -99,10 +111,10 @@ def verdict(column: Column, difference: Estimate) -> str:
 
 
 def differences_table(changes: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """A Markdown table with a row for each metric.
+    """Return a Markdown table with a row per metric.
 
     Args:
-        changes: From the title of a column to its :func:`differences`.
+        changes: See :func:`differences`, by the title of the column.
     """
     rows = [["", *changes]] + [
         [

@@ -1,4 +1,4 @@
-"""Costs of networks: multiply-adds."""
+"""Counts the multiply-adds of networks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from datnet.networks.ops import winograd
 
 @contextmanager
 def counted_products() -> Iterator[FlopCounterMode]:
-    """Count the FLOPs of convolutions and matrix products of what runs in this context.
+    """Count the FLOPs of convolutions and matrix products that run in this context.
 
-    What is counted depends neither on the version of torch nor on the device: torch's counter knows
-    the fused attention kernels of some versions and devices only (none of a CPU up to 2.14), so
-    attention runs here as the two plain matrix products that it is; and convolutions count as the
-    plain sums that they are, however they are computed elsewhere.
+    The count depends neither on the version of torch nor on the device. Torch's counter only knows
+    the fused attention kernels of some versions and devices (none on the CPU up to 2.14), so
+    attention runs here as two plain matrix products. Convolutions run without Winograd.
 
     Yields:
         The counter; a multiply-add counts as two FLOPs.
@@ -35,19 +34,22 @@ def counted_products() -> Iterator[FlopCounterMode]:
 
 @torch.inference_mode()
 def multiply_adds(network: StyleTransferNetwork, height: int, width: int) -> int:
-    """Count the multiply-adds of painting one image, encoding content and style included.
+    """Count the multiply-adds (MACs) of stylizing one image, encoding content and style included.
 
-    The network runs once, in evaluation mode on its own device, and its convolutions and matrix
-    products are counted, those of attention too, see :func:`counted_products`. A multiply-add (MAC)
-    counts as one. Normalisation, softmax, resizing and the like are not counted.
+    The network runs once, in evaluation mode on its own device. Convolutions and matrix products
+    are counted, including those of attention, see :func:`counted_products`; normalization, softmax,
+    resizing and the like are not.
 
-    The meta device, which computes nothing and would be faster, knows no autocast, and a network
-    that reads numbers back (such as eigenvalues for WCT) cannot run on it.
+    The meta device would be faster, but it does not support autocast or networks that read values
+    back (such as eigenvalues for WCT).
 
     Args:
-        network: Its training mode is as before afterwards.
+        network: The network; its training mode is restored.
         height: Height of content and style in pixels.
-        width: Their width.
+        width: Width of content and style in pixels.
+
+    Returns:
+        The number of multiply-adds, each counted once.
     """
     training = network.training
     network.eval()

@@ -1,4 +1,4 @@
-"""Evaluate trained networks, results of other programs and the controls on the same pairs."""
+"""Evaluates trained networks, results of other programs and controls on the same pairs."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def evaluate_networks(
     metrics: Metrics | None = None,
     device: torch.device | str = "cpu",
 ) -> list[EvaluationSummary]:
-    """Measure the controls, every network, and results of other programs on the same pairs.
+    """Measure the controls, all networks and results of other programs on the same pairs.
 
-    Each has a folder of its own in ``output_dir``, see :func:`results_folder` and
-    :func:`saved_results_folder`. What is there already is not computed again.
+    Each has its own folder in ``output_dir``, see :func:`results_folder` and
+    :func:`saved_results_folder`. Existing results are not computed again.
 
     Args:
-        networks: From the title of a network to its file.
+        networks: Files of networks by title.
         pairs: Content and style files.
         output_dir: Where the results go.
-        results: From the title of another program to the pictures that it made.
-        size: Side of the square images.
+        results: Results of other programs by title.
+        size: Side of the square images in pixels.
         save_images: Whether to keep the networks' results as PNG.
-        metrics: What measures; by default :meth:`Metrics.pretrained`.
+        metrics: The metrics; by default :meth:`Metrics.pretrained`.
         device: Where to compute.
 
     Returns:
-        Summaries in the order: :data:`~datnet.evaluation.controls.CONTROLS`, the networks, the
-        results.
+        Summaries of :data:`~datnet.evaluation.controls.CONTROLS`, the networks and the results, in
+        this order.
 
     Raises:
         DatNetError: If a network or an image cannot be read.
@@ -80,8 +80,8 @@ def evaluate_networks(
 def _loaded(
     networks: Mapping[str, Path], device: torch.device | str
 ) -> Iterator[tuple[str, Path, Stylize]]:
-    """One network after the other; those with the same encoder share it."""
-    encoders: dict[str, VggEncoder] = {}  # by their settings; most networks have the same
+    """Yield one network after the other; networks with the same encoder share it."""
+    encoders: dict[str, VggEncoder] = {}  # by their settings
     for title, path in networks.items():
         settings = json.dumps(read_description(path).encoder, sort_keys=True)
         network = load_network(path, encoders.get(settings)).to(device)
@@ -91,10 +91,18 @@ def _loaded(
 
 
 def results_folder(output_dir: Path, title: str, *files: Path) -> Path:
-    """Where :func:`evaluate_networks` puts what it measures of a network's file or of pictures.
+    """Folder of :func:`evaluate_networks` for a network's file or for pictures.
 
-    It is named by title and the first 8 digits of the SHA-256 of what the files hold, so that
-    what was measured of older ones is never taken for theirs.
+    Its name has the title and the first 8 digits of the SHA-256 of the contents of the files, so
+    that results of older files are never mistaken for theirs.
+
+    Args:
+        output_dir: Where the results go.
+        title: Title of the network or program.
+        files: The network's file, or the pictures.
+
+    Returns:
+        ``output_dir/TITLE-DIGEST``.
     """
     digest = hashlib.sha256()
     for path in files:
@@ -103,6 +111,15 @@ def results_folder(output_dir: Path, title: str, *files: Path) -> Path:
 
 
 def saved_results_folder(output_dir: Path, title: str, results: SavedResults) -> Path:
-    """Where :func:`evaluate_networks` puts what it measures of another program's pictures."""
+    """Folder of :func:`evaluate_networks` for another program's results.
+
+    Args:
+        output_dir: Where the results go.
+        title: Title of the program.
+        results: Its pictures.
+
+    Returns:
+        See :func:`results_folder`; the name ends with the fit unless that is "crop".
+    """
     folder = results_folder(output_dir, title, *results.files.values())
     return folder if results.fit == "crop" else folder.with_name(f"{folder.name}-{results.fit}")

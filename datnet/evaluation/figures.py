@@ -1,4 +1,4 @@
-"""Labelled grids of pictures, as papers on style transfer print them."""
+"""Labeled grids of images, as in papers on style transfer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-# A power of two, so that sizes in inches are exact and every pixel stays a pixel.
+# A power of two, so that sizes in inches are exact and pixels are not resampled.
 DOTS_PER_INCH = 128
 SMALLEST_FONT = 9
-"""Font size in pixels below which titles are cut short rather than shrunk further."""
+"""Smallest font size in pixels; titles that are still too long are cut short."""
 LETTERS_ACROSS = 80
-"""Width of a figure in font sizes: printed over two columns, 7 inches, 80 make 6.3 points."""
+"""Width of a figure in font sizes: 80 give 6.3 points in print over two columns, 7 inches."""
 
 
 def comparison_grid(
@@ -32,24 +32,22 @@ def comparison_grid(
     captions: Sequence[Sequence[str | None]] | None = None,
     path: Path,
 ) -> None:
-    """Write a grid of pictures on white, with titles over the columns and beside the rows.
+    """Write a grid of images on white, with titles above the columns and beside the rows.
 
-    Pictures are neither resized nor smoothed: in a PNG every pixel of theirs is a pixel of the
-    figure, and a PDF holds them losslessly with titles as text. A column is as wide as its widest
-    picture and a row as high as its highest; smaller pictures are centred. Titles that are too long
-    are set smaller and at last cut short.
+    Images are not resampled: a PNG has their pixels, and a PDF embeds them losslessly with titles
+    as text. A column is as wide as its widest image and a row as high as its highest; smaller
+    images are centered. Long titles get a smaller font and are finally cut short.
 
     Args:
-        rows: The pictures, row by row; for example one row for each content with the columns
-            content, style, network A, network B, …
-        column_titles: One for each column.
-        row_titles: One for each row, written upwards at the left.
-        captions: A line under each picture; None for no line.
-        path: Where to write; the suffix ``.png`` or ``.pdf`` chooses the format. Missing parent
-            folders are made.
+        rows: The images, row by row; for example one row per content with the columns content,
+            style, network A, network B, …
+        column_titles: One per column.
+        row_titles: One per row, written upwards at the left.
+        captions: A line under each image; None for no line.
+        path: Output file, ``.png`` or ``.pdf``. Missing parent folders are created.
 
     Raises:
-        ValueError: If there are no pictures, or numbers of pictures and titles do not agree.
+        ValueError: If there are no images, or the numbers of images and titles differ.
         DatNetError: If the suffix is another one.
     """
     if not rows or not column_titles or any(len(row) != len(column_titles) for row in rows):
@@ -72,7 +70,7 @@ def comparison_grid(
     title_band = round(1.8 * font)
     caption_band = round(1.5 * font) if captions else 0
     left = gap + (title_band if row_titles else 0)
-    # Left edges of the columns and lower edges of the rows, in pixels from the upper left corner.
+    # Left edges of the columns and upper edges of the rows, in pixels from the upper left corner.
     xs = left + np.cumsum([0, *(width + gap for width in widths)])
     ys = title_band + np.cumsum([0, *(height + caption_band + gap for height in heights)])
     figure_width, figure_height = int(xs[-1]), int(ys[-1])
@@ -118,7 +116,7 @@ def comparison_grid(
 
 
 def _write(figure: Figure, title: str, x: float, y: float, font: int) -> Text:
-    """Write a title centred on a point that is given in pixels from the upper left corner."""
+    """Write a title centered on a point, given in pixels from the upper left corner."""
     width, height = figure.get_size_inches() * DOTS_PER_INCH
     return figure.text(
         x / width,
@@ -133,7 +131,7 @@ def _write(figure: Figure, title: str, x: float, y: float, font: int) -> Text:
 
 
 def _fit(text: Text, font: int, length: float, *, horizontal: bool) -> None:
-    """Make a title smaller, and at last shorter, until it is no longer than its pictures."""
+    """Shrink a title, then cut it, until it is no longer than its images."""
 
     def extent() -> float:
         box = text.get_window_extent()
@@ -148,5 +146,5 @@ def _fit(text: Text, font: int, length: float, *, horizontal: bool) -> None:
 
 
 def _points(pixels: float) -> float:
-    """Matplotlib's font sizes are in points, 72 to the inch."""
+    """Convert pixels to Matplotlib's points, 72 per inch."""
     return pixels * 72 / DOTS_PER_INCH

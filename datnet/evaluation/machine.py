@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""Describes the machine of a measurement."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from datnet.devices import usable_cores
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Processor, GPU, versions, commit and date; nothing that tells whose machine it is.
+    """Return processor, GPU, versions, commit and date; nothing that identifies the owner.
 
     Args:
-        device: Where is computed. Its GPU is named if it is one.
+        device: The device that computes; if it is a GPU its name and memory are included.
     """
     gpu = torch.cuda.get_device_properties(device) if device.type == "cuda" else None
     return {
@@ -40,7 +40,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """What the processor calls itself, as far as the system tells."""
+    """Return the processor's model name, or its architecture if the system does not give one."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -51,7 +51,7 @@ def cpu_name() -> str:
 
 
 def memory_bytes() -> int | None:
-    """Size of the machine's memory, None if the system does not tell."""
+    """Return the size of the machine's memory in bytes; None if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -59,7 +59,7 @@ def memory_bytes() -> int | None:
 
 
 def sentence_of_machine(machine: dict[str, Any]) -> str:
-    """The machine in one line."""
+    """Return a one-line description of the machine."""
     where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} threads"
     return (
         f"{where} · torch {machine['torch']} · DatNet {machine['datnet']}, commit "

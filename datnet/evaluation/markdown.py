@@ -1,4 +1,4 @@
-"""Markdown that reads well in a terminal too."""
+"""Markdown tables that are readable in a terminal."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A table with columns padded to one width.
+    """Return a Markdown table with padded columns.
 
     Args:
-        rows: Cells as text, as many in every row; the first row is the header.
+        rows: Cells as text, all rows of one length; the first row is the header.
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [

@@ -1,7 +1,7 @@
-"""Measures one result against its content and its style image, by every metric at once.
+"""Measures a result against its content and style images with all metrics.
 
-All metrics see the result as a saved 8-bit PNG would hold it, and every metric is computed for one
-image at a time, so that no number depends on how images are batched.
+The result is rounded to 8 bits as in a PNG. Metrics are computed for one image at a time, so values
+do not depend on batching.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from datnet.networks.vgg import CHANNELS
 
 @dataclass(frozen=True)
 class ContentTarget:
-    """What results are compared with on the side of the content: computed once per content image.
+    """Precomputed reference values of a content image.
 
     Attributes:
-        shape: ``(1, 3, H, W)``, which its results must have.
-        prepared: By the key of a metric: what it prepared.
+        shape: ``(1, 3, H, W)``, the shape that its results must have.
+        prepared: What each metric prepared, by key.
     """
 
     shape: torch.Size
@@ -36,12 +36,12 @@ class ContentTarget:
 
 @dataclass(frozen=True)
 class StyleTarget:
-    """What results are compared with on the side of the style: computed once per style image.
+    """Precomputed reference values of a style image.
 
     Attributes:
-        prepared: By the key of a metric: what it prepared.
+        prepared: What each metric prepared, by key.
         embedding: Features at relu5_1, averaged over positions: ``(C,)``, float32; None if not
-            asked for.
+            requested.
     """
 
     prepared: dict[str, Any]
@@ -50,11 +50,11 @@ class StyleTarget:
 
 @dataclass(frozen=True)
 class MeasuredResult:
-    """What is measured of one result; NaN throughout if the result holds a NaN.
+    """Metrics of one result; all NaN if the result contains a NaN.
 
     Attributes:
-        values: By the key of a metric.
-        embedding: As for :class:`StyleTarget`.
+        values: Values by the key of the metric.
+        embedding: As in :class:`StyleTarget`.
     """
 
     values: dict[str, float]
@@ -74,13 +74,13 @@ def round_to_8_bits(image: Tensor) -> Tensor:
 
 
 class Metrics(nn.Module):
-    """Measures results by :data:`~datnet.evaluation.metrics.METRICS`.
+    """Measures results with :data:`~datnet.evaluation.metrics.METRICS`.
 
     Args:
-        networks: What the metrics compute with, by the names in their ``networks``.
-        encoder_name: How the text above tables calls the network ``"encoder"``. It is part of
-            protocol.json: with another one no saved evaluation goes on.
-        embedding_size: Channels of its relu5_1.
+        networks: The networks that metrics use, by the names in their ``networks``.
+        encoder_name: Name of the network ``"encoder"`` in the text above tables. It is part of
+            protocol.json: saved evaluations cannot be continued with another name.
+        embedding_size: Number of channels of its relu5_1.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Metrics(nn.Module):
         """Build the metrics of the protocol.
 
         Raises:
-            DatNetError: If weights are neither here nor can be fetched.
+            DatNetError: If weights are missing and cannot be downloaded.
         """
         makers = {
             name: make
@@ -111,7 +111,15 @@ class Metrics(nn.Module):
 
     @torch.no_grad()
     def content_target(self, content: Tensor, metrics: Sequence[Metric] = METRICS) -> ContentTarget:
-        """Prepare a content image ``(1, 3, H, W)`` in [0, 1] for any number of results."""
+        """Prepare a content image for any number of results.
+
+        Args:
+            content: ``(1, 3, H, W)``, float RGB in [0, 1].
+            metrics: The metrics to prepare.
+
+        Returns:
+            The reference values for :meth:`measure`.
+        """
         picture = self._picture(content)
         with _full_precision(content.device):
             prepared = {metric.key: metric.prepare_content(picture) for metric in metrics}
@@ -121,7 +129,16 @@ class Metrics(nn.Module):
     def style_target(
         self, style: Tensor, metrics: Sequence[Metric] = METRICS, *, embed: bool = True
     ) -> StyleTarget:
-        """Prepare a style image ``(1, 3, H, W)`` in [0, 1] for any number of results."""
+        """Prepare a style image for any number of results.
+
+        Args:
+            style: ``(1, 3, H, W)``, float RGB in [0, 1].
+            metrics: The metrics to prepare.
+            embed: Whether to compute the embedding.
+
+        Returns:
+            The reference values for :meth:`measure`.
+        """
         picture = self._picture(style)
         with _full_precision(style.device):
             prepared = {metric.key: metric.prepare_style(picture) for metric in metrics}
@@ -136,8 +153,8 @@ class Metrics(nn.Module):
             style: The style image ``(1, 3, H', W')``, float RGB in [0, 1].
 
         Returns:
-            A value for each key of :data:`~datnet.evaluation.metrics.METRICS`. All of them are NaN
-            if the result holds a NaN.
+            A value for each key of :data:`~datnet.evaluation.metrics.METRICS`; all NaN if the
+            result contains a NaN.
         """
         return self.measure(output, self.content_target(content), self.style_target(style)).values
 
@@ -154,11 +171,14 @@ class Metrics(nn.Module):
         """Measure one result against prepared images; see :meth:`forward`.
 
         Args:
-            output: The result ``(1, 3, H, W)``.
-            content: Of :meth:`content_target`, prepared for these metrics.
-            style: Of :meth:`style_target`, likewise.
-            metrics: By what is measured.
-            embed: Whether the embedding is wanted.
+            output: The result ``(1, 3, H, W)``; clamped to [0, 1] and rounded to 8 bits first.
+            content: From :meth:`content_target`, prepared for these metrics.
+            style: From :meth:`style_target`, prepared for these metrics.
+            metrics: The metrics to measure.
+            embed: Whether to compute the embedding.
+
+        Returns:
+            The values and, if requested, the embedding.
 
         Raises:
             ValueError: If the result is not one RGB image of the content's size.
@@ -189,7 +209,7 @@ class Metrics(nn.Module):
 
 @contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
-    """Switch off 16-bit autocast and TF32 convolutions: no number is to depend on the device."""
+    """Disable 16-bit autocast and TF32 convolutions, so that values do not depend on the device."""
     with (
         torch.autocast(device.type, enabled=False),
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),

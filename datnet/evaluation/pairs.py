@@ -1,4 +1,4 @@
-"""Pairs of a content and a style image: lists of them, and what they are called."""
+"""Pairs of a content and a style image: lists and names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ Pair = tuple[Path, Path]
 
 
 def every_pair(contents: Iterable[Path], styles: Iterable[Path]) -> list[Pair]:
-    """Every content with every style, content by content."""
+    """Pair every content with every style.
+
+    Args:
+        contents: Content images.
+        styles: Style images.
+
+    Returns:
+        All pairs, content by content.
+    """
     styles = list(styles)
     return [(content, style) for content in contents for style in styles]
 
@@ -25,13 +33,16 @@ def read_pairs(path: Path, content_dir: Path, style_dir: Path) -> list[Pair]:
 
     Args:
         path: CSV with the columns content and style: file names in the two folders or their
-            subfolders, with as many parent folders as it takes to tell them apart.
+            subfolders, with as many parent folders as needed to distinguish them.
         content_dir: Folder of the content images.
         style_dir: Folder of the style images.
 
+    Returns:
+        The pairs in the order of the file.
+
     Raises:
-        DatNetError: If the file cannot be read or lacks a column, or a name fits no image or
-            several.
+        DatNetError: If the file cannot be read or lacks a column, or a name does not match exactly
+            one image.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -56,10 +67,10 @@ def _image_called(name: str, images: Sequence[Path], pairs: Path) -> Path:
 
 
 def short_names(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
-    """File names of every pair, with as many parent folders as it takes to tell them apart.
+    """Return file names of each pair, with as many parent folders as needed to distinguish them.
 
     Raises:
-        DatNetError: If a name cannot be written into a CSV file, or a pair is in the list twice.
+        DatNetError: If a name cannot be written to a CSV file, or a pair is in the list twice.
     """
     contents, styles = (_short_names(paths) for paths in zip(*pairs, strict=True))
     names = [(contents[content], styles[style]) for content, style in pairs]
@@ -78,7 +89,7 @@ def _short_names(paths: Iterable[Path]) -> dict[Path, str]:
         if len(set(names)) == len(distinct):
             break
     for name in names:
-        if re.search("[\r\n\ud800-\udfff]", name):  # surrogates stand for bytes that are not UTF-8
+        if re.search("[\r\n\ud800-\udfff]", name):  # surrogates are bytes that are not UTF-8
             raise DatNetError(
                 f"the file name {name!r} has a line break in it or is not UTF-8: rename the file"
             )
@@ -86,9 +97,9 @@ def _short_names(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def image_names(pairs: Iterable[Pair]) -> list[str]:
-    """Names of the saved results in the folder images/, in the order of the pairs.
+    """Return the file names of saved results in images/, in the order of the pairs.
 
-    They are CONTENT__STYLE.png, numbered where two pairs would share a name.
+    They are CONTENT__STYLE.png, with a number if two pairs would share a name.
     """
     used: set[str] = set()
     names = []

@@ -1,7 +1,7 @@
-"""How much memory painting takes at most, beyond what the network's weights take.
+"""Peak memory of stylizing an image, beyond the network's weights.
 
-On the CPU that is the growth of the resident set, and only a process that has painted nothing yet
-can tell it: memory that an earlier, larger picture left behind would be used again unseen.
+On the CPU that is the growth of the resident set. It must be measured in a new process: memory that
+an earlier, larger image left allocated would be reused without being counted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ OUT_OF_MEMORY = "out of memory"
 
 @dataclass(frozen=True)
 class Peak:
-    """The most memory that one painting took.
+    """Peak memory of stylizing one image.
 
     Attributes:
-        bytes: Beyond the level before it; None if that could not be measured.
+        bytes: Peak minus the level before; None if it could not be measured.
         source: What was read: "VmHWM", "ru_maxrss" or "torch.cuda.max_memory_allocated".
-        problem: Why there was no painting, in a few words.
+        problem: Why there is no result, in a few words; None if there is one.
     """
 
     bytes: int | None = None
@@ -43,23 +43,23 @@ class Peak:
 def peak_in_new_process(
     candidate: Candidate, size: int, dtype: str = "float32", threads: int | None = None
 ) -> Peak:
-    """Paint one picture on the CPU in a process of its own and see how far its memory grows.
+    """Stylize one image on the CPU in a new process and measure how much its memory grows.
 
     Args:
         candidate: The network.
-        size: Side of content and style.
+        size: Side of content and style in pixels.
         dtype: See :func:`~datnet.devices.precision`.
-        threads: Of the process; by default as many as torch takes by itself.
+        threads: CPU threads; None for torch's default.
 
     Returns:
-        The peak. A process that is killed or fails is a peak with a problem.
+        The peak; one with a problem if the process is killed or fails.
     """
     task = {"candidate": asdict(candidate), "size": size, "dtype": dtype, "threads": threads}
     finished = subprocess.run(
         [sys.executable, "-P", "-m", "datnet.evaluation.peak_memory", json.dumps(task)],
         capture_output=True,
         text=True,
-        # What this process can import, such as a network of the user's own, that one can too.
+        # So that it can import the same modules, such as a user's own network.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         check=False,
     )
@@ -73,9 +73,9 @@ def peak_in_new_process(
 
 
 def main() -> None:
-    """Be the new process."""
+    """Entry point of the new process."""
     with suppress(OSError):
-        # If memory runs out, the kernel shall end this process and no other.
+        # If memory runs out, the kernel must end this process and no other.
         Path("/proc/self/oom_score_adj").write_text("1000")
     task = json.loads(sys.argv[1])
     if task["threads"]:
@@ -94,23 +94,34 @@ def main() -> None:
 def peak_of_painting(
     network: StyleTransferNetwork, size: int, device: torch.device, dtype: str = "float32"
 ) -> Peak:
-    """Paint one picture in this process and see how far its memory grows.
+    """Stylize one image in this process and measure how much its memory grows.
 
     Args:
         network: In evaluation mode, on the device.
-        size: Side of content and style.
+        size: Side of content and style in pixels.
         device: Where the network is; the peak on an Apple GPU is unknown.
         dtype: See :func:`~datnet.devices.precision`.
+
+    Returns:
+        The peak.
     """
     with precision(device, dtype):
-        # The smallest picture first, so that code and libraries are in memory already.
+        # The smallest image first, so that code and libraries are already in memory.
         network(*random_pictures(SMALLEST_SIDE, device))
         content, style = random_pictures(size, device)
         return peak_of(lambda: network(content, style), device)
 
 
 def peak_of(work: Callable[[], object], device: torch.device) -> Peak:
-    """Do something in this process and see how far its memory grows, or that of its GPU."""
+    """Call a function and measure how much the memory of this process, or of its GPU, grows.
+
+    Args:
+        work: The function.
+        device: Where it computes.
+
+    Returns:
+        The peak; without bytes on devices other than CPU and CUDA.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         level = torch.cuda.memory_allocated(device)
@@ -126,10 +137,10 @@ def peak_of(work: Callable[[], object], device: torch.device) -> Peak:
 
 
 class ResidentPeak:
-    """Watches the most memory of this process that was in RAM at once.
+    """Measures the peak resident set size of this process.
 
-    Where the kernel does not let its mark be set back (only Linux does), the peak counts from the
-    process's start, and growth is told as far as it exceeds that.
+    Only Linux can reset the peak. Elsewhere the peak is counted from the start of the process, and
+    only growth beyond the earlier peak is seen.
 
     Attributes:
         source: "VmHWM" or "ru_maxrss".
@@ -144,7 +155,7 @@ class ResidentPeak:
         self._level = self._peak()
 
     def growth(self) -> int:
-        """How many bytes the peak is above the level at the beginning."""
+        """Return how many bytes the peak is above the level at the start."""
         return self._peak() - self._level
 
     def _peak(self) -> int:

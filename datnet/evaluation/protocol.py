@@ -1,7 +1,7 @@
 """The contents × styles protocol: every content image with every style image, one row per pair.
 
 An evaluation is a folder, see :mod:`datnet.evaluation.result_folder`. It can be interrupted at any
-time and goes on where it was when it is started again. One that was finished before a metric was
+time and continues when it is started again. An evaluation that was finished before a metric was
 added is completed with that metric.
 """
 
@@ -35,25 +35,25 @@ from datnet.images.saving import save_image
 from datnet.images.tensors import read_square, to_image
 
 SMALLEST_SIZE = 32
-"""Networks and metrics need sides of at least 32."""
+"""Smallest side of images, in pixels, that networks and metrics accept."""
 
 IMAGES_KEPT = 64
-"""Decoded images that stay in memory: 200 MB at 512 × 512."""
+"""Number of decoded images that stay in memory: 200 MB at 512 × 512."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is evaluated, on what, and where that is written.
+    """An evaluation: its method, pairs, settings and output folder.
 
     Attributes:
-        source: The network, or one of :data:`~datnet.evaluation.controls.CONTROLS`, called under
-            ``torch.no_grad`` with images on the device; or pictures that another program has made.
+        source: The network or one of :data:`~datnet.evaluation.controls.CONTROLS`, called under
+            ``torch.no_grad`` with images on the device; or the results of another program.
         pairs: Content and style files, for example from
             :func:`~datnet.evaluation.pairs.every_pair`.
-        folder: Where results go; created if need be.
+        folder: Output folder; created if missing.
         description: What is evaluated; the title of its row in tables. A folder with results of the
             same description is continued, so use another one (or folder) for other weights.
-        size: Images are resized and cropped to squares of this side.
+        size: Side in pixels of the squares that images are resized and cropped to.
         save_images: Whether to keep the results as PNG.
 
     Raises:
@@ -79,31 +79,31 @@ class Evaluation:
         short_names(self.pairs)
 
     def image_files(self) -> list[Path]:
-        """Where the results of the pairs are kept, if they are."""
+        """Return the files of the results, one per pair, which exist with `save_images`."""
         return [self.folder / "images" / name for name in image_names(self.pairs)]
 
 
 def evaluate(
     evaluation: Evaluation, metrics: Metrics, device: torch.device | str = "cpu"
 ) -> EvaluationSummary:
-    """Stylize all pairs, measure them and write the results into a folder.
+    """Stylize all pairs, measure them and write the results to a folder.
 
-    If the folder holds a part of this very evaluation, only the missing pairs are stylized; if it
-    holds all of it, nothing is computed again. Of pairs that lack a metric, because it is newer
-    than the folder, that metric alone is measured, on the kept picture where there is one.
+    If the folder holds a part of this evaluation, only the missing pairs are stylized. If pairs
+    lack a metric because it is newer than the folder, only that metric is measured, on the saved
+    image if there is one.
 
     Args:
-        evaluation: What, on what, and where to.
-        metrics: What measures; moved to ``device``.
+        evaluation: The evaluation.
+        metrics: The metrics; moved to ``device``.
         device: Where to compute.
 
     Returns:
-        What was written to summary.json.
+        The summary, as written to summary.json.
 
     Raises:
         DatNetError: Before anything is stylized: if an image cannot be read, or the folder holds an
             evaluation with other settings.
-        ValueError: If a result has not the shape ``(1, 3, size, size)``.
+        ValueError: If a result does not have the shape ``(1, 3, size, size)``.
     """
     digests = _check_images({path for pair in evaluation.pairs for path in pair})
     folder = _open_folder(evaluation, metrics, digests)
@@ -115,12 +115,15 @@ def evaluate(
 
 
 def protocol_text(pairs: Sequence[Pair], size: int, encoder_name: str) -> str:
-    """Say how the numbers below came about: a sentence for pairs, then one for each set metric.
+    """Describe how a table was measured: a sentence on pairs, then one for each set metric.
 
     Args:
         pairs: All pairs.
-        size: Side of the images.
+        size: Side of the images in pixels.
         encoder_name: The encoder of the metrics; ``Metrics.encoder_name``.
+
+    Returns:
+        The text. Summaries with different texts are not put in one table.
     """
     contents = len({content for content, _ in pairs})
     styles = len({style for _, style in pairs})
@@ -140,7 +143,7 @@ def protocol_text(pairs: Sequence[Pair], size: int, encoder_name: str) -> str:
 
 
 def _check_images(paths: Iterable[Path]) -> dict[Path, str]:
-    """Decode every image once, so that a bad one shows at the start; return their SHA-256."""
+    """Decode all images, so that a bad one is found at the start; return their SHA-256."""
     digests = {}
     for path in tqdm(sorted(paths), "checking images", leave=False):
         read_image(path)
@@ -168,7 +171,7 @@ def _open_folder(
 
 @dataclass(frozen=True)
 class _Task:
-    """What is missing of a pair."""
+    """The metrics that a pair still lacks."""
 
     number: int
     metrics: tuple[Metric, ...]
@@ -186,7 +189,7 @@ def _tasks(folder: ResultFolder) -> Iterator[_Task]:
 def _measure_missing(
     evaluation: Evaluation, folder: ResultFolder, metrics: Metrics, device: torch.device | str
 ) -> None:
-    """Measure what is missing of every pair and write it down."""
+    """Measure what is missing for each pair and write it to the folder."""
 
     @lru_cache(IMAGES_KEPT)
     def load(path: Path) -> Tensor:
@@ -196,7 +199,7 @@ def _measure_missing(
     def content_target(path: Path, of: tuple[Metric, ...]) -> ContentTarget:
         return metrics.content_target(load(path), of)
 
-    @cache  # 12 kB a style
+    @cache  # 12 kB per style
     def style_target(path: Path, of: tuple[Metric, ...], embed: bool) -> StyleTarget:
         return metrics.style_target(load(path), of, embed=embed)
 
@@ -207,7 +210,7 @@ def _measure_missing(
         if isinstance(evaluation.source, SavedResults):
             output = evaluation.source.read((content, style), evaluation.size).to(device)
         else:
-            # Copies, so that a network that works in place spoils neither target nor cache.
+            # Copies, so that an in-place network changes neither targets nor cache.
             output = evaluation.source(load(content).clone(), load(style).clone()).to(device)
         if evaluation.save_images:
             save_image(to_image(output[0].nan_to_num(0)), image_files[number])
@@ -228,7 +231,7 @@ def _measure_missing(
             content, style = evaluation.pairs[task.number]
             names = folder.pairs[task.number]
             known = folder.values.get(names, {})
-            if any(map(math.isnan, known.values())):  # the result holds NaN: nothing is defined
+            if any(map(math.isnan, known.values())):  # the result contains NaN: all are undefined
                 folder.add(task.number, {metric.key: math.nan for metric in task.metrics})
                 continue
             output = result(task.number, is_kept=bool(known) and evaluation.save_images)
@@ -247,7 +250,7 @@ def _measure_missing(
 
 
 def _read_kept(path: Path, size: int) -> Tensor | None:
-    """The picture that an earlier evaluation kept; None if it is no more or damaged."""
+    """Read the image that an earlier evaluation saved; None if it is missing or damaged."""
     try:
         return read_square(path, size)
     except UnreadableImageError:
@@ -281,7 +284,7 @@ def _summarize(
 
 
 def _warn_of_odd_result(output: Tensor, names: tuple[str, str], warned: set[str]) -> None:
-    """Warn of the first result that holds NaN and of the first that is a single color."""
+    """Warn of the first result that contains NaN and of the first that is a single color."""
     content, style = names
     problem = ""
     if output.isnan().any():

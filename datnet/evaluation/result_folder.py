@@ -1,14 +1,14 @@
-"""The folder of one evaluation: what is measured is on disk before the next pair is begun.
+"""The folder of one evaluation. Each pair is written to disk before the next one starts.
 
 ::
 
     pairs.csv       the pairs, by file name
-    protocol.json   the settings and the SHA-256 of every image: what must not change on resuming
+    protocol.json   the settings and the SHA-256 of every image, which must not change on resuming
     results.csv     one row per pair, written as soon as the pair is measured
     embeddings.npy  (pairs, 2, C): the encoder's mean features at relu5_1 of each pair's result and
-                    style, for the metrics of all results together; NaN until the pair is measured
+                    style, for the set metrics; NaN until the pair is measured
     summary.json    means and intervals, written at the end
-    images/         CONTENT__STYLE.png, if asked for
+    images/         CONTENT__STYLE.png, if requested
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class ResultFolder:
     """An evaluation on disk.
 
     Args:
-        path: The folder; created if need be.
-        settings: What must be the same for an evaluation to go on: JSON values by name.
+        path: The folder; created if missing.
+        settings: JSON values by name, which must not change when an evaluation is continued.
         pairs: Names of the pairs.
-        embedding_size: Numbers in an embedding.
+        embedding_size: Number of elements of an embedding.
 
     Attributes:
         path: The folder.
         pairs: Names of the pairs.
-        values: By pair: what is measured of it so far, by the key of a metric.
-        embeddings: ``(pairs, 2, C)``, float32, of result and style: the file itself.
+        values: Values measured so far by pair, each by the key of the metric.
+        embeddings: ``(pairs, 2, C)``, float32, of result and style, mapped to the file.
 
     Raises:
         DatNetError: If the folder holds an evaluation with other settings, or a damaged one.
@@ -60,9 +60,9 @@ class ResultFolder:
             path / "embeddings.npy", (len(self.pairs), 2, embedding_size)
         )
         for names, row in zip(self.pairs, self.embeddings, strict=True):
-            if np.isnan(row[1]).any():  # the half of the style, which is NaN only if never written
+            if np.isnan(row[1]).any():  # the style's embedding is NaN only if never written
                 self.values.pop(names, None)
-        # Without a torn last row, so that the next row starts on a line of its own.
+        # Removes an incomplete last row, so that the next row starts on a new line.
         self.write_all()
 
     @property
@@ -75,18 +75,18 @@ class ResultFolder:
         values: Mapping[str, float],
         embeddings: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        """Write down what was measured of a pair, beside what is known of it.
+        """Add values to a pair and write them to disk.
 
         Args:
-            number: Of the pair in the list.
-            values: By the key of a metric.
-            embeddings: Of result and style; None leaves what is there.
+            number: Index of the pair.
+            values: Values by the key of the metric.
+            embeddings: Of result and style; None to keep the existing ones.
 
         Raises:
             OSError: If the disk is full; it names the file.
         """
         if embeddings is not None:
-            # On disk before the pair's line in results.csv: a pair is done if both are there.
+            # On disk before the pair's line in results.csv: a pair is done if both exist.
             self.embeddings[number] = embeddings
             self.embeddings.flush()
         names = self.pairs[number]
@@ -98,12 +98,12 @@ class ResultFolder:
             file.write(as_csv([_as_row(names, self.values[names])]))
 
     def write_all(self) -> None:
-        """Write results.csv with one row for each pair that is there."""
+        """Write results.csv with one row per measured pair."""
         rows = [_as_row(names, self.values[names]) for names in self.pairs if names in self.values]
         write_text(self._results_file, as_csv([header(), *rows]))
 
     def columns(self) -> dict[str, list[float]]:
-        """Values of all pairs, in their order, by the key of a metric; when all are measured."""
+        """Return the values of all pairs by metric key, once all are measured."""
         return {
             metric.key: [self.values[names][metric.key] for names in self.pairs]
             for metric in METRICS
@@ -111,7 +111,7 @@ class ResultFolder:
 
 
 def _start_or_continue(path: Path, settings: Mapping[str, Any], pairs: Sequence[Names]) -> None:
-    """Start an evaluation in a folder, or make sure that the one that is there is this one."""
+    """Start an evaluation in a folder, or check that the existing one has the same settings."""
     settings_file, pairs_file = path / "protocol.json", path / "pairs.csv"
     pairs_text = as_csv([("content", "style"), *pairs])
     if not settings_file.exists():
@@ -150,14 +150,14 @@ def _start_or_continue(path: Path, settings: Mapping[str, Any], pairs: Sequence[
 
 
 def read_results(results_file: Path) -> dict[Names, dict[str, float]]:
-    """Values of every pair by names of content and style, as far as they are measured.
+    """Read the values measured so far, by the names of content and style.
 
-    A metric that was not there when the file was written is absent from a pair's values. The last
-    row of an interrupted evaluation is dropped if it was not finished; of two rows of a pair the
-    later one counts.
+    A metric that did not exist when the file was written is missing from a pair's values. An
+    incomplete last row of an interrupted evaluation is dropped. If a pair has two rows the later
+    one counts.
 
     Raises:
-        DatNetError: If the file is damaged or of a newer version of DatNet.
+        DatNetError: If the file is damaged or from a newer version of DatNet.
     """
     if not results_file.exists():
         return {}
@@ -176,7 +176,7 @@ def read_results(results_file: Path) -> dict[Names, dict[str, float]]:
             results[content, style] = {
                 key: float(value)
                 for key, value in zip(columns[2:], values, strict=True)
-                if value  # empty where a metric is new and this pair's turn has not come
+                if value  # empty if a new metric is not yet measured for this pair
             }
         except (csv.Error, ValueError, StopIteration) as error:
             raise DatNetError(
@@ -187,12 +187,12 @@ def read_results(results_file: Path) -> dict[Names, dict[str, float]]:
 
 
 def _open_embeddings(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """Map embeddings.npy into memory to read and write it; make it first if it is not there."""
+    """Map embeddings.npy into memory for reading and writing; create it if missing."""
     if not path.exists():
         with complete_or_absent(path) as unfinished, unfinished.open("wb") as file:
             np.save(file, np.full(shape, np.nan, np.float32))
     try:
-        embeddings = np.lib.format.open_memmap(path, mode="r")  # r+ would mend a file cut short
+        embeddings = np.lib.format.open_memmap(path, mode="r")  # r+ would extend a truncated file
         if (embeddings.shape, embeddings.dtype) != (shape, np.float32):
             raise ValueError(f"it holds {embeddings.dtype} of shape {embeddings.shape}")
     except (OSError, ValueError) as error:
@@ -203,7 +203,7 @@ def _open_embeddings(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def header() -> list[str]:
-    """The columns of results.csv."""
+    """Return the columns of results.csv."""
     return ["content", "style", *(metric.key for metric in METRICS)]
 
 
@@ -215,7 +215,7 @@ def _as_row(names: Names, values: Mapping[str, float]) -> list[str]:
 
 
 def as_csv(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV with Unix line ends."""
+    """Format rows as CSV with Unix line ends."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

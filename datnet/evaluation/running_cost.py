@@ -1,4 +1,4 @@
-"""What running a network costs at one size: times of every run, and memory."""
+"""Time and memory of running a network at one size."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 REFERENCE = "adain"
-"""Title of the network that ratios are taken to."""
+"""Title of the network that ratios refer to."""
 
 
 @dataclass
 class RunningCost:
-    """One network at one size.
+    """Measurements of one network at one size.
 
     Attributes:
         network: The candidate's title.
-        size: Side of content and style.
-        seconds: Of every run: a whole painting, both images encoded.
-        seconds_style_encoded: Of every run: a painting whose style is encoded already.
-        peak_bytes: The most memory that a painting takes beyond the weights.
-        peak_source: What told it, see :class:`~datnet.evaluation.peak_memory.Peak`.
-        problem: Why numbers are missing, in a few words.
+        size: Side of content and style in pixels.
+        seconds: Time of each run to stylize one image, encoding of both images included.
+        seconds_style_encoded: Time of each run without encoding the style.
+        peak_bytes: Peak memory beyond the weights.
+        peak_source: How it was read, see :class:`~datnet.evaluation.peak_memory.Peak`.
+        problem: Why values are missing, in a few words.
     """
 
     network: str
@@ -37,7 +37,7 @@ class RunningCost:
 
 
 def quartiles_of(seconds: Sequence[float]) -> dict[str, Any] | None:
-    """Median, quartiles and every run; None if there is none."""
+    """Return median, quartiles and all runs; None if there are no runs."""
     if not seconds:
         return None
     lower, middle, upper = np.percentile(seconds, [25, 50, 75]).tolist()
@@ -52,10 +52,15 @@ def quartiles_of(seconds: Sequence[float]) -> dict[str, Any] | None:
 def ratio(
     measurement: RunningCost, measurements: Sequence[RunningCost], reference: str = REFERENCE
 ) -> float | None:
-    """How many times as long a network takes as another one at the same size.
+    """Time of a network relative to another one at the same size.
+
+    Args:
+        measurement: Of the network.
+        measurements: All measurements, among them those of the reference.
+        reference: Title of the reference network.
 
     Returns:
-        The median over the turns of the ratio within a turn; None if either has no times.
+        The median over turns of the ratio within a turn; None if either has no times.
     """
     of_reference = next(
         (m for m in measurements if m.network == reference and m.size == measurement.size), None

@@ -1,9 +1,9 @@
-"""Pictures that another program has made, so that they are measured like a network's own.
+"""Results of another program, measured like those of a network.
 
-Photographs are resized and cropped to squares here. Of a picture that another program has made of a
-whole photograph, with the photograph's aspect, the same part is measured. One of another aspect
-shows either the middle of the photograph or all of it, squeezed; which of them nobody can tell from
-its size, so it is assumed, said, and the user's choice.
+DatNet resizes and crops photographs to squares. Of a result with the photograph's aspect ratio the
+same part is measured. A result with another aspect ratio shows either the middle of the photograph
+or all of it, squeezed. Its size does not tell which, so one is assumed and noted, and the user can
+choose.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from datnet.images.tensors import to_tensor
 Fit = Literal["crop", "squeeze"]
 
 ROUNDING = 16
-"""Pixels by which a side may be off because a program rounds sizes to multiples of 8 or 16. Of
-small pictures less: a sixteenth of the longer side."""
+"""Pixels by which a side may be off because a program rounds sizes to multiples of 8 or 16. For
+small images, at most 1/16 of the longer side."""
 
 LEVELS_OF_A_BORDER = 6
-"""Of 255: what JPEG makes of a border of one color."""
+"""Range of values, of 255, that JPEG compression gives a border of one color."""
 
 
 @dataclass(frozen=True)
 class SavedResults:
-    """The pictures of all pairs.
+    """The results for all pairs.
 
     Attributes:
-        files: By pair.
-        fit: What a picture of another aspect than its photograph's shows: with ``"crop"`` the
-            middle of it, with ``"squeeze"`` all of it, distorted.
-        notes: What was assumed and what looks odd, a sentence each.
+        files: Files by pair.
+        fit: What a result shows whose aspect ratio differs from its photograph's: ``"crop"`` the
+            middle of the photograph, ``"squeeze"`` all of it, distorted.
+        notes: Assumptions and anomalies, one sentence each.
     """
 
     files: Mapping[Pair, Path]
@@ -51,15 +51,19 @@ class SavedResults:
     notes: tuple[str, ...] = ()
 
     def read(self, pair: Pair, size: int) -> Tensor:
-        """The picture of a pair, resized and cropped as its photograph is.
+        """Read the result for a pair, resized and cropped like its photograph.
 
-        A squeezed one is stretched back to the photograph's aspect.
+        A squeezed one is stretched back to the photograph's aspect ratio.
+
+        Args:
+            pair: Content and style files.
+            size: Side of the square in pixels.
 
         Returns:
             RGB in [0, 1], ``(1, 3, size, size)``.
 
         Raises:
-            UnreadableImageError: If it, or its photograph, cannot be used.
+            UnreadableImageError: If the result or its photograph cannot be read.
         """
         image = read_image(self.files[pair])
         if self.fit == "squeeze":
@@ -74,20 +78,23 @@ class SavedResults:
 def find_results(
     pattern: str, pairs: Sequence[Pair], size: int, fit: Fit | None = None
 ) -> SavedResults:
-    """The picture of every pair.
+    """Find the results of another program for all pairs.
 
     Args:
-        pattern: A file name with ``{content}`` and ``{style}``, which stand for the names of the
-            pair's files without suffix; or a folder whose pictures are called like those that
-            `datnet evaluate --save-images` keeps, ``CONTENT__STYLE.png``.
+        pattern: A file name with ``{content}`` and ``{style}``, which are replaced by the names of
+            the pair's files without suffix; or a folder with files ``CONTENT__STYLE.png``, as
+            written by `datnet evaluate --save-images`.
         pairs: Content and style files.
-        size: Side of the square at which is measured.
-        fit: See :class:`SavedResults`; None assumes ``"crop"`` and notes it where it matters.
+        size: Side in pixels of the squares that are measured.
+        fit: See :class:`SavedResults`; None assumes ``"crop"`` and adds a note if it matters.
+
+    Returns:
+        The results, with notes.
 
     Raises:
-        DatNetError: If the pattern has other fields or not both, or a picture is missing, cannot be
-            read, is smaller than ``size``, or stands for two pairs; or if it lies on its side and
-            ``fit`` is None.
+        DatNetError: If the pattern does not have exactly these two fields; if a result is missing,
+            cannot be read, is smaller than ``size`` or belongs to two pairs; or if it is rotated
+            and ``fit`` is None.
     """
     results = dict(zip(pairs, _file_names(pattern, pairs), strict=True))
     missing = [path for path in results.values() if not path.is_file()]
@@ -99,7 +106,7 @@ def find_results(
     if len(set(results.values())) < len(pairs):
         raise DatNetError(
             f"{pattern}: two pairs have the same result, because names of their pictures differ "
-            "in folder or suffix alone; rename these pictures"
+            "only in folder or suffix; rename these pictures"
         )
     contents = dict.fromkeys(content for content, _ in pairs)
     photographs = {content: read_image(content).size for content in contents}
@@ -118,7 +125,7 @@ def find_results(
     notes = []
     if other_aspect:
         notes.append(_note_of_aspect(len(results), other_aspect, fit))
-    # A border that the photograph has too is part of it.
+    # If the photograph also has the border, it is part of the content.
     bordered = [path for path, content in maybe_bordered if not _has_border(read_image(content))]
     if bordered:
         notes.append(
@@ -146,13 +153,13 @@ def _check_size(path: Path, image_size: tuple[int, int], size: int) -> None:
     width, height = image_size
     if min(width, height) < size:
         raise DatNetError(
-            f"{path} is {width} × {height}, smaller than the {size} × {size} at which is "
+            f"{path} is {width} × {height}, smaller than the {size} × {size} that is "
             f"measured: stylize larger pictures, or measure with --size {min(width, height)}"
         )
 
 
 def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether one size is the other, scaled and rounded to multiples of some pixels."""
+    """Whether two sizes have the same aspect ratio, up to rounding."""
     (width, height), (other_width, other_height) = size, other
     allowed = min(ROUNDING, max(size) / 16)
     return (
@@ -173,7 +180,7 @@ def _refuse_turned(path: Path, size: tuple[int, int], photograph: tuple[int, int
 
 
 def _has_border(image: Image.Image) -> bool:
-    """Whether two opposite edges are of one color, 2% of the side deep or more."""
+    """Whether two opposite edges have one color, at least 2% of the side deep."""
     pixels = np.asarray(image)
 
     def is_plain(part: np.ndarray) -> bool:

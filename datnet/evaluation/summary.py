@@ -1,4 +1,4 @@
-"""Means of one evaluation, as a file and as rows of a table."""
+"""Means and intervals of an evaluation, as a file and as rows of a table."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ class Estimate:
 
     Attributes:
         mean: Infinite if a value is infinite (PSNR of identical images), NaN if a value is NaN.
-        ci95: 95% bootstrap interval, low and high end; None for a number that was published
-            without one.
+        ci95: 95% bootstrap interval, lower and upper end; None for a value without one.
         count: Number of pairs.
-        infinite: How many of them have an infinite value.
-        undefined: How many of them have no value, because the result held NaN.
+        infinite: Number of pairs with an infinite value.
+        undefined: Number of pairs without a value, because the result contains NaN.
     """
 
     mean: float
@@ -40,7 +39,16 @@ class Estimate:
     def of_pairs(
         cls, values: Sequence[float], contents: Sequence[str], styles: Sequence[str]
     ) -> Estimate:
-        """Mean and interval of one value per pair; see :func:`bootstrap_interval`."""
+        """Compute mean and interval of one value per pair, see :func:`bootstrap_interval`.
+
+        Args:
+            values: One value per pair.
+            contents: The content of each pair.
+            styles: The style of each pair.
+
+        Returns:
+            The estimate.
+        """
         return cls(
             mean=float(np.mean(values)),
             ci95=bootstrap_interval(values, contents, styles),
@@ -52,21 +60,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class EvaluationSummary:
-    """One evaluation of one network: a row of a table.
+    """Summary of one evaluation: a row of a table.
 
-    As JSON an infinite or undefined number is null, since JSON has neither; ``infinite`` and
-    ``undefined`` beside it say which it is. So the PSNR of the identity control has a mean of null
+    JSON has no infinite or undefined numbers, so they are saved as null; ``infinite`` and
+    ``undefined`` tell them apart. For example, the PSNR of the identity control has a mean of null
     and ``infinite`` equal to ``count``.
 
     Attributes:
         description: What was evaluated; the title of its row.
-        protocol: Says how; it belongs above the table.
-        pictures: SHA-256 over the list of pairs and the image files in it: two summaries with the
-            same value were measured on the same pictures.
+        protocol: How it was measured; printed above the table.
+        pictures: SHA-256 over the list of pairs and their image files: two summaries with the same
+            value were measured on the same images.
         metrics: An estimate for each key of :data:`datnet.evaluation.metrics.METRICS`.
-        set_metrics: A number for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None
-            where it is undefined.
-        versions: Versions of the packages that the numbers depend on.
+        set_metrics: A value for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None if
+            undefined.
+        versions: Versions of the packages that the values depend on.
     """
 
     description: str
@@ -77,7 +85,7 @@ class EvaluationSummary:
     versions: dict[str, str]
 
     def estimates(self) -> dict[str, Estimate | None]:
-        """All numbers of the row, those of the whole set as means without an interval."""
+        """Return all values of the row; set metrics are means without an interval."""
         of_set = {
             key: None if value is None else Estimate(value)
             for key, value in self.set_metrics.items()
@@ -85,7 +93,7 @@ class EvaluationSummary:
         return {**self.metrics, **of_set}
 
     def to_json(self) -> str:
-        """Write as strict JSON."""
+        """Return the summary as strict JSON."""
         entries = _finite_or_null(asdict(self))
         return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -104,7 +112,7 @@ class EvaluationSummary:
         return cls(**{**entries, "metrics": metrics})
 
     def save(self, path: Path) -> None:
-        """Write the JSON to a file, never half of it."""
+        """Write the JSON to a file, atomically."""
         write_text(path, self.to_json())
 
     @classmethod
@@ -112,7 +120,7 @@ class EvaluationSummary:
         """Read the file that :meth:`save` wrote.
 
         Raises:
-            DatNetError: If there is no such file or it is no summary.
+            DatNetError: If the file does not exist or is no summary.
         """
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
@@ -126,13 +134,13 @@ class EvaluationSummary:
 
 
 def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
-    """The protocol sentence and a Markdown table with a row for each evaluation.
+    """Return the protocol text and a Markdown table with a row per evaluation.
 
     Args:
         summaries: In the order of the rows; ``description`` is the title of a row.
 
     Raises:
-        DatNetError: If they were not measured on the same pictures by the same protocol.
+        DatNetError: If they were not measured on the same images with the same protocol.
         ValueError: If there are none, or two have the same description.
     """
     first = summaries[0] if summaries else None
@@ -143,18 +151,18 @@ def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
         if (other.protocol, other.pictures) != (first.protocol, first.pictures):
             raise DatNetError(
                 f'"{first.description}" and "{other.description}" cannot stand in one table: they '
-                "were measured on different pictures or by different protocols. Evaluate both on "
-                "the same images with this version of DatNet; what an older one measured is kept"
+                "were measured on different images or by different protocols. Evaluate both on "
+                "the same images with this version of DatNet; values measured earlier are kept"
             )
     return f"{first.protocol}\n\n{markdown_table(rows)}"
 
 
 def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:
-    """A Markdown table with a column for each metric that any row has.
+    """Return a Markdown table with a column for each metric that any row has.
 
     Args:
-        rows: From the title of a row to its estimates by metric key. A metric that a row lacks, or
-            has as None, is printed as a dash; an interval that an estimate lacks is left out.
+        rows: Estimates by metric key, by the title of the row. A metric that is missing or None is
+            printed as a dash; a missing interval is left out.
     """
     columns = [
         column
@@ -175,9 +183,14 @@ def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:
 
 
 def format_estimate(estimate: Estimate, decimals: int) -> str:
-    """Mean and interval for a table: ``0.5950 [0.5712, 0.6177]``.
+    """Format mean and interval for a table: ``0.5950 [0.5712, 0.6177]``.
 
-    The mean stands alone if there is no interval or if both its ends are printed like the mean.
+    Args:
+        estimate: The estimate.
+        decimals: Number of decimals.
+
+    Returns:
+        The text; only the mean if there is no interval or both its ends look like the mean.
     """
     mean = format_number(estimate.mean, decimals)
     if estimate.ci95 is None:
@@ -187,7 +200,15 @@ def format_estimate(estimate: Estimate, decimals: int) -> str:
 
 
 def format_number(value: float, decimals: int) -> str:
-    """A number with a fixed number of decimals; ∞ for infinity, "undefined" for NaN."""
+    """Format a number for a table.
+
+    Args:
+        value: The number.
+        decimals: Number of decimals.
+
+    Returns:
+        The text; "∞" for infinity, "undefined" for NaN.
+    """
     if math.isnan(value):
         return "undefined"
     if math.isinf(value):

@@ -1,4 +1,4 @@
-"""What the runs of a sweep came to: means and standard deviations over seeds, as table and plot."""
+"""Results of a sweep: means and standard deviations over seeds, as table and plot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SETTINGS_OF_PLACE = (
     "seed",
     "data.seed",
 )
-"""What differs between runs without being what they are compared by."""
+"""Settings that differ between runs but are not what a sweep compares."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ class Run:
     """One run of a sweep.
 
     Attributes:
-        folder: Where it is.
-        settings: All its settings, by names such as "model.recipe.learning_rate".
-        metrics: Behind its last step, by names such as "final/ssim"; None if it is not finished.
-        steps: Steps done, as far as its files say.
+        folder: The run folder.
+        settings: All settings, by names such as "model.recipe.learning_rate".
+        metrics: Metrics after the last step, by names such as "final/ssim"; None if the run is not
+            finished.
+        steps: Steps done, according to its files.
     """
 
     folder: Path
@@ -53,18 +54,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Finished runs that differ by their seeds only.
+    """Finished runs that differ only in their seeds.
 
     Attributes:
-        settings: What the sweep varies, for these runs.
-        runs: The runs, by seed.
+        settings: The settings that the sweep varies, with the values of these runs.
+        runs: The runs.
     """
 
     settings: Mapping[str, Any]
     runs: Sequence[Run]
 
     def values(self, metric: str) -> list[float]:
-        """A metric of every run that has it."""
+        """Return a metric of each run that has it."""
         return [
             run.metrics[metric]
             for run in self.runs
@@ -81,13 +82,13 @@ class Group:
 
 
 def read_runs(sweep_dir: Path) -> list[Run]:
-    """Read all runs in a folder, and in the folders of runs that it holds.
+    """Read all runs in a folder and in its subfolders of runs.
 
     Raises:
-        DatNetError: If there is none.
+        DatNetError: If there are none.
     """
     runs = []
-    # Not deeper: a run's folder may hold those of wandb, with files of the same name.
+    # Not deeper: a run folder may contain wandb's folders, with files of the same name.
     for config in sorted({*sweep_dir.glob("*/config.yaml"), *sweep_dir.glob("*/*/config.yaml")}):
         folder = config.parent
         if any(part.startswith(".") for part in folder.relative_to(sweep_dir).parts):
@@ -110,10 +111,10 @@ def read_runs(sweep_dir: Path) -> list[Run]:
 
 
 def varied_settings(runs: Sequence[Run]) -> list[str]:
-    """Names of the settings by which runs differ, seeds aside.
+    """Return the names of settings in which runs differ, except seeds.
 
-    Where several settings change together, as those of a network with its name, the first stands
-    for all.
+    If several settings change together, as a network's settings with its name, only the first is
+    returned.
     """
     names = sorted({name for run in runs for name in run.settings}, key=lambda n: (n != "name", n))
     partitions: dict[tuple[int, ...], str] = {}
@@ -123,7 +124,7 @@ def varied_settings(runs: Sequence[Run]) -> list[str]:
         if len(set(values)) > 1 and not name.startswith(SETTINGS_OF_PLACE):
             partitions.setdefault(partition, name)
     varied = list(partitions.values())
-    if "name" in varied:  # settings that follow from the network's name say nothing more
+    if "name" in varied:  # settings that follow from the network's name are redundant
         varied = [
             name
             for name in varied
@@ -133,7 +134,7 @@ def varied_settings(runs: Sequence[Run]) -> list[str]:
 
 
 def groups_of(runs: Sequence[Run]) -> list[Group]:
-    """Put finished runs together that differ by their seeds only."""
+    """Group finished runs that differ only in their seeds."""
     finished = [run for run in runs if run.metrics is not None]
     varied = varied_settings(runs)
     together: dict[str, list[Run]] = {}
@@ -146,12 +147,12 @@ def groups_of(runs: Sequence[Run]) -> list[Group]:
 
 
 def metric_names(groups: Sequence[Group]) -> list[str]:
-    """Names of all metrics that any of the runs has."""
+    """Return the names of all metrics that any run has."""
     return sorted({name for group in groups for run in group.runs for name in run.metrics or {}})
 
 
 def default_metrics(groups: Sequence[Group]) -> list[str]:
-    """Table 3's metrics and the style distance; the loss where all runs have the same objective."""
+    """Return Table 3's metrics, the style distance and, for runs of one objective, the loss."""
     known = metric_names(groups)
     wanted = ("final/ssim", "final/lpips_alex", "final/psnr", "final/style_distance")
     objectives = {
@@ -170,7 +171,15 @@ def default_metrics(groups: Sequence[Group]) -> list[str]:
 
 
 def table(groups: Sequence[Group], metrics: Sequence[str]) -> str:
-    """Means ± standard deviations over seeds, as Markdown."""
+    """Return means ± standard deviations over seeds as a Markdown table.
+
+    Args:
+        groups: The finished runs.
+        metrics: The metrics to show.
+
+    Returns:
+        The table, with a row per group.
+    """
     rows = [[*groups[0].settings, "seeds", *(_label(metric) for metric in metrics)]]
     for group in groups:
         rows.append(
@@ -184,7 +193,7 @@ def table(groups: Sequence[Group], metrics: Sequence[str]) -> str:
 
 
 def csv_text(groups: Sequence[Group]) -> str:
-    """Every run with every metric at full precision."""
+    """Return all metrics of all runs at full precision, as CSV."""
     names = metric_names(groups)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -205,11 +214,11 @@ def csv_text(groups: Sequence[Group]) -> str:
 
 
 def plot(groups: Sequence[Group], metrics: Sequence[str], path: Path) -> None:
-    """Draw a panel for each metric: a dot for every seed, a line with its deviation for the mean.
+    """Plot a panel per metric: a dot per seed, and the mean with its standard deviation.
 
     Args:
         groups: The finished runs.
-        metrics: What to draw.
+        metrics: The metrics to plot.
         path: A .png or .pdf file.
 
     Raises:
@@ -245,7 +254,7 @@ def plot(groups: Sequence[Group], metrics: Sequence[str], path: Path) -> None:
 
 
 def _follows(runs: Sequence[Run], name: str, other: str) -> bool:
-    """Whether a setting has one value for every value of another."""
+    """Whether the value of another setting determines that of a setting."""
     pairs = {(repr(run.settings.get(other)), repr(run.settings.get(name))) for run in runs}
     return len(pairs) == len({first for first, _ in pairs})
 

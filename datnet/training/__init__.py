@@ -1,1 +1,1 @@
-"""The LightningModule, its callbacks and the run of one training."""
+"""Training: the LightningModule, its callbacks, runs and sweeps."""

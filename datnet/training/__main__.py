@@ -1,7 +1,8 @@
-"""`python -m datnet.training`, which `datnet train` becomes: one training, or with -m a sweep.
+"""`python -m datnet.training`, which `datnet train` runs: one training, or a sweep with -m.
 
-What Hydra alone answers (--help, --cfg job, a misspelt setting) and the process of a sweep, whose
-jobs train in processes of their own, do without torch and Lightning, which take seconds to import.
+Torch and Lightning take seconds to import. They are not imported for what Hydra answers alone
+(--help, --cfg job, a misspelled setting), nor in the process of a sweep, which starts one process
+per job.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main(config: DictConfig) -> float:
     """Entry point of one training process."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return sweep.run_job(cast(TrainConfig, config))
-    gc.disable()  # what is imported stays; looking for garbage among it takes a sixth of the time
+    gc.disable()  # imported objects stay; collecting among them takes 1/6 of the import time
     from datnet.training.exits import exits_of_training, quieten
     from datnet.training.run import train
 
@@ -39,7 +40,7 @@ def main(config: DictConfig) -> float:
             resolve(cast(TrainConfig, config))
             return train(cast(TrainConfig, config))
     finally:
-        gc.unfreeze()  # else Triton's bindings complain of leaks when the process ends
+        gc.unfreeze()  # otherwise Triton's bindings report leaks when the process ends
 
 
 if __name__ == "__main__":
@@ -50,6 +51,6 @@ if __name__ == "__main__":
             check_classes_of_jobs(command.configs)
     except DatNetError as error:
         sys.exit(f"error: {error}")
-    sys.argv[1:] = command.arguments  # what starts this command again reads them, too
+    sys.argv[1:] = command.arguments  # also read by whatever starts this command again
     main()
     sys.exit(int(sweep.SweepReport.failed))

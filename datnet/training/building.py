@@ -1,4 +1,4 @@
-"""Everything that a training consists of, made from its settings."""
+"""Builds the parts of a training from its settings."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """A training that is ready to begin.
+    """A training that is ready to start.
 
     Attributes:
         config: The composed and resolved settings.
-        data: Its pictures.
-        folder: Where its files go.
-        checkpoint: The checkpoint that it goes on from; None for a fresh start.
+        data: The data module.
+        folder: The run folder.
+        checkpoint: The checkpoint to resume from; None for a fresh start.
         trainer: Lightning's trainer.
         module: The network with its objective.
-        description: What the network is and how it is trained; its steps come later.
+        description: What the network is and how it is trained; the steps are added at the end.
     """
 
     config: TrainConfig
@@ -53,12 +53,15 @@ class Run:
 
 
 def build_run(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) -> Run:
-    """Make the trainer and the network of a run.
+    """Build the trainer and the network of a run.
 
     Args:
         config: The composed and resolved settings.
-        data: Its pictures.
-        folder: Where its files go.
+        data: The data module.
+        folder: The run folder.
+
+    Returns:
+        The run, with the weights that it starts with unless it resumes from a checkpoint.
 
     Raises:
         DatNetError: If settings do not fit each other, this machine, the folder or the checkpoint.
@@ -94,7 +97,15 @@ def build_run(config: TrainConfig, data: ContentStyleDataModule, folder: RunFold
 
 
 def make_module(config: TrainConfig, encoder: VggEncoder) -> StyleTransferModule:
-    """The network with its objective; its initial weights depend on the run's seed alone."""
+    """Build the network and its objective; the initial weights depend only on the run's seed.
+
+    Args:
+        config: The composed and resolved settings.
+        encoder: The frozen encoder, shared by network and objective.
+
+    Returns:
+        The module that Lightning trains.
+    """
     seed_everything(config.seed, verbose=False)
     recipe = config.model.recipe
     return StyleTransferModule(
@@ -114,10 +125,16 @@ def make_module(config: TrainConfig, encoder: VggEncoder) -> StyleTransferModule
 
 
 def check_steps_left(config: TrainConfig, resumed_step: int) -> None:
-    """Refuse to pass another run's network off as trained with these settings.
+    """Check that steps remain to be trained after the checkpoint of another run.
+
+    Otherwise that run's network would pass as trained with these settings.
+
+    Args:
+        config: The composed and resolved settings.
+        resumed_step: Step of the checkpoint, 0 for a fresh start.
 
     Raises:
-        DatNetError: If the checkpoint of another run has all steps behind it.
+        DatNetError: If the checkpoint of another run has completed all steps.
     """
     if config.ckpt_path not in (None, "last") and resumed_step >= config.trainer.max_steps:
         raise DatNetError(
@@ -128,10 +145,14 @@ def check_steps_left(config: TrainConfig, resumed_step: int) -> None:
 
 
 def check_search_metric(config: TrainConfig, objective: Objective[Any]) -> None:
-    """Refuse a metric that no finished run will have.
+    """Check that finished runs will have the metric `search_metric`.
+
+    Args:
+        config: The composed and resolved settings.
+        objective: The objective, whose terms are metrics.
 
     Raises:
-        DatNetError: Naming those that there are.
+        DatNetError: If not; lists the available metrics.
     """
     metrics = [
         "validation/loss",
@@ -146,7 +167,12 @@ def check_search_metric(config: TrainConfig, objective: Objective[Any]) -> None:
 
 
 def note_what_is_compared(objective: Objective[Any], trainer: Trainer) -> None:
-    """Say where parts of a step do not add up to a step on all of its pairs."""
+    """Warn if a split step differs from a step on all of its pairs in one batch.
+
+    Args:
+        objective: The objective, some of whose terms may compare pairs with each other.
+        trainer: Lightning's trainer, for the number of processes and micro-batches.
+    """
     compared = sorted(objective.compares_pairs & objective.weights.keys())
     parts = trainer.world_size * trainer.accumulate_grad_batches
     if compared and parts > 1 and trainer.is_global_zero:
@@ -159,7 +185,16 @@ def note_what_is_compared(objective: Objective[Any], trainer: Trainer) -> None:
 
 
 def beginning(folder: RunFolder, checkpoint: Path | None, step: int) -> dict[str, Any] | None:
-    """The checkpoint of another run that a run began with, and its steps; None if with none."""
+    """Checkpoint of another run that this run started from.
+
+    Args:
+        folder: The run folder.
+        checkpoint: The checkpoint to resume from; None for a fresh start.
+        step: The checkpoint's step.
+
+    Returns:
+        The "checkpoint" (its last three path components) and its "steps"; None for a fresh start.
+    """
     if checkpoint is None:
         return None
     if checkpoint.absolute().parent == folder.checkpoints.absolute():
@@ -176,19 +211,23 @@ def describe(
     begun_with: dict[str, Any] | None,
     init_from: dict[str, Any] | None,
 ) -> NetworkDescription:
-    """What the network is and how it is trained, without its steps.
+    """Describe the network and its training, without the number of steps done.
 
     Args:
         config: The composed and resolved settings.
         encoder: The frozen encoder.
-        data: The pictures.
+        data: The data module.
         trainer: Lightning's trainer.
-        begun_with: The checkpoint of another run that this one goes on from, see :func:`beginning`.
-        init_from: The network whose weights the run began with, see
+        begun_with: The checkpoint of another run that this one started from, see
+            :func:`beginning`.
+        init_from: The network whose weights the run started with, see
             :func:`~datnet.training.initial_weights.begin_with`.
+
+    Returns:
+        The description that is saved with the network.
     """
     plain = plain_values(config)
-    settings = {  # the file goes to other people, to whom folders of this machine say nothing
+    settings = {  # file names only: the description is published, local folders mean nothing there
         key: Path(value).name if key.endswith("_dir") and value else value
         for key, value in plain["data"].items()
     }

@@ -1,4 +1,4 @@
-"""What happens beside the optimisation: pictures, throughput, progress."""
+"""Callbacks for image panels, throughput and the progress bar."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PANEL = "content | style | result"
 
 
 class ImagePanel(Callback):
-    """Shows content | style | result of the first validation pairs at every validation.
+    """Logs content | style | result of the first validation pairs at every validation.
 
-    The picture goes to every logger that shows images and to ``folder/step_000500.png``.
+    The panel goes to every logger that shows images and to ``folder/step_000500.png``.
 
     Args:
-        folder: Where to write the pictures.
+        folder: Where to write the panels.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,14 +50,19 @@ class ImagePanel(Callback):
 
     @rank_zero_only
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Draw the last panel, if the last step was not a validation's."""
+        """Draw the last panel, unless a validation after the last step did."""
         module.eval()
         if not (self.folder / f"step_{trainer.global_step:06d}.png").exists():
             self.draw(trainer, module)
 
     @torch.no_grad()
     def draw(self, trainer: Trainer, module: LightningModule) -> None:
-        """Paint the remembered pairs and hand the panel to all loggers."""
+        """Stylize the remembered pairs, save the panel and log it.
+
+        Args:
+            trainer: Lightning's trainer.
+            module: The module; its network stylizes up to ``GRID_ROWS`` pairs.
+        """
         assert isinstance(module, StyleTransferModule)
         if self.batch is None:
             batch = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
@@ -77,7 +82,7 @@ class ImagePanel(Callback):
 
 
 class Throughput(Callback):
-    """Logs images per second, of all processes, and the most GPU memory since the last log."""
+    """Logs images per second over all processes and the peak GPU memory since the last log."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -120,7 +125,7 @@ class StepProgressBar(TQDMProgressBar):
         return self.trainer.max_steps * self.trainer.accumulate_grad_batches
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
-        """Show the steps that a resumed run has behind it."""
+        """Show the steps that a resumed run has done."""
         super().on_train_start()
         self.train_progress_bar.reset(self.total_train_batches)
         self.train_progress_bar.initial = trainer.global_step * trainer.accumulate_grad_batches
@@ -131,7 +136,7 @@ class StepProgressBar(TQDMProgressBar):
         """Leave the bar alone: all steps are one epoch, and a resumed run does not start it."""
 
     def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
-        """The loss alone; the logger's run number says nothing here."""
+        """Return the loss only, without the logger's version number."""
         metrics = super().get_metrics(trainer, module)
         metrics.pop("v_num", None)
         return {name.removeprefix("train/"): value for name, value in metrics.items()}

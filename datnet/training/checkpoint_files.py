@@ -1,4 +1,4 @@
-"""Which checkpoint of a run to go on from: files alone, without torch, which is slow to import."""
+"""Selects the checkpoint to resume from. No torch, which is slow to import."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint file; None if it is whole.
+    """Reason why a checkpoint file is damaged; None if it is intact.
 
-    Every byte is read and compared with the checksums that the file holds.
+    Reads every byte and compares the checksums stored in the file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -27,16 +27,18 @@ def damage(path: Path) -> str | None:
 
 
 def newest_whole_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of a run to go on from: the last, or if that is damaged an earlier one.
+    """Newest intact checkpoint of a run.
+
+    A damaged last checkpoint is renamed to ``.damaged``.
 
     Args:
         folder: The run's checkpoints.
 
     Returns:
-        None if the folder has no checkpoint.
+        The checkpoint; None if the folder has none.
 
     Raises:
-        DatNetError: If all that there are are damaged.
+        DatNetError: If all checkpoints are damaged.
     """
     kept = sorted(folder.glob("step_*.ckpt"), reverse=True)
     candidates = [path for path in (folder / LAST, folder / PREVIOUS, *kept) if path.exists()]
@@ -49,10 +51,10 @@ def newest_whole_checkpoint(folder: Path) -> Path | None:
             return path
         reasons.append(f"{path} is damaged ({reason})")
         if path.name == LAST and len(candidates) > 1 and is_first_process():
-            path.replace(path.with_suffix(".damaged"))  # lest it becomes the previous one
+            path.replace(path.with_suffix(".damaged"))  # so that it does not become PREVIOUS
     if candidates:
         raise DatNetError(
-            f"{'; '.join(reasons)}. Remove {folder.parent} to start anew, or choose another "
+            f"{'; '.join(reasons)}. Remove {folder.parent} to start again, or choose another "
             "run_dir=…"
         )
     return None

@@ -1,7 +1,7 @@
-"""Checkpoints that nothing can spoil: not a kill, a full disk, a damaged file or a shared cluster.
+"""Checkpoints that survive a kill, a full disk, a damaged file and a shared cluster.
 
-A checkpoint is written to a temporary file, brought to the disk and renamed; the one before it is
-kept beside it as previous.ckpt. A run goes on from the newest that is whole.
+A checkpoint is written to a temporary file, flushed to disk and renamed; the one before it is kept
+as previous.ckpt. A run resumes from the newest intact checkpoint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datnet.training.checkpoint_files import LAST, PREVIOUS
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """Writes checkpoints whole or not at all, and keeps the last but one."""
+    """Writes checkpoints atomically and keeps the previous one."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -47,7 +47,7 @@ class CheckpointFiles(TorchCheckpointIO):
                 if path.name == LAST and path.exists():
                     path.replace(path.with_name(PREVIOUS))
         except (OSError, RuntimeError) as error:
-            # Of an OSError while it writes, torch.save makes a RuntimeError about positions.
+            # torch.save turns an OSError during writing into a RuntimeError about positions.
             cause = error.__context__ if isinstance(error.__context__, OSError) else error
             raise DatNetError(
                 f"the checkpoint of step {checkpoint['global_step']} cannot be written to "
@@ -57,31 +57,31 @@ class CheckpointFiles(TorchCheckpointIO):
 
 
 class StepCheckpoint(ModelCheckpoint):
-    """Saves only after complete optimizer steps, never between two batches of one step.
+    """Saves only after complete optimizer steps, never between two micro-batches of a step.
 
-    Lightning forgets over a resumption which step it saved last, and would replace a checkpoint
-    with one from the middle of an accumulation, from which a run cannot go on exactly.
+    After a resumption Lightning does not know which step it saved last. It would replace a
+    checkpoint with one from the middle of an accumulation, which cannot be resumed exactly.
     """
 
     @property
     def state_key(self) -> str:
-        """By the files' name: Lightning tells two of them apart by their intervals alone."""
+        """Key of the state, by file name: Lightning distinguishes instances only by interval."""
         return f"{type(self).__name__} {self.filename}"
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
     ) -> None:
-        """Save if a step is complete and it is time."""
+        """Save if a step is complete and a checkpoint is due."""
         if (batch_index + 1) % trainer.accumulate_grad_batches == 0:
             super().on_train_batch_end(trainer, module, outputs, batch, batch_index)
 
 
 class FinalCheckpoint(Callback):
-    """Saves after the last step, from where a finished run can be prolonged.
+    """Saves after the last step, so that a finished run can be extended.
 
     Args:
         folder: The run's checkpoints.
-        every: Steps between the checkpoints that are saved anyway.
+        every: Steps between regular checkpoints.
     """
 
     def __init__(self, folder: Path, every: int) -> None:

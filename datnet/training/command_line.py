@@ -1,7 +1,7 @@
-"""The command line of `datnet train`, looked at before Hydra and torch are started.
+"""Checks the command line of `datnet train` before Hydra and torch start.
 
-Hydra reads it once more, job by job; what it would refuse halfway through a sweep, or with a
-traceback, is refused here in one line.
+Hydra reads it again, job by job. What it would reject halfway through a sweep or with a traceback
+is rejected here in one line.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from datnet.zoo.configs import CONFIG_DIR, flat_values, plain_values
 
 @dataclass
 class Command:
-    """A command line that has been looked at."""
+    """A checked command line."""
 
     arguments: list[str]
-    """As Hydra shall read them."""
+    """The arguments that Hydra reads."""
     sweeps: bool = False
     configs: list[TrainConfig] = field(default_factory=list)
-    """What each job trains; none where only something is shown."""
+    """One configuration per job; empty if the command only shows something."""
 
 
 def read_command(arguments: Sequence[str]) -> Command:
-    """Look at the arguments of `datnet train`: names, values and choices of every job.
+    """Check the arguments of `datnet train`: the settings, values and choices of every job.
 
-    What only the classes of networks, objectives and data know of values is left to
+    Values that only the classes of networks, objectives and data can check are left to
     :func:`check_classes_of_jobs` and to the training itself.
 
     Raises:
-        DatNetError: If a setting does not exist, with the nearest that does; if a value cannot be
-            what it is, with what it can be; or if choices of one group contradict each other.
+        DatNetError: If a setting does not exist (names the closest match), a value is not allowed
+            (names the allowed ones), or choices of one group contradict each other.
     """
     options = get_args_parser().parse_args(list(arguments))
     if options.help or options.hydra_help or options.shell_completion or options.info:
@@ -61,7 +61,7 @@ def read_command(arguments: Sequence[str]) -> Command:
     rewritten = dict(zip(options.overrides, overrides, strict=True))
     command = Command([rewritten.get(each, each) for each in arguments], sweeps)
     if options.config_name or options.config_path or options.experimental_rerun:
-        return command  # another tree of settings than ours
+        return command  # the settings are not DatNet's
     path = [f"hydra.searchpath=[{quoted(_url(options.config_dir))}]"] if options.config_dir else []
     with _composing() as loader:
         _refuse_contradictions(overrides, loader)
@@ -79,12 +79,12 @@ def read_command(arguments: Sequence[str]) -> Command:
 
 
 def check_classes_of_jobs(configs: Sequence[TrainConfig]) -> None:
-    """Check what the classes of networks, objectives and data say of values, before a sweep.
+    """Check values against the classes of networks, objectives and data, before a sweep.
 
-    In a process of its own, which ends: torch takes much memory, and a sweep needs none.
+    Runs in a temporary process: torch takes much memory, which the sweep does not need.
 
     Raises:
-        DatNetError: Naming the setting at fault and what it can be.
+        DatNetError: If a value is not allowed; names the setting and the allowed values.
     """
     values = [plain_values(config) for config in configs]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
@@ -98,7 +98,7 @@ def _check_classes(jobs: Sequence[dict[str, Any]]) -> None:
 
 @contextmanager
 def _composing() -> Iterator[ConfigLoader]:
-    """Hydra with our tree of settings; its errors are told in one line."""
+    """Initialize Hydra with DatNet's settings; errors are raised as one line."""
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             try:
@@ -107,7 +107,7 @@ def _composing() -> Iterator[ConfigLoader]:
                 HydraException,
                 OmegaConfBaseException,
                 YAMLError,
-                AssertionError,  # Hydra's, where a part of a null is set
+                AssertionError,  # raised by Hydra for a setting below null
                 ValueError,
             ) as error:
                 defaults = flat_values(OmegaConf.to_container(compose("train")))
@@ -118,7 +118,7 @@ def _composing() -> Iterator[ConfigLoader]:
 
 
 def _sweeper_params(overrides: Sequence[str]) -> list[str]:
-    """What the settings of Hydra's sweeper sweep over, as in experiment=ablation."""
+    """Sweeps given by the settings of Hydra's sweeper, as in experiment=ablation."""
     plain = [
         each
         for each in overrides
@@ -131,10 +131,10 @@ def _sweeper_params(overrides: Sequence[str]) -> list[str]:
 
 
 def _refuse_contradictions(overrides: Sequence[str], loader: ConfigLoader) -> None:
-    """Refuse several choices of one group that set one thing differently: the last would win.
+    """Reject choices of one group that give a setting different values: the last would win.
 
     Raises:
-        DatNetError: Naming the choices and what they set.
+        DatNetError: If there are any; names the choices and the setting.
     """
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         choices = override.value()
@@ -154,10 +154,10 @@ def _refuse_contradictions(overrides: Sequence[str], loader: ConfigLoader) -> No
 
 
 def _settings_of(choice: str, loader: ConfigLoader) -> dict[str, Any]:
-    """What the file of one choice says, with what it chooses of other groups."""
+    """Settings in the file of one choice, with its choices of other groups."""
     found = cast(Any, loader).repository.load_config(choice)
     if found is None:
-        return {}  # Hydra lists what there is
+        return {}  # Hydra's own error lists the choices
     chosen = {
         str(each.group): each.value
         for each in found.defaults_list or []
@@ -168,7 +168,7 @@ def _settings_of(choice: str, loader: ConfigLoader) -> dict[str, Any]:
 
 
 def _is_resolvable(config: DictConfig) -> bool:
-    """Whether values stand for themselves, without what Hydra knows at a job's start alone."""
+    """Whether all values can be resolved before Hydra starts the job."""
     try:
         OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:

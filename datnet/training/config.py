@@ -1,9 +1,9 @@
-"""The typed shape of a training configuration, and its checks before anything slow happens.
+"""The schema of a training configuration, and its checks before anything slow happens.
 
-Hydra puts :class:`TrainConfig` first in the defaults list, so a misspelt key or a value of the
-wrong type is refused wherever it stands: on the command line or in a YAML file. What Hydra's types
-cannot say, ranges and choices, stands in `Annotated` and is looked at by :func:`check`. The nodes
-of networks, objectives and data are held to the signatures of their classes.
+Hydra puts :class:`TrainConfig` first in the defaults list, so a misspelled key or a value of the
+wrong type is rejected both on the command line and in a YAML file. Ranges and choices, which
+Hydra's types cannot express, are given by `Annotated` and checked by :func:`check`. The nodes of
+networks, objectives and data are checked against the signatures of their classes.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ Name = Annotated[str, MinLen(1)]
 
 @dataclass
 class RecipeConfig:
-    """How the authors of a method trained it."""
+    """Training settings published by the authors of a method."""
 
     learning_rate: Annotated[float, Gt(0)] = MISSING
     learning_rate_decay: NotNegative = MISSING
-    """For schedule decay: learning rate t steps after the warm-up is
+    """For schedule decay: t steps after the warm-up the learning rate is
     learning_rate / (1 + learning_rate_decay · t)."""
     batch_size: Count = MISSING
     steps: Count = MISSING
     warmup_steps: Annotated[int, Ge(0)] | None = None
-    """Before that, the learning rate rises linearly to learning_rate in so many steps."""
+    """Steps in which the learning rate rises linearly to learning_rate; null for no warm-up."""
     warmup_learning_rate: NotNegative | None = None
-    """Where it rises from: the learning rate of step 0; null for 0."""
+    """Learning rate of step 0, where the warm-up starts; null for 0."""
     gradient_clip: NotNegative | None = None
-    """Gradients of a larger norm are scaled down to it; null scales none."""
+    """Maximum norm of the gradients, which are scaled down to it; null for no clipping."""
     schedule: Annotated[str, one_of("decay", "cosine")] = "decay"
-    """cosine: after the warm-up half a cosine from learning_rate to final_learning_rate over the
-    run's steps."""
+    """cosine: half a cosine from learning_rate after the warm-up to final_learning_rate at the
+    run's last step."""
     final_learning_rate: NotNegative = 0.0
-    """For schedule cosine: where the learning rate ends."""
+    """For schedule cosine: the learning rate at the end."""
     attention_gradient_clip: NotNegative | None = None
-    """Gradients of the attention modules, taken together, are scaled down to this norm where theirs
-    is larger, before gradient_clip; null scales none."""
+    """Maximum joint norm of the attention modules' gradients, clipped before gradient_clip; null
+    for no clipping."""
 
 
 @dataclass
@@ -107,7 +107,7 @@ class WandbConfig:
 
 @dataclass
 class LoggerConfig:
-    """Loggers beside metrics.csv, which is always written."""
+    """Loggers in addition to metrics.csv, which is always written."""
 
     wandb: WandbConfig | None = None
     tensorboard: bool = False
@@ -115,11 +115,11 @@ class LoggerConfig:
 
 @dataclass
 class TrainConfig:
-    """Everything that one training run depends on."""
+    """All settings of one training run."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: dict[str, Any] | None = None
-    """In place of model.objective, for the first of two stages; null for the model's own."""
+    """Replaces model.objective, for the first of two stages; null for the model's own."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     data: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -133,19 +133,19 @@ class TrainConfig:
     seed: Annotated[int, Ge(0), Lt(2**32)] = 1
     ckpt_path: str | None = None
     init_from: str | None = None
-    """A network whose weights a fresh run begins with: anything that ``--checkpoint`` takes."""
+    """A network whose weights a fresh run starts with: anything that ``--checkpoint`` takes."""
     checkpoint_every: Count = 500
     keep_every: Annotated[int, Ge(0)] | None = None
     channels_last: bool = False
     weight_average: Annotated[float, Ge(0), Lt(1)] | None = None
     """Decay of the moving average of the weights that is validated and saved; null for none.
 
-    It begins anew where ``data.late_from_step`` changes the crops.
+    It restarts where ``data.late_from_step`` changes the crops.
     """
     final_metrics: bool = True
-    """Whether to measure SSIM, PSNR, LPIPS, … on the validation pairs behind the last step."""
+    """Whether to measure SSIM, PSNR, LPIPS, … on the validation pairs after the last step."""
     search_metric: str = "validation/loss"
-    """What a sweeper that searches minimises or maximises: one of the metrics in finished.json."""
+    """The metric in finished.json that a searching sweeper minimizes or maximizes."""
     description: str = ""
 
 
@@ -153,12 +153,12 @@ ConfigStore.instance().store(name="train_schema", node=TrainConfig, provider="da
 
 
 def objective_of(config: TrainConfig) -> dict[str, Any]:
-    """The node of the objective that a run minimizes."""
+    """Return the node of the objective that a run minimizes."""
     return config.objective or config.model.objective
 
 
 def is_path(key: str) -> bool:
-    """Whether a setting holds a path, by its name."""
+    """Whether a setting is a path, judged by its name."""
     name = key.rpartition(".")[2]
     return name.endswith(("_dir", "_path")) or key in ("encoder.weights", "init_from")
 
@@ -225,10 +225,10 @@ def check_classes(config: TrainConfig) -> None:
 
 
 def resolve(config: TrainConfig) -> None:
-    """Put values in the place of all ${…}.
+    """Replace all ${…} by their values.
 
     Raises:
-        DatNetError: If one has no value, as that of an environment variable that is not set.
+        DatNetError: If one has no value, such as an unset environment variable.
     """
     try:
         plain_values(config)  # whose errors name the key
@@ -239,10 +239,17 @@ def resolve(config: TrainConfig) -> None:
 
 
 def expanded_path(key: str, value: str) -> str:
-    """A path with its ~ as the home folder; addresses of other machines stay as they are.
+    """Expand ~ in a path to the home folder.
+
+    Args:
+        key: The setting, for the message.
+        value: A path, or a URL, which is returned unchanged.
+
+    Returns:
+        The expanded path.
 
     Raises:
-        DatNetError: If it is empty, as where a shell variable is not set.
+        DatNetError: If the value is empty, for example because a shell variable is not set.
     """
     if not value.strip():
         raise DatNetError(f"{key} is empty; give a path, or leave the setting out")
@@ -250,10 +257,10 @@ def expanded_path(key: str, value: str) -> str:
 
 
 def _converted_fields(prefix: str, kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that the annotations of a dataclass convert, by their keys.
+    """Values that change when converted to the annotations of a dataclass, by key.
 
     Raises:
-        DatNetError: If one of all values does not fit its annotation.
+        DatNetError: If a value does not fit its annotation.
     """
     changed: dict[str, Any] = {}
     for name, annotation in get_type_hints(kind, include_extras=True).items():
@@ -271,7 +278,7 @@ def _put(config: TrainConfig, key: str, value: Any) -> None:
 
 
 def node_of(annotation: Any) -> type | None:
-    """The dataclass of a node with settings of its own; None if a setting is none."""
+    """Return the dataclass of a node that has settings; None for a plain setting."""
     for each in (annotation, *get_args(annotation)):
         if isinstance(each, type) and is_dataclass(each):
             return each

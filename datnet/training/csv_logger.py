@@ -1,4 +1,4 @@
-"""All logged numbers in one CSV file that survives interruptions."""
+"""Logs all metrics to one CSV file that survives interruptions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SECONDS_BETWEEN_WRITES = 30
 class CsvLogger(Logger):
     """Writes one row per step to a CSV file.
 
-    Lightning's own logger deletes the rows of the first part when a run is resumed; this one keeps
-    those up to the checkpoint.
+    Lightning's own logger deletes earlier rows when a run is resumed; this one keeps the rows up to
+    the checkpoint.
 
     Args:
         path: The file.
@@ -48,33 +48,38 @@ class CsvLogger(Logger):
 
     @property
     def version(self) -> str:
-        """There is one version."""
+        """Empty: there is only one version."""
         return ""
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
-        """The settings stand in config.yaml already."""
+        """Do nothing: the settings are in config.yaml."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Add numbers to the row of a step."""
+        """Add metrics to the row of a step.
+
+        Args:
+            metrics: Values by name.
+            step: Index of the step, from 0, as Lightning counts; None means 0.
+        """
         metrics = {key: value for key, value in metrics.items() if key != "epoch"}
-        # Lightning counts from 0 the step that has just been done; files say how many are done.
+        # Lightning gives the index of the last step; files give the number of steps done.
         self.rows.setdefault((step or 0) + 1, {}).update(metrics)
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the file anew, unless that was just done: Lightning asks for it at every row."""
+        """Rewrite the file unless that was just done: Lightning asks at every row."""
         if time.monotonic() - self.written_at >= SECONDS_BETWEEN_WRITES:
             self.write()
 
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: Checkpoint) -> None:
-        """Write what a run that is killed and resumed from here will not log again."""
+        """Write the rows that a run resumed from this checkpoint will not log again."""
         self.write()
 
     def write(self) -> None:
-        """Write the file anew."""
+        """Rewrite the file."""
         if not self.rows:
             return
         names = sorted({name for row in self.rows.values() for name in row})
@@ -89,5 +94,5 @@ class CsvLogger(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self.write()

@@ -1,4 +1,4 @@
-"""The wandb dashboard of a project, as code: the same sections for everybody's runs."""
+"""The wandb dashboard of a project, defined in code: the same sections for all runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ STEP = "trainer/global_step"
 
 
 def dashboard(entity: str, project: str) -> workspaces.Workspace:
-    """A view of a project's runs, grouped by sweep and network.
+    """Workspace of a project's runs, grouped by sweep and network.
 
-    It shows Table 3's metrics behind the last step, pictures, losses, and the speed.
+    It shows Table 3's metrics after the last step, image panels, losses and speed.
 
     Args:
         entity: The user or team.
         project: The project.
+
+    Returns:
+        The workspace, not yet saved.
     """
     return workspaces.Workspace(
         entity=entity,
@@ -26,7 +29,7 @@ def dashboard(entity: str, project: str) -> workspaces.Workspace:
         name="DatNet",
         sections=[
             workspaces.Section(
-                name="Behind the last step",
+                name="After the last step",
                 is_open=True,
                 panels=[
                     reports.BarPlot(
@@ -63,7 +66,7 @@ def dashboard(entity: str, project: str) -> workspaces.Workspace:
             workspaces.Section(
                 name="Speed",
                 panels=[
-                    _lines("Images a second", "train/images_per_second"),
+                    _lines("Images per second", "train/images_per_second"),
                     _lines("GPU memory (GiB)", "train/gpu_memory_gib"),
                 ],
             ),
@@ -75,10 +78,10 @@ def dashboard(entity: str, project: str) -> workspaces.Workspace:
 
 
 def _lines(title: str, metric: str) -> reports.LinePlot:
-    """A line for every run, over the steps."""
+    """Plot a metric of each run over the steps."""
     return reports.LinePlot(title=title, x=STEP, y=[metric])
 
 
 def _lines_like(title: str, pattern: str) -> reports.LinePlot:
-    """Lines of all metrics whose names match a regular expression, over the steps."""
+    """Plot all metrics whose names match a regular expression over the steps."""
     return reports.LinePlot(title=title, x=STEP, metric_regex=pattern, log_y=True)

@@ -1,4 +1,4 @@
-"""How the process of a training ends: one line of words and a status in place of a traceback."""
+"""How a training process exits: a one-line message and a status instead of a traceback."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ NOT_WRITABLE = (
 
 @contextmanager
 def exits_of_training(run_dir: Path | str) -> Iterator[None]:
-    """Exit with words and a status where a training ends early.
+    """Exit with a message and a status if a training ends early.
 
     Args:
-        run_dir: The run's folder, for the words.
+        run_dir: The run folder, for the message.
+
+    Raises:
+        SystemExit: For a stop, a Ctrl-C, a DatNetError and the errors of files.
     """
     try:
         yield
@@ -38,7 +41,7 @@ def exits_of_training(run_dir: Path | str) -> Iterator[None]:
         say("interrupted; the same command with ckpt_path=last goes on from the last checkpoint")
         sys.exit(128 + signal.SIGINT)
     except DatNetError as error:
-        # An error of a data loading process arrives with that process's traceback before it.
+        # An error in a data loading process arrives preceded by that process's traceback.
         message = str(error).rpartition("DatNetError: ")[2].strip()
         say(f"error: {message}")
         sys.exit(1)
@@ -46,7 +49,7 @@ def exits_of_training(run_dir: Path | str) -> Iterator[None]:
         if error.errno in NOT_WRITABLE:
             say(
                 f"error: {run_dir} cannot be written to: {error.strerror}. Checkpoints are "
-                "untouched: make room or mend it, and go on with ckpt_path=last"
+                "untouched: make room or fix it, and go on with ckpt_path=last"
             )
         elif error.filename:
             say(f"error: {in_words(error)}")
@@ -56,14 +59,14 @@ def exits_of_training(run_dir: Path | str) -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """Print a line to standard error, if that still exists: a closed terminal does not."""
+    """Print a line to standard error; do nothing if the terminal is closed."""
     with suppress(OSError, ValueError, AttributeError):
         print(message, file=sys.stderr, flush=True)
 
 
 def quieten() -> None:
     """Silence library messages that no user can act on."""
-    logging.raiseExceptions = False  # where a closed terminal cannot show what is logged
+    logging.raiseExceptions = False  # a closed terminal cannot show log messages
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",

@@ -1,4 +1,4 @@
-"""How good the trained network is on the validation pairs, in the units of Table 3."""
+"""Table 3's metrics of a trained network on the validation pairs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ log = logging.getLogger(__name__)
 
 @torch.no_grad()
 def final_metrics(module: StyleTransferModule, data: ContentStyleDataModule) -> dict[str, float]:
-    """Means over the validation pairs.
+    """Mean metrics over the validation pairs.
 
-    They are crops of the training's size, so these numbers compare the runs of a sweep and are not
-    those of a published protocol: `datnet evaluate` has them.
+    The pairs are crops of the training size, so the values compare runs of a sweep. They do not
+    follow a published protocol; `datnet evaluate` does.
 
     Args:
         module: The trained network.
         data: The run's data.
 
     Returns:
-        "final/ssim", "final/psnr" and so on, see :data:`datnet.evaluation.metrics.METRICS`; nothing
-        if the weights of LPIPS are not to be had.
+        "final/ssim", "final/psnr" and so on, see :data:`datnet.evaluation.metrics.METRICS`; empty
+        if the LPIPS weights are not available.
     """
     try:
         metrics = Metrics.pretrained().to(module.device)

@@ -1,4 +1,4 @@
-"""What a run leaves behind after its last step, one function for each thing."""
+"""What a run writes after its last step, one function per file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def finish(run: Run, started: float) -> dict[str, float]:
-    """Validate the trained network and write it with its card, numbers and `finished.json`.
+    """Validate the trained network and write it with its card, metrics and `finished.json`.
 
     Args:
-        run: The run, whose last step is done.
-        started: When its training began or was resumed, by `time.perf_counter`.
+        run: The run, after its last step.
+        started: When its training started or was resumed, by `time.perf_counter`, in seconds.
 
     Returns:
-        Metrics by names such as "validation/loss"; "final/…" in the first process alone.
+        Metrics by names such as "validation/loss"; "final/…" in the first process only.
     """
     metrics = validate(run)
     if not run.trainer.is_global_zero:
@@ -40,7 +40,7 @@ def finish(run: Run, started: float) -> dict[str, float]:
 
 
 def validate(run: Run) -> dict[str, float]:
-    """The losses on the validation pairs, measured unless the last step was followed by that."""
+    """Return the losses on the validation pairs, measured unless the last step was validated."""
     trainer = run.trainer
     validated = trainer.global_step % run.config.trainer.val_check_interval == 0
     if not validated or "validation/loss" not in trainer.callback_metrics:  # resumed after it
@@ -55,7 +55,12 @@ def validate(run: Run) -> dict[str, float]:
 
 
 def write_network(run: Run, validation_loss: float) -> None:
-    """Write network.safetensors and its model card."""
+    """Write network.safetensors and its model card.
+
+    Args:
+        run: The run, after its last step.
+        validation_loss: Recorded in the description.
+    """
     facts = {"steps": run.trainer.global_step, "validation_loss": validation_loss}
     description = replace(run.description, training={**run.description.training, **facts})
     save_network(run.module.network, description, run.folder.network)
@@ -63,14 +68,25 @@ def write_network(run: Run, validation_loss: float) -> None:
 
 
 def log_last(run: Run, metrics: dict[str, float]) -> None:
-    """Hand the last metrics to all loggers, as the numbers of the last step."""
+    """Log the final metrics at the last step and close all loggers.
+
+    Args:
+        run: The run, after its last step.
+        metrics: Values by name.
+    """
     for logger in run.trainer.loggers:
         logger.log_metrics(metrics, run.trainer.global_step - 1)
         logger.finalize("success")
 
 
 def write_finished(run: Run, metrics: dict[str, float], seconds: float) -> None:
-    """Write finished.json, by which a run is known to be whole."""
+    """Write finished.json, which marks a run as finished.
+
+    Args:
+        run: The run, after its last step.
+        metrics: Values by name.
+        seconds: Time since the training started or was resumed.
+    """
     facts = {
         "steps": run.trainer.global_step,
         "metrics": metrics,

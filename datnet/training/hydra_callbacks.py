@@ -1,4 +1,4 @@
-"""What is looked at before Hydra writes its own files, since its errors come with a traceback."""
+"""Checks before Hydra writes its own files, since its errors come with a traceback."""
 
 from __future__ import annotations
 
@@ -14,20 +14,28 @@ from datnet.training.run_folder import make_writable
 
 
 class WritableFolder(Callback):
-    """Ends the process with one line where a run's or a sweep's folder cannot be written to."""
+    """Exits with a one-line message if the folder of a run or sweep cannot be written to."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Try the folder of a run."""
+        """Check the folder of a run."""
         make_writable_or_exit(Path(config.hydra.run.dir), "run_dir")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Try the folder of a sweep."""
+        """Check the folder of a sweep."""
         make_writable_or_exit(Path(config.hydra.sweep.dir), "sweep")
 
 
 def make_writable_or_exit(folder: Path, setting: str) -> None:
-    """See :func:`~datnet.training.run_folder.make_writable`."""
+    """Call :func:`~datnet.training.run_folder.make_writable`; exit with a message if it fails.
+
+    Args:
+        folder: The folder.
+        setting: The setting that gives the folder, for the message.
+
+    Raises:
+        SystemExit: If the folder cannot be written to.
+    """
     try:
         make_writable(folder, setting)
     except DatNetError as error:
-        sys.exit(f"error: {error}")  # Hydra makes warnings of all other exceptions
+        sys.exit(f"error: {error}")  # Hydra turns all other exceptions into warnings

@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf find wrong in settings, in one line that says what can be done."""
+"""Errors of Hydra and OmegaConf as one line that says what to do."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from datnet.training.config import TrainConfig, node_of
 from datnet.zoo.values import converted
 
 EXTRAS = {"submitit": "slurm", "joblib": "dev", "optuna": "search"}
-"""Plugins of Hydra by a part of their names, and the extra of DatNet that brings each."""
+"""Parts of the names of Hydra plugins, and the extra of DatNet that installs each."""
 
 
 def in_one_line(error: Exception, known: Sequence[str]) -> str:
-    """Hydra's error as one line.
+    """Return Hydra's error as one line.
 
     Args:
-        error: What composing a configuration raised.
-        known: All settings and groups, for what is misspelt.
+        error: Raised while composing a configuration.
+        known: All settings and groups, to suggest corrections from.
+
+    Returns:
+        The message, without "error:".
     """
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_choice(error.missing_cfg_file, error.options or [])
@@ -93,6 +96,6 @@ def _nearest(key: str, known: Sequence[str]) -> str:
 
 
 def _first_lines(error: BaseException) -> str:
-    """An error's words up to where Hydra shows its documentation and its own types."""
+    """Return an error's message without Hydra's links and types at its end."""
     words = re.split(r"\n\s*(?:full_key|See https|\^)", str(error) or type(error).__name__)[0]
     return " ".join(words.split()).split("raised while resolving interpolation: ")[-1]

@@ -1,4 +1,4 @@
-"""The weights of another network as the beginning of a fresh run."""
+"""Initializes a fresh run with the weights of another network."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ log = logging.getLogger(__name__)
 def begin_with(
     network: StyleTransferNetwork, checkpoint: str, encoder: EncoderConfig
 ) -> dict[str, Any]:
-    """Give a network the tensors of a trained one whose names and shapes fit.
+    """Copy the tensors of a trained network whose names and shapes match.
 
-    The others keep their values and are named in the log.
+    The other tensors keep their values and are listed in the log.
 
     Args:
-        network: The network that is going to be trained.
-        checkpoint: The trained one, see :func:`~datnet.zoo.lookup.network_file`.
-        encoder: The encoder of the network that is going to be trained.
+        network: The network to initialize.
+        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.network_file`.
+        encoder: The encoder of the network to initialize.
 
     Returns:
-        Facts about the trained network for descriptions: "name", "sha256" of its file, its "steps"
-        and the "images" that it saw, both with those of the network that it began with itself;
-        None for both if they are not known.
+        Facts about the trained network for descriptions: "name", "sha256" of its file, and its
+        "steps" and "images", which include those of the network that it was initialized with;
+        both are None if unknown.
 
     Raises:
-        DatNetError: If there is no such network, nothing of it fits, or it sees through another
-            encoder.
+        DatNetError: If the network does not exist, no tensor matches, or the encoders differ.
     """
     path = network_file(checkpoint)
     description = read_description(path)
@@ -74,7 +73,7 @@ def begin_with(
 
 
 def budget(training: dict[str, Any]) -> dict[str, int | None]:
-    """Steps and images (pairs of them) of a training, with those of the network it began with."""
+    """Steps and images (pairs) of a training, including those of its initial network."""
     steps, per_step = training.get("steps"), training.get("images_per_step")
     if steps is None or per_step is None:
         return {"steps": None, "images": None}

@@ -1,4 +1,4 @@
-"""The LightningModule: any network with its objective."""
+"""The LightningModule that trains any network with its objective."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ FROZEN_PREFIXES = ("network.encoder.", "objective.")
 
 
 class StyleTransferModule(LightningModule):
-    """Trains a network with Adam, whose learning rate warms up and then falls.
+    """Trains a network with Adam and a learning rate that warms up and then falls.
 
     Args:
         network: The network; its encoder is frozen and stays out of checkpoints.
         objective: The loss terms and their weights.
-        learning_rate: Learning rate of the first step after the warm-up, the largest.
-        learning_rate_decay: Step t after the warm-up has
-            ``learning_rate / (1 + learning_rate_decay · t)``, with schedule "decay".
-        warmup_steps: In so many steps the learning rate rises linearly to ``learning_rate``.
+        learning_rate: Maximum learning rate, that of the first step after the warm-up.
+        learning_rate_decay: With schedule "decay", the learning rate t steps after the warm-up is
+            ``learning_rate / (1 + learning_rate_decay · t)``.
+        warmup_steps: Steps in which the learning rate rises linearly to ``learning_rate``.
         warmup_learning_rate: Learning rate of step 0, if there is a warm-up.
-        schedule: "decay", or "cosine": step t after the warm-up, of n, has ``final_learning_rate +
+        schedule: "decay" or "cosine". With "cosine", the learning rate at step t of the n steps
+            after the warm-up is ``final_learning_rate +
             (learning_rate - final_learning_rate) · (1 + cos(π t / n)) / 2``.
         final_learning_rate: See schedule.
         max_steps: Steps of the whole run, for schedule "cosine".
-        attention_gradient_clip: Gradients of the network's attention modules, taken together, are
-            scaled down to this norm where theirs is larger; None scales none.
-        seed: Random numbers drawn in step t depend on this, t, the process and the number of the
-            micro-batch in the step alone, so that a resumed run draws what an uninterrupted one
-            does.
-        channels_last: Whether tensors lie in memory with channels last, which is faster in 16 bits.
+        attention_gradient_clip: Maximum joint norm of the gradients of the network's attention
+            modules; None for no clipping.
+        seed: Random numbers drawn in step t depend only on this, t, the process and the index of
+            the micro-batch, so a resumed run draws the same as an uninterrupted one.
+        channels_last: Whether tensors have the channels-last memory format, which is faster in 16
+            bits.
 
     Raises:
         DatNetError: If gradients of attention modules are to be clipped and there are none.
@@ -87,7 +88,7 @@ class StyleTransferModule(LightningModule):
         self.seed = seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave frozen encoders out."""
+        """Remove frozen encoders from the checkpoint."""
         checkpoint["state_dict"] = {
             name: tensor
             for name, tensor in checkpoint["state_dict"].items()
@@ -95,7 +96,7 @@ class StyleTransferModule(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse another network's checkpoint, and count batches as this run makes steps of them.
+        """Reject the checkpoint of another network, and convert the batch counts to this run's.
 
         Raises:
             DatNetError: If a trained tensor is missing or has another shape.
@@ -113,14 +114,14 @@ class StyleTransferModule(LightningModule):
                 )
         batches = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
         for counts in checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"].values():
-            if isinstance(counts, dict):  # of the run and of the epoch, which are the same here
+            if isinstance(counts, dict):  # total and per epoch, which are the same here
                 counts |= {"ready": batches, "started": batches, "processed": batches}
                 counts["completed"] = batches - 1  # saved before Lightning counts it as completed
 
     def on_train_start(self) -> None:
-        """Let the optimizer have this run's settings; a checkpoint brings those it was saved with.
+        """Give the optimizer this run's settings in place of those in the checkpoint.
 
-        They are the same unless the checkpoint is of another run.
+        They differ only if the checkpoint is of another run.
         """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         assert isinstance(optimizer, LightningOptimizer)
@@ -133,7 +134,7 @@ class StyleTransferModule(LightningModule):
         schedule.base_lrs = [self.learning_rate] * len(optimizer.param_groups)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms on a batch, unweighted."""
+        """Return the objective's unweighted terms on a batch, as scalars."""
         return self.objective.terms(
             self.network,
             batch.content.contiguous(memory_format=self.memory_format),
@@ -141,19 +142,26 @@ class StyleTransferModule(LightningModule):
         )
 
     def seed_random_numbers(self, *numbers: int) -> None:
-        """Make what the objective draws depend on the run's seed and these numbers alone."""
+        """Seed PyTorch from the run's seed and these numbers only."""
         entropy = np.random.SeedSequence([self.seed, *numbers])
         torch.manual_seed(int(entropy.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Compute and log the loss of one batch.
 
+        Args:
+            batch: Content and style images, ``(B, 3, H, W)`` in [0, 1].
+            batch_index: Number of batches before this one, from 0.
+
+        Returns:
+            The weighted sum of the terms, a scalar.
+
         Raises:
-            DatNetError: If it is not finite, naming the batch's files.
+            DatNetError: If the loss is not finite; names the batch's files.
         """
         micro_batch = batch_index % self.trainer.accumulate_grad_batches
         self.seed_random_numbers(
-            # The first of a step draws what it drew before micro-batches had numbers.
+            # No index for the first micro-batch: runs that have only one keep their numbers.
             *(self.global_step, self.global_rank),
             *([micro_batch] if micro_batch else []),
         )
@@ -175,7 +183,12 @@ class StyleTransferModule(LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the terms on fixed pairs, with the same random numbers every time."""
+        """Log the terms on fixed pairs, with the same random numbers at every validation.
+
+        Args:
+            batch: Content and style images, ``(B, 3, H, W)`` in [0, 1].
+            batch_index: Index of the batch, from 0.
+        """
         self.seed_random_numbers(batch_index)
         terms = self.terms(batch)
         count = len(batch.content)
@@ -189,7 +202,7 @@ class StyleTransferModule(LightningModule):
         )
 
     def learning_rate_factor(self, step: int) -> float:
-        """What share of ``learning_rate`` a step has."""
+        """Return the factor on ``learning_rate`` at a step, in [0, 1]."""
         if step < self.warmup_steps:
             start = self.warmup_learning_rate / self.learning_rate
             return start + (1 - start) * step / self.warmup_steps
@@ -200,7 +213,7 @@ class StyleTransferModule(LightningModule):
         return 1 / (1 + self.learning_rate_decay * (step - self.warmup_steps))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip the gradients of the attention modules, before all gradients are clipped."""
+        """Clip the gradients of the attention modules, before Lightning clips all gradients."""
         if self.attention_gradient_clip is None:
             return
         parts = (getattr(self.network, name) for name in self.network.attention_parts)
@@ -210,7 +223,7 @@ class StyleTransferModule(LightningModule):
         )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Adam on the trainable parameters, its learning rate set anew before every step."""
+        """Return Adam on the trainable parameters, with a learning rate set at every step."""
         trainable = [p for p in self.network.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(trainable, lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.learning_rate_factor)

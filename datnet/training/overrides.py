@@ -1,7 +1,7 @@
-"""What a command line says to Hydra: values as people write them, quoted where Hydra needs it.
+"""Translates command-line settings for Hydra: quotes values where Hydra's grammar needs it.
 
-Hydra's grammar knows no letters but those of English and gives a meaning to parentheses, =, comma
-and colon. A value that it cannot read, such as /home/müller/photos (1), is meant as it stands.
+The grammar only knows English letters and gives parentheses, =, comma and colon a meaning. A value
+that it cannot parse, such as /home/müller/photos (1), is taken literally.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ FUNCTIONS = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|str|int|fl
 
 
 def quoted(value: str) -> str:
-    """A value in Hydra's override syntax, whatever characters it has."""
+    """Return any value as a quoted string in Hydra's override syntax."""
 
-    # Backslashes mean themselves but before a quote and at the end.
+    # Backslashes are literal except before a quote and at the end.
     def escaped(found: re.Match[str]) -> str:
         return 2 * found[1] + ("\\'" if found[2] else "")
 
@@ -34,14 +34,17 @@ def quoted(value: str) -> str:
 
 
 def readable(argument: str, *, sweeps: bool) -> str:
-    """An override that Hydra reads as it is meant: its value is quoted where that is needed.
+    """Quote an override's value where Hydra would otherwise misread it.
 
     Args:
-        argument: KEY=VALUE, or another of Hydra's forms, which is returned as it is.
+        argument: KEY=VALUE, or another form of Hydra's, which is returned unchanged.
         sweeps: Whether values with commas are sweeps.
 
+    Returns:
+        The override as Hydra must get it.
+
     Raises:
-        DatNetError: If it cannot be told what is meant, with what can be typed instead.
+        DatNetError: If the argument is ambiguous; says what to type instead.
     """
     key, equals, value = argument.partition("=")
     if argument.startswith("~"):
@@ -74,9 +77,14 @@ def readable(argument: str, *, sweeps: bool) -> str:
 
 
 def jobs(overrides: list[str], loader: ConfigLoader) -> Iterator[list[str]]:
-    """The overrides of every job of a sweep; of an interval that is searched, of its two ends.
+    """Yield the overrides of each job of a sweep; intervals to search are replaced by their ends.
 
-    A setting that stands there twice has its last value, as in Hydra.
+    Args:
+        overrides: "key=value" each. If a key occurs twice the last one counts, as in Hydra.
+        loader: Hydra's loader of configurations.
+
+    Returns:
+        An iterator over one list of overrides per job.
     """
     values: dict[str, list[str]] = {}
     for override in OverridesParser.create(loader).parse_overrides(overrides):
@@ -92,19 +100,19 @@ def jobs(overrides: list[str], loader: ConfigLoader) -> Iterator[list[str]]:
 
 
 def _element(value: str) -> str:
-    """A part of a list or sweep, quoted if it needs to be."""
+    """Quote an element of a list or sweep if needed."""
     return value if _parsed(f"key={value}") else quoted(value)
 
 
 def _in_shell(argument: str) -> str:
-    """An argument as it is typed in a shell."""
+    """Quote an argument for a shell."""
     return shlex.quote(argument) if re.search(r'[$"`\\!]', argument) else f'"{argument}"'
 
 
 def _text_is_meant(override: Override, value: str, sweeps: bool) -> bool:
-    """Whether Hydra reads something else than the text that is meant: 2023, 1e3, [old] or a,b.
+    """Whether a value must be kept as text although Hydra parses it: 2023, 1e3, [old] or a,b.
 
-    It is meant where paths and names of groups are told.
+    That holds for paths and for the choices of groups.
     """
     read = override.value()
     if isinstance(read, str):
@@ -116,7 +124,7 @@ def _text_is_meant(override: Override, value: str, sweeps: bool) -> bool:
 
 
 def _parsed(argument: str) -> Override | None:
-    """An override as Hydra reads it; None if it cannot."""
+    """Parse an override as Hydra does; None if that fails."""
     try:
         return OverridesParser.create().parse_override(argument)
     except HydraException:

@@ -1,4 +1,4 @@
-"""A training once more, from the settings that lie in its folder."""
+"""Repeats a training from the settings in its folder."""
 
 from __future__ import annotations
 
@@ -26,21 +26,24 @@ FOLLOWERS = {
     "trainer.max_steps": "model.recipe.steps",
     "trainer.gradient_clip_val": "model.recipe.gradient_clip",
 }
-"""Settings that conf/ takes from others; a run's config.yaml holds their values alone."""
+"""Settings that conf/ interpolates from others; a run's config.yaml holds only their values."""
 
 
 def settings_of(folder: Path, changes: Sequence[str]) -> TrainConfig:
-    """The settings of a run, with some changed.
+    """Load the settings of a run and change some.
 
-    What equals the setting that it is taken from, as the pairs' seed does the run's, follows its
-    change.
+    A setting of :data:`FOLLOWERS` that equals its source, such as the seed of the pairs and that of
+    the run, follows changes of the source.
 
     Args:
-        folder: The run's folder.
+        folder: The run folder.
         changes: "key=value" each.
 
+    Returns:
+        The settings, with interpolations not yet resolved.
+
     Raises:
-        DatNetError: If there is no run in the folder, or a setting does not exist.
+        DatNetError: If the folder holds no run, or a setting does not exist.
     """
     saved = RunFolder(folder).config
     if not saved.is_file():
@@ -61,13 +64,16 @@ def settings_of(folder: Path, changes: Sequence[str]) -> TrainConfig:
 def settings_of_repetition(
     original: Path, changes: Sequence[str], target: Path | None
 ) -> TrainConfig:
-    """The settings of a training that has something to do, see :func:`settings_of`.
+    """Settings of a repetition that is not finished yet, see :func:`settings_of`.
 
     Args:
-        original: The run's folder.
+        original: The run folder.
         changes: "key=value" each.
         target: The repetition's folder; None for the first of RUN_rerun, RUN_rerun_2, … that holds
             no run, or an unfinished one with these settings.
+
+    Returns:
+        The settings, with the folder as ``run_dir``.
 
     Raises:
         DatNetError: If the target is the run's own folder or holds a finished repetition.
@@ -93,7 +99,15 @@ def settings_of_repetition(
 
 
 def equal_to_the_bit(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
-    """Whether two sets of tensors have the same names, types, shapes and bits."""
+    """Whether two sets of tensors have the same names, types, shapes and bits.
+
+    Args:
+        first: Tensors by name.
+        second: Tensors by name.
+
+    Returns:
+        True if they are bitwise equal.
+    """
     return first.keys() == second.keys() and all(
         tensor.dtype == second[name].dtype
         and tensor.shape == second[name].shape
@@ -103,14 +117,14 @@ def equal_to_the_bit(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) 
 
 
 def differences(original: Path, again: Path) -> str | None:
-    """One sentence on how far the weights of two trainings are from each other.
+    """Describe how the weights of two trainings differ, in one sentence.
 
     Args:
         original: network.safetensors of a run; it need not exist.
-        again: The same of its repetition.
+        again: network.safetensors of its repetition.
 
     Returns:
-        None if they are equal to the bit.
+        The sentence; None if the weights are bitwise equal.
     """
     if not original.exists():
         return f"{original} does not exist: nothing to compare with"

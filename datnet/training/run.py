@@ -1,4 +1,4 @@
-"""One training run from a composed configuration: what `datnet train` does."""
+"""Runs one training from a composed configuration, as `datnet train` does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def train(config: TrainConfig) -> float:
     """Train a network and write it to ``run_dir/network.safetensors``.
 
-    A run that has reached its last step already is left as it is.
+    A finished run is left unchanged.
 
     Args:
         config: The composed and resolved configuration.
@@ -37,8 +37,9 @@ def train(config: TrainConfig) -> float:
         The run's `search_metric`, by default the validation loss, after the last step.
 
     Raises:
-        DatNetError: If a setting is wrong, the folder holds another run, cannot be written to or
-            another process trains there, the loss is not finite, or a checkpoint cannot be written.
+        DatNetError: If a setting is wrong; the folder holds another run, is in use by another
+            process or cannot be written to; the loss is not finite; or a checkpoint cannot be
+            written.
         Stopped: If a signal or a time limit stopped the training; a checkpoint is written.
     """
     check(config)
@@ -60,15 +61,15 @@ def train(config: TrainConfig) -> float:
                 from datnet.training.wandb_logger import close_wandb  # takes seconds to import
 
                 close_wandb()
-    return metrics.get(config.search_metric, math.inf)  # processes beside the first lack final/
+    return metrics.get(config.search_metric, math.inf)  # only rank 0 has final/…
 
 
 def fit(run: Run) -> None:
-    """Train from the run's checkpoint, or from the beginning, to the last step.
+    """Train to the last step, from the run's checkpoint if it has one.
 
     Raises:
         Stopped: If the training is stopped before its last step.
-        DatNetError: If it ends before its last step by itself.
+        DatNetError: If Lightning ends the training before its last step.
     """
     trainer = run.trainer
     if trainer.is_global_zero:
@@ -77,19 +78,19 @@ def fit(run: Run) -> None:
     try:
         trainer.fit(run.module, datamodule=run.data, ckpt_path=run.checkpoint, weights_only=True)
     except Stopped:
-        raise  # so do the other processes
-    except SystemExit as ended:  # Lightning's answer to a second Ctrl-C
+        raise  # the other processes stop, too
+    except SystemExit as ended:  # raised by Lightning on a second Ctrl-C
         raise Stopped(
             "interrupted; the same command with ckpt_path=last goes on from the last checkpoint",
             128 + signal.SIGINT,
         ) from ended
     except Exception:
-        if trainer.strategy.launcher is not None:  # they would wait for this one on their devices
+        if trainer.strategy.launcher is not None:  # the other processes would wait for this one
             trainer.strategy.launcher.kill(signal.SIGKILL)
         raise
     if trainer.global_step < trainer.max_steps:
         raise DatNetError(
             f"the training ended at step {trainer.global_step} of {trainer.max_steps}, for reasons "
-            "that Lightning does not tell. Look at the settings under trainer., and go on with "
+            "that Lightning does not tell. Check the settings under trainer., and go on with "
             "ckpt_path=last"
         )

@@ -1,4 +1,4 @@
-"""The folder of one training run: what it holds, and whether a new start may use it."""
+"""The folder of a training run: its files, and whether a new start may use it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from datnet.zoo.run_files import RunFiles
 
 log = logging.getLogger(__name__)
 
-# What may differ between the parts of a run that was interrupted and resumed, or prolonged: where
-# it runs, when it stops, how often it is looked at and what is shown. No weight depends on it.
+# Settings that may change when a run is resumed or extended: where it runs, when it stops, how
+# often it is validated and what is shown. The weights do not depend on them.
 OPERATIONAL = (
     "run_dir",
     "ckpt_path",
@@ -65,10 +65,10 @@ OPERATIONAL = (
 
 
 class RunFolder(RunFiles):
-    """The files of one run, and what may be done with them.
+    """The files of one run, and the checks before they are used.
 
     Args:
-        path: The run's folder; it need not exist.
+        path: The run folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -86,12 +86,20 @@ class RunFolder(RunFiles):
         return int(json.loads(self.finished.read_text())["steps"])
 
     def finished_metric(self, name: str, missing: float = math.inf) -> float:
-        """A metric behind the last step of a finished training; `missing` if it lacks it."""
+        """Return a metric after the last step of a finished training.
+
+        Args:
+            name: Such as "validation/loss".
+            missing: Returned if the training does not have the metric.
+
+        Returns:
+            The metric's value.
+        """
         facts = json.loads(self.finished.read_text())
         return float(facts.get("metrics", {}).get(name, missing))
 
     def is_finished(self, config: TrainConfig) -> bool:
-        """Whether the folder holds the whole of this training.
+        """Whether the folder holds this training with all its steps.
 
         Raises:
             DatNetError: If it holds a run with other settings.
@@ -100,16 +108,16 @@ class RunFolder(RunFiles):
         return (self.finished_steps() or 0) >= config.trainer.max_steps
 
     def check_same_settings(self, config: TrainConfig) -> None:
-        """Refuse a folder that holds a run with other settings.
+        """Check that the folder holds no run with other settings.
 
         Raises:
-            DatNetError: Naming the settings that differ.
+            DatNetError: If it does; names the settings that differ.
         """
         if not (self.config.exists() and self.holds_training()):
             return
         there = flat_values(plain_values(OmegaConf.load(self.config)))
         here = flat_values(plain_values(config))
-        # With a cosine all learning rates depend on the run's length.
+        # With a cosine schedule all learning rates depend on the run's length.
         fixed = ["trainer.max_steps"] if config.model.recipe.schedule == "cosine" else []
         for key in there.keys() ^ here.keys():  # one of the two is of another version of DatNet
             (here if key in there else there)[key] = default_of(key, config)
@@ -125,13 +133,13 @@ class RunFolder(RunFiles):
             )
 
     def check_same_training(self, facts: Mapping[str, Any]) -> None:
-        """Refuse a folder that holds a run with other pictures, or more of them in a step.
+        """Check that the folder holds no run with other images or another number of them per step.
 
         Args:
-            facts: What description.json says of a training that settings do not.
+            facts: Values in the "training" of description.json that are not settings.
 
         Raises:
-            DatNetError: Naming what differs.
+            DatNetError: If it does; names the value that differs.
         """
         if not (self.description.exists() and self.holds_training()):
             return
@@ -145,19 +153,19 @@ class RunFolder(RunFiles):
                 )
 
     def recorded(self, name: str) -> Any:
-        """What description.json says of the training here under a name; None if nothing."""
+        """Return a value of "training" in description.json; None if it is missing."""
         if not self.description.exists():
             return None
         return json.loads(self.description.read_text(encoding="utf-8"))["training"].get(name)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; one that is killed frees it.
+        """Lock the folder against other trainings; the lock is released if the process is killed.
 
         Raises:
             DatNetError: If another process trains here, or the folder cannot be written to.
         """
-        if not is_first_process():  # the first of several processes holds it for all
+        if not is_first_process():  # the first of several processes holds the lock for all
             yield
             return
         make_writable(self.path, "run_dir")
@@ -177,7 +185,7 @@ class RunFolder(RunFiles):
             self.lock.release()
 
     def wait_until_free(self) -> None:
-        """Wait for a process that trains in this folder to end, and say so."""
+        """Wait until no process trains in this folder; log the wait."""
         if not is_first_process():
             return
         make_writable(self.path, "sweep")
@@ -189,15 +197,18 @@ class RunFolder(RunFiles):
         self.lock.release()
 
     def checkpoint(self, ckpt_path: str | None) -> Path | None:
-        """The checkpoint that a start with ``ckpt_path`` resumes from.
+        """Find the checkpoint that a start with ``ckpt_path`` resumes from.
 
         Args:
-            ckpt_path: None for a fresh start, "last" for the run's own newest checkpoint that is
-                whole (a fresh start if there is none yet), or a path.
+            ckpt_path: None for a fresh start, "last" for the run's newest intact checkpoint (a
+                fresh start if there is none yet), or a path.
+
+        Returns:
+            The checkpoint; None for a fresh start.
 
         Raises:
-            DatNetError: If a path does not exist or is damaged, or if a start from the beginning
-                would overwrite a run.
+            DatNetError: If a path does not exist or is damaged, or if a fresh start would overwrite
+                a run.
         """
         if ckpt_path == "last":
             newest = newest_whole_checkpoint(self.checkpoints)
@@ -244,30 +255,39 @@ def default_of(key: str, config: TrainConfig) -> Any:
 
 
 def is_operational(key: str) -> bool:
-    """Whether a setting may differ between the parts of a run, as far as the weights go."""
+    """Whether a setting may change when a run is resumed, since no weight depends on it."""
     return any(key == name or key.startswith(f"{name}.") for name in OPERATIONAL)
 
 
 def make_writable(folder: Path, setting: str) -> None:
-    """Make a folder unless it exists, and try whether a file can be written there.
+    """Create a folder unless it exists, and check that a file can be written there.
 
     Args:
         folder: The folder.
-        setting: What it is set with, for the message.
+        setting: The setting that gives the folder, for the message.
 
     Raises:
-        DatNetError: If it cannot.
+        DatNetError: If it cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as trial:  # without a name where that is possible
+        with tempfile.TemporaryFile(dir=folder) as trial:  # has no name where the system allows it
             trial.write(b"\0")
     except OSError as error:
         raise not_writable(folder, error, setting) from error
 
 
 def not_writable(path: Path, error: OSError, setting: str) -> DatNetError:
-    """The error in words, with what can be done."""
+    """Return an error that says what to do about a path that cannot be written to.
+
+    Args:
+        path: The file or folder.
+        error: Its cause.
+        setting: The setting that gives the folder.
+
+    Returns:
+        The error to raise.
+    """
     reason = "a file has this name" if isinstance(error, FileExistsError) else error.strerror
     return DatNetError(
         f"{path} cannot be written to: {reason}. Choose another folder with {setting}=…, or start "

@@ -1,4 +1,4 @@
-"""How a training ends before its last step: signals, time limits, and with which exit status."""
+"""Ends a training before its last step on a signal or time limit, with the right exit status."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):  # noqa: N818  (nothing went wrong)
-    """The training ended before its last step, because it was asked to or by a time limit.
+    """Raised when a signal or a time limit ends the training before its last step.
 
     Attributes:
-        exit_code: 128 + the signal's number, as shells and schedulers understand it; `TIME_IS_UP`
-            after a time limit; 0 in the helper processes of a training on several devices.
+        exit_code: 128 + the signal's number, as shells and schedulers expect; `TIME_IS_UP` after a
+            time limit; 0 in the other processes of a training on several devices.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -35,10 +35,10 @@ class Stopped(Exception):  # noqa: N818  (nothing went wrong)
 
 
 class TimeLimit(Timer):
-    """Asks the training to stop after a time, counted from this start of the process.
+    """Stops the training after a time, counted from the start of this process.
 
-    Lightning's own timer counts over resumptions, so a run that it ended could not be continued
-    with the same command, and it stops in the middle of an accumulation.
+    Lightning's own timer counts across resumptions, so a run that it ended could not be continued
+    with the same command. It also stops in the middle of an accumulation.
 
     Args:
         duration: "DD:HH:MM:SS", or a mapping such as ``{"hours": 12}``.
@@ -57,27 +57,27 @@ class TimeLimit(Timer):
             ) from error
 
     def on_fit_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        """Do at least one step."""
+        """Do not check the time here, so that at least one step is done."""
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
     ) -> None:
-        """Look at the time if a step is complete."""
+        """Check the time if a step is complete."""
         if (batch_index + 1) % trainer.accumulate_grad_batches == 0:
             super().on_train_batch_end(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: a resumed run has all of its time again."""
+        """Return no state: a resumed run has the full time again."""
         return {}
 
 
 class StopWhenAsked(Callback):
-    """Saves a checkpoint and ends the training after the step in which it was asked to stop.
+    """Saves a checkpoint and ends the training after the step in which a stop was requested.
 
-    A signal asks, and so does a time limit or anything else that sets ``trainer.should_stop``
-    after a step. All processes of a training stop after the same step. A second Ctrl-C ends at
-    once. Slurm's own preemption puts a job back into its queue; where it sends SIGUSR1 instead
-    (``--signal=SIGUSR1@120``: the time is nearly over) the job is put back by ``scontrol requeue``.
+    A stop is requested by a signal, or by a time limit or anything else that sets
+    ``trainer.should_stop``. All processes of a training stop after the same step. A second Ctrl-C
+    ends at once. After a preemption Slurm requeues the job itself; after SIGUSR1
+    (``--signal=SIGUSR1@120``: the time limit is near) ``scontrol requeue`` does.
 
     Args:
         folder: The run's checkpoints.
@@ -89,7 +89,15 @@ class StopWhenAsked(Callback):
         self.before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Take the signals over from Lightning, which would stop between any two batches."""
+        """Replace Lightning's signal handlers, which would stop between any two batches.
+
+        Args:
+            trainer: Lightning's trainer, whose launcher passes signals to the other processes.
+            module: Not used.
+
+        Raises:
+            KeyboardInterrupt: From the handler, at a second Ctrl-C.
+        """
 
         def remember(number: int, frame: FrameType | None) -> None:
             if number == signal.SIGINT and self.asked:
@@ -97,7 +105,7 @@ class StopWhenAsked(Callback):
             self.asked = signal.Signals(number)
             launcher = trainer.strategy.launcher
             if launcher is not None and number != signal.SIGINT:
-                launcher.kill(number)  # Ctrl-C reaches the other processes by itself
+                launcher.kill(number)  # the terminal sends Ctrl-C to all processes itself
             if trainer.is_global_zero:
                 log.info("%s: stopping after this step", self.asked.name)
 
@@ -106,10 +114,10 @@ class StopWhenAsked(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
     ) -> None:
-        """Stop if a step is complete and any process was asked to.
+        """Stop if a step is complete and any process was asked to stop.
 
         Raises:
-            Stopped: Then.
+            Stopped: If so, after a checkpoint was saved.
         """
         if (batch_index + 1) % trainer.accumulate_grad_batches:
             return
@@ -132,17 +140,17 @@ class StopWhenAsked(Callback):
     def on_exception(
         self, trainer: Trainer, module: LightningModule, exception: BaseException
     ) -> None:
-        """Give the signals back where Lightning does not tear down."""
+        """Restore the signal handlers where Lightning does not tear down."""
         self.teardown(trainer, module, "fit")
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         restore_handlers(self.before)
         self.before = {}
 
 
 def requeue(job: str) -> None:
-    """Put a Slurm job back into its queue."""
+    """Requeue a Slurm job; log an error if that fails."""
     try:
         subprocess.run(["scontrol", "requeue", job], check=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,11 +1,11 @@
 """Runs every job of a Hydra sweep in a fresh process.
 
-Hydra runs the jobs of `datnet train -m` one after the other inside one process, where they inherit
-each other's process groups, loggers and random state, and where a job on several devices starts
-the whole sweep anew on each of them. So a job of ours only starts `datnet train` for itself and
-waits for it: nothing leaks, it may fail alone, and it can use several devices. This works with any
-of Hydra's sweepers and launchers; how each job ended is written to a file, since launchers run jobs
-in processes and on machines of their own.
+Hydra runs the jobs of `datnet train -m` one after the other in one process, where they inherit each
+other's process groups, loggers and random state, and where a job on several devices starts the
+whole sweep again on each of them. Here, each job starts its own `datnet train` and waits for it:
+nothing leaks, a job fails alone, and it can use several devices. This works with all of Hydra's
+sweepers and launchers. The outcome of each job is written to a file, since launchers may run jobs
+in other processes and on other machines.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ OUTCOMES = ".outcomes"
 
 
 def run_job(config: TrainConfig) -> float:
-    """Train what the current job of the sweep says, in a fresh process.
+    """Train the current job of the sweep in a fresh process.
 
-    A job that has finished before is not repeated, one that was interrupted is resumed, and one
-    that still runs, as after the sweep alone was killed, is waited for.
+    A finished job is skipped and an interrupted one is resumed. A job that still runs, because only
+    the sweep was killed, is waited for.
 
     Args:
         config: The job's composed configuration.
 
     Returns:
-        Its `search_metric`, for sweepers that search; the worst of all, infinity or minus infinity,
-        if the job failed. Processes beside the first of a job have nothing to tell.
+        The job's `search_metric`, for searching sweepers; the worst value, infinity or minus
+        infinity, if the job failed and in all processes of a job except the first.
     """
     hydra = HydraConfig.get()
     maximizes = str(hydra.sweeper.get("direction", "")).lower().endswith("maximize")
@@ -72,8 +72,8 @@ def run_job(config: TrainConfig) -> float:
     folder = RunFolder(sweep_dir / name)
     exit_code = 0 if _is_finished(folder, config) else _train(folder, overrides, sweep_dir.name)
     if was_asked_to_stop(exit_code):
-        sys.exit(shell_status(exit_code))  # the sweep was asked to stop, not this job alone
-    if not is_first_process():  # Slurm starts one for each GPU of the job
+        sys.exit(shell_status(exit_code))  # the whole sweep was asked to stop, not only this job
+    if not is_first_process():  # Slurm starts one process for each GPU of the job
         return worst
     write_text(sweep_dir / OUTCOMES / f"{name}.json", json.dumps({"exit_code": exit_code}))
     if exit_code:
@@ -83,15 +83,15 @@ def run_job(config: TrainConfig) -> float:
 
 
 def _is_finished(folder: RunFolder, config: TrainConfig) -> bool:
-    """Whether the job is done, once nobody trains in its folder any more.
+    """Whether the job is done, after waiting for any process that trains in its folder.
 
-    Sooner known than by a process that finds nothing to do: that takes seconds to start.
+    Checked here because starting a process that finds nothing to do takes seconds.
     """
     try:
         folder.wait_until_free()
         finished = folder.is_finished(config)
     except DatNetError:
-        return False  # the job's own process says what is wrong
+        return False  # the job's own process reports what is wrong
     if finished:
         log.info("%s is finished already", folder.path)
     return finished
@@ -112,10 +112,11 @@ def _train(folder: RunFolder, overrides: Sequence[str], group: str) -> int:
 
 @contextmanager
 def passing_signals_to(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Hand signals that ask us to stop to a process of ours, and leave it to that when to end.
+    """Forward stop signals to a child process, which decides when to end.
 
-    Ctrl-C reaches the process by itself. Launchers that run jobs in threads keep their own ways.
-    submitit, whose signal is SIGUSR2, learns of it when the process has saved and ended.
+    The terminal itself sends Ctrl-C to the child. Nothing is changed for launchers that run jobs in
+    threads. The handler of submitit, whose signal is SIGUSR2, is called after the child has saved
+    and ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -140,13 +141,13 @@ def passing_signals_to(process: subprocess.Popen[Any]) -> Iterator[None]:
 
 
 class SweepReport(Callback):
-    """Says at the end of a sweep how it went; Hydra calls it in the sweep's own process."""
+    """Prints a summary at the end of a sweep; Hydra calls it in the sweep's own process."""
 
     failed: bool = False
-    """Whether a job of this process's sweep failed."""
+    """Whether a job of the sweep in this process failed."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Forget how the jobs ended in an earlier start of this sweep."""
+        """Delete the outcomes of an earlier start of this sweep."""
         for outcome in (Path(config.hydra.sweep.dir) / OUTCOMES).glob("*.json"):
             outcome.unlink()
 
@@ -167,7 +168,7 @@ class SweepReport(Callback):
 
 
 def refuse_several_sweeps() -> None:
-    """Stop a sweep that torchrun or srun started several times over.
+    """Stop a sweep that torchrun or srun started several times.
 
     Raises:
         DatNetError: If this process is one of several.
@@ -182,10 +183,10 @@ def refuse_several_sweeps() -> None:
 
 
 def folder_name(overrides: Sequence[str]) -> str:
-    """Name a job's folder by its overrides, the same for the same job in any sweep.
+    """Name a job's folder after its overrides; the same job has the same name in every sweep.
 
-    Paths, odd characters and what does not fit are left to a digest at the end; how to train is
-    left out before what to train.
+    Paths, special characters and settings that exceed ``LONGEST_FOLDER_NAME`` are replaced by a
+    digest at the end. Settings of :data:`LESS_TELLING` are dropped first.
     """
     settings = sorted(override.lstrip("+") for override in overrides)
     name = ",".join(settings)

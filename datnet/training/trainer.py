@@ -1,4 +1,4 @@
-"""Lightning's Trainer with our loggers and callbacks."""
+"""Builds Lightning's Trainer with DatNet's loggers and callbacks."""
 
 from __future__ import annotations
 
@@ -27,9 +27,18 @@ from datnet.zoo.configs import plain_values
 def make_trainer(
     config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder, resumed_step: int
 ) -> Trainer:
-    """The run's trainer.
+    """Build the trainer of a run.
 
-    Epochs do not exist: pairs are an endless stream of which step t sees its own part.
+    There are no epochs: pairs are an endless stream, and step t always gets the same part of it.
+
+    Args:
+        config: The composed and resolved settings.
+        data: The data module.
+        folder: The run folder.
+        resumed_step: Step of the checkpoint to resume from, 0 for a fresh start.
+
+    Returns:
+        The trainer.
 
     Raises:
         DatNetError: If the trainer's settings do not fit each other or this machine.
@@ -57,7 +66,17 @@ def make_trainer(
 def make_loggers(
     config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder, resumed_step: int
 ) -> list[Logger]:
-    """metrics.csv, and what the settings ask for."""
+    """Build the logger of metrics.csv and those that the settings add.
+
+    Args:
+        config: The composed and resolved settings.
+        data: The data module, whose images wandb records.
+        folder: The run folder.
+        resumed_step: Step of the checkpoint to resume from, 0 for a fresh start.
+
+    Returns:
+        The loggers.
+    """
     loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
     if config.logger.wandb is not None:
         from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
@@ -71,16 +90,19 @@ def make_loggers(
 def make_callbacks(
     config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder, max_time: Any
 ) -> list[Callback]:
-    """What happens beside the optimization, in the order in which it happens after a step.
+    """Build the callbacks, in the order in which they run after a step.
 
     Args:
-        config: The run's settings.
-        data: The run's data.
-        folder: Where files go.
+        config: The composed and resolved settings.
+        data: The data module.
+        folder: The run folder.
         max_time: See :class:`~datnet.training.stopping.TimeLimit`; None for no limit.
+
+    Returns:
+        The callbacks.
     """
     callbacks: list[Callback] = []
-    if config.weight_average is not None:  # before all that save in the same moment
+    if config.weight_average is not None:  # before the callbacks that save after the same step
         callbacks.append(WeightAverage(config.weight_average, data.late_from_step))
     callbacks += [
         StepCheckpoint(
@@ -91,7 +113,7 @@ def make_callbacks(
         ),
         FinalCheckpoint(folder.checkpoints, config.checkpoint_every),
     ]
-    if max_time is not None:  # before the one that stops
+    if max_time is not None:  # before StopWhenAsked, which does the stopping
         callbacks.append(TimeLimit(max_time))
     callbacks += [
         StopWhenAsked(folder.checkpoints),

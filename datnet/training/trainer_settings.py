@@ -1,8 +1,8 @@
-"""What a configuration may tell Lightning's Trainer.
+"""Checks the settings of Lightning's Trainer.
 
-Any argument of the Trainer can be added with `+trainer.NAME=VALUE`, but for those that a training
-sets by itself or that take away what it counts on: endless pairs without epochs, validation at the
-last step, checkpoints of its own.
+Any argument of the Trainer can be added with `+trainer.NAME=VALUE`, except those that a training
+sets itself or that would break what it relies on: endless pairs without epochs, validation after
+the last step, and DatNet's own checkpoints.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ OURS = {
     "enable_model_summary": "use datnet benchmark for parameters and times",
     "use_distributed_sampler": _LOADERS,
 }
-"""Arguments of the Trainer that a configuration may not have, and what to use instead."""
+"""Arguments of the Trainer that a configuration must not set, and what to use instead."""
 
 
 def check_not_ours(settings: Mapping[str, Any]) -> None:
-    """Refuse what a training sets by itself.
+    """Reject settings that a training sets itself.
 
     Args:
         settings: The configuration's node `trainer`.
@@ -62,10 +62,10 @@ def check_not_ours(settings: Mapping[str, Any]) -> None:
 
 
 def converted_trainer(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The node `trainer` as the signature of Lightning's Trainer has it.
+    """Convert the node `trainer` to the types in the signature of Lightning's Trainer.
 
     Raises:
-        DatNetError: If the Trainer lacks a setting, or if a value is none that it takes.
+        DatNetError: If the Trainer has no such setting or does not accept a value.
     """
     from lightning.pytorch import Trainer  # takes seconds to import
     from lightning.pytorch.accelerators import AcceleratorRegistry
@@ -122,4 +122,4 @@ def _is_index(value: Any) -> bool:
 
 
 devices_of = BeforeValidator(_devices)
-"""What pydantic calls for `devices`, whose forms are Lightning's."""
+"""Validator of `devices`, which takes the forms that Lightning takes."""

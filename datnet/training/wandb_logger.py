@@ -1,6 +1,6 @@
-"""Weights & Biases: offline unless somebody is logged in and the server answers.
+"""Weights & Biases: offline unless a user is logged in and the server answers.
 
-A run never waits for the server: what cannot be sent lies in the run's folder and `wandb sync`
+A run never waits for the server: what cannot be sent stays in the run folder, and `wandb sync`
 sends it later.
 """
 
@@ -36,10 +36,10 @@ SECONDS_TO_FINISH = 60
 
 
 def wandb_mode(configured: str | None) -> str:
-    """The mode of a run: as configured, else $WANDB_MODE, else online for who is logged in.
+    """Mode of a run: as configured, else $WANDB_MODE, else online if a user is logged in.
 
     Raises:
-        DatNetError: If the configured mode is none.
+        DatNetError: If the mode does not exist.
     """
     mode = configured or os.environ.get("WANDB_MODE")
     if mode is None:
@@ -53,17 +53,17 @@ def wandb_mode(configured: str | None) -> str:
 
 
 def logged_in() -> bool:
-    """Whether this machine has somebody's key; nobody is asked for one."""
+    """Whether this machine has an API key; never asks for one."""
     return wandb.login(prompt=False, verify=False)
 
 
 def server_url() -> str:
-    """The address of the wandb server, which $WANDB_BASE_URL and wandb's settings can change."""
+    """Return the address of the wandb server, from $WANDB_BASE_URL or wandb's settings."""
     return wandb.setup().settings.base_url
 
 
 def server_problem(url: str) -> str | None:
-    """Why a wandb server cannot be used now; None if it answers a question in time."""
+    """Return why a wandb server cannot be used; None if it answers a request in time."""
     try:
         question = urllib.request.Request(
             f"{url}/graphql",
@@ -79,10 +79,10 @@ def server_problem(url: str) -> str | None:
 
 
 def close_wandb(seconds: float = SECONDS_TO_FINISH) -> None:
-    """End the run, and wait for wandb's helper process to end.
+    """End the run and wait for wandb's helper process to end.
 
-    It has been seen not to end by itself. Then it is left alone: it ends with this process, which
-    it watches.
+    The helper sometimes does not end. It is then left running: it watches this process and ends
+    with it.
 
     Args:
         seconds: How long to wait.
@@ -98,16 +98,19 @@ def close_wandb(seconds: float = SECONDS_TO_FINISH) -> None:
 def wandb_logger(
     config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder
 ) -> WandbLogger:
-    """A logger whose run is continued when the training is resumed.
+    """Build a logger whose wandb run continues when the training is resumed.
 
     Args:
         config: The resolved configuration, which the run records.
-        data: The run's images; the run records their numbers and fingerprints.
-        folder: Where the run's id is kept and wandb writes its files.
+        data: The data module; the run records the counts and fingerprints of its images.
+        folder: The run folder, for the run's id and wandb's files.
+
+    Returns:
+        The logger; offline if the server cannot be used.
     """
     assert config.logger.wandb is not None
     id_file = folder.path / "wandb_id.txt"
-    if is_first_process() and not id_file.exists():  # the others log nothing
+    if is_first_process() and not id_file.exists():  # other processes log nothing
         write_text(id_file, secrets.token_hex(4))
     mode = wandb_mode(config.logger.wandb.mode)
     settings: dict[str, Any] = {

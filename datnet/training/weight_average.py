@@ -1,4 +1,4 @@
-"""An average of the weights over the last steps, which is smoother than the weights of one step."""
+"""Moving average of the weights, which varies less than the weights of single steps."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from datnet.zoo.network_file import WEIGHT_AVERAGE
 
 
 class WeightAverage(Callback):
-    """Keeps an exponential moving average of the trained weights; it is validated and saved.
+    """Keeps an exponential moving average of the trained weights, which is validated and saved.
 
-    The optimiser goes on with the weights themselves, which checkpoints hold beside the average. In
-    the first steps the average forgets faster, lest it remembers what the network began with, and
-    likewise in the first steps with other crops.
+    The optimizer keeps updating the weights themselves; checkpoints hold both. The decay warms up
+    as min(decay, n / (n + 9)) in step n, so that the initial weights are forgotten. It warms up
+    again where the crops change.
 
     Args:
-        decay: A step that lies n steps back has a weight of ``(1 - decay) decayⁿ``; 0 to below 1.
-        anew_from_step: The step with which the average begins anew, counted from 0; ``None`` for
-            never.
+        decay: In [0, 1). The weights of n steps ago count ``(1 - decay) decayⁿ``.
+        anew_from_step: Step, from 0, at which the decay's warm-up restarts; None for never.
     """
 
     state_key = WEIGHT_AVERAGE
@@ -35,7 +34,7 @@ class WeightAverage(Callback):
         self.kept: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Begin with the weights as they are, unless a checkpoint had an average."""
+        """Start from the current weights, unless a checkpoint had an average."""
         weights = trained_weights(module)
         self.average = {
             name: self.average.get(name, weight).detach().to(weight, copy=True)
@@ -46,7 +45,7 @@ class WeightAverage(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_index: int
     ) -> None:
-        """Take a step's weights in."""
+        """Update the average after a complete step."""
         if (batch_index + 1) % trainer.accumulate_grad_batches:
             return
         if trainer.global_step - 1 == self.anew_from_step:
@@ -57,24 +56,24 @@ class WeightAverage(Callback):
             self.average[name].lerp_(weight, 1 - decay)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Let the validations of a training see the average."""
+        """Swap the average in for validations during a training."""
         if trainer.state.fn == TrainerFn.FITTING:
             self.kept = {name: w.detach().clone() for name, w in trained_weights(module).items()}
             self.apply(module)
 
     @torch.no_grad()
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Give the training its weights back."""
+        """Restore the weights of the training."""
         for name, weight in self.kept.items():
             trained_weights(module)[name].copy_(weight)
         self.kept = {}
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Let the last picture be painted with the average."""
+        """Put the average into the network, for the last panel."""
         self.apply(module)
 
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Leave the average in the network, also where a resumed training had no step left."""
+        """Put the average into the network, also if a resumed training had no step left."""
         self.apply(module)
 
     @torch.no_grad()
@@ -85,14 +84,14 @@ class WeightAverage(Callback):
             weights[name].copy_(weight)
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return {"steps": self.steps, "average": self.average}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From a checkpoint."""
+        """Load the state from a checkpoint."""
         self.steps, self.average = state_dict["steps"], state_dict["average"]
 
 
 def trained_weights(module: LightningModule) -> dict[str, Tensor]:
-    """What is trained, by the names that a checkpoint has."""
+    """Return the trained parameters by their names in a checkpoint."""
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}

@@ -1,13 +1,13 @@
-"""Attention as one matrix against DatNet's tiles: time and memory, forward and backward.
+"""Attention with a full matrix against DatNet's tiles: time and memory, forward and backward.
 
     python -m experiments.measurements.attention                   # 1k to 16k positions
     python -m experiments.measurements.attention --positions 4096 65536 --forward-only
     python -m experiments.measurements.attention --device cuda --positions 1024 4096 16384 65536
 
-The shapes are those of DatNet at relu3_1: keys of 448 channels, values of 256, of which attention
-takes mean and standard deviation. The forms take turns in one process; memory is read in a process
-of its own for each. `fused` is torch's scaled_dot_product_attention over values and squared values,
-padded to one number of channels, which its kernels ask for.
+The shapes are those of DatNet at relu3_1: keys with 448 channels and values with 256, of which
+attention computes mean and standard deviation. The forms take turns in one process; memory is
+measured in a new process for each. `fused` is torch's scaled_dot_product_attention over values and
+squared values, padded to the same number of channels, as its kernels require.
 """
 
 from __future__ import annotations
@@ -40,7 +40,16 @@ Moments = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """The same through torch's fused attention."""
+    """Compute the moments with torch's fused attention.
+
+    Args:
+        query: ``(B, K, N)``.
+        key: ``(B, K, M)``.
+        value: ``(B, C, M)``.
+
+    Returns:
+        Mean and standard deviation, each ``(B, C, N)``.
+    """
     centre = value.mean(2, keepdim=True)
     centred = value - centre
     moments = torch.cat([centred, centred.square()], dim=1)
@@ -61,9 +70,19 @@ FORMS: dict[str, Moments] = {
 
 
 def inputs(positions: int, device: str, gradients: bool, sharpness: float = 1.0) -> list[Tensor]:
-    """Queries, keys and values; with sharpness 1 a query's largest weight is 0.87 in the mean.
+    """Draw random queries, keys and values.
 
-    At relu3_1 it is 0.74 in a DatNet after 150 steps and 0.95 in the local feature loss.
+    With sharpness 1 the mean of a query's largest weight is 0.87. At relu3_1 it is 0.74 in a DatNet
+    after 150 steps and 0.95 in the local feature loss.
+
+    Args:
+        positions: Number of positions.
+        device: Where to put them.
+        gradients: Whether they require gradients.
+        sharpness: Factor on queries and keys.
+
+    Returns:
+        Tensors ``(1, C, positions)``.
     """
     generator = torch.Generator().manual_seed(0)
     channels = (KEY_CHANNELS, KEY_CHANNELS, VALUE_CHANNELS)
@@ -73,7 +92,15 @@ def inputs(positions: int, device: str, gradients: bool, sharpness: float = 1.0)
 
 
 def compute(form: Moments, tensors: list[Tensor]) -> list[Tensor]:
-    """Mean and deviation, and the gradients where inputs ask for them."""
+    """Compute mean and standard deviation, and gradients if the inputs require them.
+
+    Args:
+        form: The form of attention.
+        tensors: From :func:`inputs`.
+
+    Returns:
+        Mean, standard deviation and the gradients of the inputs.
+    """
     mean, std = form(*tensors)
     if not tensors[0].requires_grad:
         return [mean, std]
@@ -81,14 +108,34 @@ def compute(form: Moments, tensors: list[Tensor]) -> list[Tensor]:
 
 
 def peak(name: str, positions: int, device: str, gradients: bool) -> int | None:
-    """Bytes that one computation takes at most beyond its inputs."""
-    compute(FORMS[name], inputs(64, device, gradients))  # code is in memory then
+    """Peak memory of one computation beyond its inputs.
+
+    Args:
+        name: Key of :data:`FORMS`.
+        positions: Number of positions.
+        device: Where to compute.
+        gradients: Whether to compute gradients.
+
+    Returns:
+        Bytes; None if they cannot be measured.
+    """
+    compute(FORMS[name], inputs(64, device, gradients))  # loads the code into memory
     tensors = inputs(positions, device, gradients)
     return peak_of(lambda: compute(FORMS[name], tensors), torch.device(device)).bytes
 
 
 def fits(name: str, positions: int, device: str, gradients: bool) -> bool:
-    """Whether the matrix form's matrices, some 2 of them or 4, have room in memory."""
+    """Whether the matrices of the matrix form, 2 or with gradients 4, fit into memory.
+
+    Args:
+        name: Key of :data:`FORMS`; other forms always fit.
+        positions: Number of positions.
+        device: Where to compute.
+        gradients: Whether gradients are computed.
+
+    Returns:
+        True if they need less than 80 % of the memory.
+    """
     if name != "matrix":
         return True
     total = (
@@ -105,7 +152,17 @@ def measure(
     arguments: argparse.Namespace,
     bar: tqdm[Any],
 ) -> dict[str, Any]:
-    """Time and memory of every form, and how far they are from the first one."""
+    """Measure time and memory of all forms, and their differences from the first one.
+
+    Args:
+        positions: Number of positions.
+        gradients: Whether to compute gradients.
+        arguments: The command's options.
+        bar: Progress bar.
+
+    Returns:
+        The measurements, for JSON.
+    """
     device, rounds, names = arguments.device, arguments.rounds, arguments.forms
     tensors = inputs(positions, device, gradients, arguments.sharpness)
     here = [name for name in names if fits(name, positions, device, gradients)]
@@ -141,7 +198,15 @@ def measure(
 
 
 def table(results: list[dict[str, Any]], names: list[str]) -> str:
-    """Ratios to the matrix form, and memory."""
+    """Return a Markdown table of times, ratios to the matrix form, and memory.
+
+    Args:
+        results: From :func:`measure`.
+        names: Keys of :data:`FORMS`.
+
+    Returns:
+        The table.
+    """
     header = ["positions", "pass"]
     header += [f"{name}: time" for name in names] + [f"{name}: MiB" for name in names]
     rows = [header]

@@ -1,11 +1,11 @@
-r"""What millions of images cost: an index of shards in eight workers, and a folder of files.
+r"""Time and memory for millions of images: an index of shards in eight workers, and a folder.
 
     python -m experiments.measurements.data_scale --entries 10000000 --files 1000000 \
         --scratch /dev/shm
 
-The index is synthetic: entries that point into one shard of real JPEGs. Each worker draws pairs of
-two such sets as training does, on both sides of the border between two passes, where it holds the
-orders of both. The folder's files are empty, for listing does not open them.
+The index is synthetic: its entries point into one shard of real JPEGs. Each worker draws pairs of
+two such sets as training does, around the end of a pass, where it holds the orders of two passes.
+The folder's files are empty, since listing does not open them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PAIRS_PER_WORKER = 200
 
 
 def memory_of_this_process() -> dict[str, int]:
-    """Bytes that are its own (anonymous), and its share of what it maps together with others."""
+    """Return resident, proportional and anonymous bytes ("rss", "pss", "anonymous")."""
     sizes = {}
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         name, _, value = line.partition(":")
@@ -48,7 +48,12 @@ def memory_of_this_process() -> dict[str, int]:
 
 
 def make_index(folder: Path, entries: int) -> None:
-    """Shards of a hundred real images, and an index that names them again and again."""
+    """Write shards of a hundred real images, and an index that repeats them.
+
+    Args:
+        folder: Where to write.
+        entries: Entries of the index.
+    """
     (folder / "photos").mkdir(parents=True)
     generator = np.random.default_rng(0)
     for i in range(REAL_IMAGES):
@@ -70,7 +75,13 @@ def make_index(folder: Path, entries: int) -> None:
 
 
 def work(pairs: PairDataset, barrier: Any, results: Any) -> None:
-    """Draw pairs around the border of two passes, and report memory while all workers do."""
+    """Draw pairs around the end of a pass, and report memory while all workers do.
+
+    Args:
+        pairs: The sequence of pairs.
+        barrier: Shared by all workers.
+        results: Queue for the report.
+    """
     before = memory_of_this_process()
     start = time.perf_counter()
     entries = len(pairs.contents)
@@ -85,7 +96,16 @@ def work(pairs: PairDataset, barrier: Any, results: Any) -> None:
 
 
 def measure_index(scratch: Path, entries: int, workers: int) -> dict[str, Any]:
-    """Open the index and draw pairs in workers, forked as PyTorch's are on Linux."""
+    """Open the index and draw pairs in workers, forked as PyTorch's are on Linux.
+
+    Args:
+        scratch: An empty folder.
+        entries: Entries of the index.
+        workers: Number of workers.
+
+    Returns:
+        The measurements, for JSON.
+    """
     make_index(scratch, entries)
     start = time.perf_counter()
     images = open_images(scratch / "shards")
@@ -110,7 +130,15 @@ def measure_index(scratch: Path, entries: int, workers: int) -> dict[str, Any]:
 
 
 def measure_folder(scratch: Path, files: int) -> dict[str, Any]:
-    """List a folder as the start of a training does, and count how often a folder is listed."""
+    """List a folder as a training does at its start, and count how often folders are listed.
+
+    Args:
+        scratch: Where to create the files.
+        files: Number of files.
+
+    Returns:
+        The measurements, for JSON.
+    """
     for i in range(files):
         folder = scratch / "million" / f"{i // 50_000:03}"
         if i % 50_000 == 0:

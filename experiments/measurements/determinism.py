@@ -1,9 +1,9 @@
-"""How far the weights of trainings are from each other that should be the same.
+"""Differences between the weights of trainings that should be identical.
 
     python -m experiments.measurements.determinism
 
-Trains datnet_full some steps on the embedded sample set, again, and with other numbers of workers,
-threads and processes, and with channels last; prints how far each is from the first.
+Trains datnet_full for a few steps on the embedded sample set, then again, with other numbers of
+workers, threads and processes, and with channels last. Prints the difference of each to the first.
 """
 
 from __future__ import annotations
@@ -36,11 +36,20 @@ VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
     "2 threads": ((), "2"),
     "channels last": (("channels_last=true",), "1"),
 }
-"""Settings that differ, and the number of threads."""
+"""Overrides and the number of threads of each variant."""
 
 
 def train(folder: Path, overrides: tuple[str, ...], threads: str) -> torch.Tensor:
-    """Train in a process of its own; all trained weights in one vector, in float64."""
+    """Train in a new process.
+
+    Args:
+        folder: The run folder.
+        overrides: Settings besides :data:`OVERRIDES`.
+        threads: Number of threads.
+
+    Returns:
+        All weights in one vector, in float64.
+    """
     subprocess.run(
         [sys.executable, "-m", "datnet.training", *OVERRIDES, *overrides, f"run_dir={folder}"],
         env=os.environ | {"OMP_NUM_THREADS": threads},

@@ -1,11 +1,11 @@
-"""Feed the decoder with damaged image files and see that it survives all of them.
+"""Fuzzes image decoding with damaged files.
 
     python -m experiments.measurements.fuzz_decoding --inputs 20000
 
-Input k is made of (seed, k) and nothing else. Each is decoded as training does it, as stylising
-does it and as `datnet data prepare` does it, in processes that are watched: what ends one, takes
-more than 20 seconds or raises anything but UnreadableImageError is a finding, named with its
-number, and the exit status is 1. --input NUMBER decodes one in this process; --save FILE keeps it.
+Input k depends only on (seed, k). Each is decoded as in training, stylizing and `datnet data
+prepare`, in supervised processes. An input that ends a process, takes more than 20 seconds or
+raises anything but UnreadableImageError is a finding: it is printed with its number, and the exit
+status is 1. --input NUMBER decodes one input in this process; --save FILE writes it to a file.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ SECONDS_PER_INPUT = 20.0
 
 @dataclass
 class Tally:
-    """What happened to some inputs.
+    """Results for some inputs.
 
     Attributes:
-        outcomes: How many were decoded, and refused for which reason.
+        outcomes: Counts of decoded inputs and of each reason for rejection.
         findings: Number of an input and what went wrong.
         slowest: Seconds and number of the slowest input.
-        peak: Bytes that a process held at most.
+        peak: Peak memory of a process in bytes.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -55,7 +55,7 @@ class Tally:
     peak: int = 0
 
     def add(self, other: Tally) -> None:
-        """Take up another tally."""
+        """Add another tally."""
         self.outcomes += other.outcomes
         self.findings += other.findings
         self.slowest = max(self.slowest, other.slowest)
@@ -63,7 +63,7 @@ class Tally:
 
 
 def sound_files() -> list[bytes]:
-    """What is damaged: of the formats that are decoded four times as often as of the others."""
+    """Return the files to damage; supported formats have four times the weight of others."""
     files = []
     for label, content in originals().items():
         files += [content] * (4 if label.split()[0] in FORMAT_NAMES else 1)
@@ -71,16 +71,25 @@ def sound_files() -> list[bytes]:
 
 
 def make_input(seed: int, number: int, files: list[bytes]) -> bytes:
-    """Input ``number``: a damaged file."""
+    """Create an input.
+
+    Args:
+        seed: Seed of all inputs.
+        number: Number of the input.
+        files: Intact files.
+
+    Returns:
+        A damaged file.
+    """
     return damaged(np.random.default_rng((seed, number)), files)
 
 
 def decode_in_every_way(content: bytes) -> str:
-    """Decode, and say ``decoded`` or the reason for refusing, without its details.
+    """Decode in all ways; return ``decoded`` or the reason for rejection, without details.
 
     Raises:
-        AssertionError: If the ways contradict themselves.
-        Exception: Whatever the decoder lets through.
+        AssertionError: If a decoded image is invalid.
+        Exception: Any exception that the decoder does not handle.
     """
     name = Path("input")
     reason = "decoded"
@@ -104,8 +113,17 @@ def decode_in_every_way(content: bytes) -> str:
 
 
 def fuzz(job: tuple[int, int], excluded: Mapping[int, str], begin: Begin) -> Tally:
-    """Decode the inputs of a job: of a seed, from a number on."""
-    warnings.simplefilter("ignore")  # Pillow's, of damaged metadata, thousands of them
+    """Decode the inputs of a job.
+
+    Args:
+        job: Seed and number of the first input.
+        excluded: Positions to skip, with the reason: they ended an earlier process.
+        begin: Called with each position before it is decoded.
+
+    Returns:
+        The tally.
+    """
+    warnings.simplefilter("ignore")  # Pillow warns thousands of times of damaged metadata
     seed, first = job
     files = sound_files()
     tally = Tally()

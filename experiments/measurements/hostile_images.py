@@ -1,4 +1,4 @@
-"""Image files as strangers may send them: every format that Pillow writes, damaged in many ways."""
+"""Hostile image files: every format that Pillow writes, damaged in many ways."""
 
 from __future__ import annotations
 
@@ -25,11 +25,20 @@ VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     ("WEBP", "RGBA", {"lossless": True}),
     ("AVIF", "RGB", {}),
 ]
-"""Format, mode and options of files that the fuzzer starts from, besides one of each format."""
+"""Format, mode and options of files that are damaged, besides one of each format."""
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Smooth colours with noise on them."""
+    """Generate an image of smooth colors with noise.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        seed: Seed of the random numbers.
+
+    Returns:
+        The image in RGB.
+    """
     generator = np.random.default_rng(seed)
     coarse = Image.fromarray(generator.integers(0, 256, (9, 9, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=np.int64)
@@ -44,7 +53,15 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def originals(width: int = 96, height: int = 72) -> dict[str, bytes]:
-    """Sound files by what they are, in every format that this Pillow can write."""
+    """Encode images in every format that the installed Pillow can write.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+
+    Returns:
+        Intact files by a description of their format.
+    """
     Image.init()
     wanted = [*VARIANTS]
     wanted += [(name, mode, {}) for name in sorted(Image.SAVE) for mode in ("RGB", "L", "1", "P")]
@@ -55,7 +72,7 @@ def originals(width: int = 96, height: int = 72) -> dict[str, bytes]:
         try:
             _in_mode(picture(width, height), mode).save(encoded, image_format, **options)
         except (OSError, ValueError, KeyError, RuntimeError, struct.error):
-            continue  # the format has no such mode, or this Pillow no such codec
+            continue  # the format has no such mode, or Pillow no such codec
         files[label] = encoded.getvalue()
     frames = [picture(width, height, seed) for seed in range(3)]
     for image_format in ("GIF", "WEBP", "PNG", "TIFF", "MPO"):
@@ -70,7 +87,7 @@ def originals(width: int = 96, height: int = 72) -> dict[str, bytes]:
 
 
 def _for_tifffile(pixels: np.ndarray) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
-    """TIFF files that Pillow does not know, or decodes wrongly."""
+    """Return TIFF variants that Pillow cannot decode or decodes incorrectly."""
     floats, words = (pixels / 255).astype(np.float32), pixels.astype(np.uint16) * 257
     return [
         ("TIFF float", floats, {}),
@@ -81,7 +98,15 @@ def _for_tifffile(pixels: np.ndarray) -> list[tuple[str, np.ndarray, dict[str, A
 
 
 def damaged(generator: np.random.Generator, files: list[bytes]) -> bytes:
-    """One of the files after one to three damages of random kinds."""
+    """Damage a random file one to three times.
+
+    Args:
+        generator: Source of random numbers.
+        files: Intact files.
+
+    Returns:
+        The damaged file.
+    """
     content = bytearray(files[generator.integers(len(files))])
     for _ in range(generator.integers(1, 4)):
         damage = DAMAGES[generator.integers(len(DAMAGES))]
@@ -102,7 +127,7 @@ def _flip_bits(generator: np.random.Generator, content: bytearray, files: list[b
 
 
 def _claim(generator: np.random.Generator, content: bytearray, files: list[bytes]) -> bytearray:
-    """Write an extreme number where sizes and lengths stand."""
+    """Write an extreme number, mostly near the start, where sizes and lengths are."""
     number = int(generator.choice([0, 1, 2**7, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]))
     kind = ["<I", ">I", "<H", ">H", "B"][generator.integers(5)]
     value = struct.pack(kind, number % 256 ** struct.calcsize(kind))
@@ -118,7 +143,7 @@ def _splice(generator: np.random.Generator, content: bytearray, files: list[byte
 
 
 def _repeat(generator: np.random.Generator, content: bytearray, files: list[bytes]) -> bytearray:
-    """Say a part again, up to a thousand times."""
+    """Repeat a part, up to a thousand times."""
     start = int(generator.integers(len(content)))
     part = content[start : start + int(generator.integers(1, 200))]
     return content[:start] + part * int(10 ** (3 * generator.random())) + content[start:]

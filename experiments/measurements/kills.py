@@ -1,13 +1,13 @@
-"""Kill a sweep again and again, resume it, and compare its weights with a sweep left in peace.
+"""Kills and resumes a sweep many times, and compares its weights with an undisturbed sweep.
 
     python -m experiments.measurements.kills --kills 36
 
-Two jobs (AdaIN and DatNet, small pictures), a checkpoint after every step, a validation after every
-second. Kills are SIGKILL: to all processes of the sweep at random times, and to the one that
-reaches a chosen point: in a training step, in a validation, with half a checkpoint written, between
-the two renamings of a checkpoint, and between two jobs of the sweep. When a sweep is done in spite
-of all that, the next begins. Prints where was killed how often, and whether all weights are equal
-to the bit to those of a sweep that nobody disturbed.
+The sweep has two jobs (AdaIN and DatNet, small images), a checkpoint after each step and a
+validation after every second step. SIGKILL is sent to all processes of the sweep at random times,
+or to the process that reaches a given point: in a training step, in a validation, with half a
+checkpoint written, between the two renamings of a checkpoint, or between two jobs. When a sweep is
+done, the next one starts. Prints the number of kills at each point, and whether all weights are
+bitwise equal to those of the undisturbed sweep.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OVERRIDES = (
     *("trainer.enable_progress_bar=false", "final_metrics=false"),
 )
 LONGEST_SECONDS = 20
-"""A kill at a random time comes at most so long after the start."""
+"""Longest time from the start to a kill at a random time."""
 
 AT_START = """\
 import os
@@ -49,7 +49,7 @@ if "KILL_AT" in os.environ:
     from experiments.measurements.kills import die_at
     die_at(os.environ["KILL_AT"], int(os.environ["KILL_COUNT"]), os.environ["KILL_MARK"])
 """
-"""Python runs a module `sitecustomize` before anything else, in every process of the sweep."""
+"""Content of the module `sitecustomize`, which Python runs first in every process of the sweep."""
 
 
 def die_at(point: str, count: int, mark: str) -> None:
@@ -57,8 +57,8 @@ def die_at(point: str, count: int, mark: str) -> None:
 
     Args:
         point: One of :data:`POINTS`.
-        count: From 1 on.
-        mark: A file to make just before.
+        count: From 1.
+        mark: A file that is created just before.
     """
     left = [count]
 
@@ -101,7 +101,7 @@ def die_at(point: str, count: int, mark: str) -> None:
             size = file.tell()
             file.truncate(size // 2)
             die_in_time()
-            file.truncate(size)  # zeros, which nobody sees: it is written anew
+            file.truncate(size)  # padded with zeros, then overwritten
             file.seek(0)
             save(what, file)
 
@@ -109,7 +109,15 @@ def die_at(point: str, count: int, mark: str) -> None:
 
 
 def start(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start the sweep in a folder, or go on with it, as a process group of its own."""
+    """Start or resume the sweep in a folder, in a new process group.
+
+    Args:
+        folder: Where it runs.
+        environment: Further environment variables.
+
+    Returns:
+        Its process.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(AT_START)
     path = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
@@ -124,10 +132,15 @@ def start(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def start_and_kill(folder: Path, point: str, generator: random.Random) -> bool:
-    """Go on with the sweep until the kill.
+    """Run the sweep until the kill.
+
+    Args:
+        folder: Where it runs.
+        point: One of :data:`POINTS`, or :data:`RANDOM_TIME`.
+        generator: Source of random numbers.
 
     Returns:
-        Whether it came to that; False if the sweep ended before.
+        True if it was killed, False if it ended before.
     """
     if point == RANDOM_TIME:
         process = start(folder, {})
@@ -147,7 +160,7 @@ def start_and_kill(folder: Path, point: str, generator: random.Random) -> bool:
 
 
 def finish(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """Go on with the sweep to its end.
+    """Run the sweep to its end.
 
     Returns:
         The weights of its networks, by the names of their jobs.
@@ -165,7 +178,15 @@ def finish(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
 def equal_to_the_bit(
     one: dict[str, dict[str, torch.Tensor]], other: dict[str, dict[str, torch.Tensor]]
 ) -> bool:
-    """Whether two sweeps have the same networks."""
+    """Whether the networks of two sweeps are equal.
+
+    Args:
+        one: Weights by job.
+        other: Weights by job.
+
+    Returns:
+        True if all weights are equal.
+    """
     return one.keys() == other.keys() and all(
         one[job].keys() == other[job].keys()
         and all(torch.equal(tensor, other[job][name]) for name, tensor in one[job].items())
@@ -179,7 +200,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=36, help="how often (default: 36)")
     parser.add_argument("--seed", type=int, default=1, help="of times and points (default: 1)")
     arguments = parser.parse_args()
-    sample_images()  # made once, before processes are killed that would make it
+    sample_images()  # created before any process that would create it can be killed
     generator = random.Random(arguments.seed)
     kills: Counter[str] = Counter()
     sweeps, equal = 0, 0
@@ -189,7 +210,7 @@ def main() -> None:
         while kills.total() < arguments.kills:
             sweeps += 1
             folder = Path(temporary) / f"sweep_{sweeps}"
-            for _ in range(9):  # then it has had enough
+            for _ in range(9):  # kills per sweep
                 point = generator.choice([RANDOM_TIME, *POINTS])
                 if start_and_kill(folder, point, generator):
                     kills[point] += 1

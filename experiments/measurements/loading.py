@@ -1,16 +1,15 @@
-"""How fast pairs are read: the usual loop, our folders and our shards, on the same pictures.
+"""Speed of reading pairs: the usual loop, DatNet's folders and DatNet's shards.
 
     python -m experiments.measurements.loading speed --images ../shared/data/train
     python -m experiments.measurements.loading memory --images ../shared/data/train --pairs 100000
 
-`speed` enlarges pictures of the two folders IMAGES/content and IMAGES/style so that the longer side
-has 2000 and 6000 pixels, smooth and with grain on them, which makes them weigh what sharp scans
-weigh, and reads the same pairs in three ways, which take turns in one process and on one core:
-(a) open, convert, resize to 512, crop 256 with Pillow, as the field does, (b) our folders, (c) our
-shards of them. Pairs per second are of processor time; the difference of the crops is measured,
-too.
+`speed` enlarges images of the folders IMAGES/content and IMAGES/style to longer sides of 2000 and
+6000 pixels, smooth and with grain, which gives them the file size of sharp scans. It reads the same
+pairs in three ways, which take turns in one process on one core: (a) open, convert, resize to 512
+and crop 256 with Pillow, as is common, (b) DatNet's folders, (c) DatNet's shards. Pairs per second
+refer to processor time; the difference of the crops is also measured.
 
-`memory` reads pairs of small shards and notes the memory of the process on the way.
+`memory` reads pairs from small shards and records the memory of the process.
 """
 
 from __future__ import annotations
@@ -49,7 +48,18 @@ Read = Callable[[int], tuple[Tensor, Tensor]]
 def enlarge(
     folders: list[Path], longer_side: int, grain: float, count: int, target: Path
 ) -> list[Path]:
-    """Large JPEGs, made of pictures spread over each folder."""
+    """Write large JPEGs of images from each folder.
+
+    Args:
+        folders: Folders of images.
+        longer_side: Length of the longer side in pixels.
+        grain: Standard deviation of the noise, of 255.
+        count: Images per folder.
+        target: Where to write.
+
+    Returns:
+        The new folders.
+    """
     results = []
     for folder in folders:
         files = find_images(folder)
@@ -68,7 +78,15 @@ def enlarge(
 
 
 def usual_loop(contents: list[Path], styles: list[Path]) -> Read:
-    """What most training scripts do, with the crops that our sequence of pairs has."""
+    """Return a reader as in most training scripts, with the crops of DatNet's sequence of pairs.
+
+    Args:
+        contents: Content files.
+        styles: Style files.
+
+    Returns:
+        Reads the pair of a number.
+    """
 
     def read_one(path: Path, left: float, top: float) -> Tensor:
         image = Image.open(path).convert("RGB")
@@ -90,13 +108,31 @@ def usual_loop(contents: list[Path], styles: list[Path]) -> Read:
 
 
 def ours(contents: Path, styles: Path) -> Read:
-    """Pairs as training reads them."""
+    """Return a reader as in DatNet's training.
+
+    Args:
+        contents: Folder or shards of contents.
+        styles: Folder or shards of styles.
+
+    Returns:
+        Reads the pair of a number.
+    """
     pairs = dataset(contents, styles, SHORT_SIDE, CROP)
     return lambda number: pairs[number][:2]
 
 
 def dataset(contents: Path, styles: Path, short_side: int, crop: int) -> PairDataset:
-    """The sequence of pairs of two folders."""
+    """Return the sequence of pairs of two folders.
+
+    Args:
+        contents: Folder or shards of contents.
+        styles: Folder or shards of styles.
+        short_side: Length in pixels that shorter sides are resized to.
+        crop: Side of the crops in pixels.
+
+    Returns:
+        The sequence.
+    """
     return PairDataset(
         open_images(contents),
         open_images(styles),
@@ -110,7 +146,18 @@ def dataset(contents: Path, styles: Path, short_side: int, crop: int) -> PairDat
 def measure(
     folders: list[Path], longer_side: int, grain: float, count: int, rounds: int
 ) -> dict[str, Any]:
-    """Read the same pairs in three ways, in turns."""
+    """Read the same pairs in three ways, in turns.
+
+    Args:
+        folders: Folders of contents and styles.
+        longer_side: See :func:`enlarge`.
+        grain: See :func:`enlarge`.
+        count: Images per folder, and pairs per round.
+        rounds: Number of rounds.
+
+    Returns:
+        The measurements, for JSON.
+    """
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
         contents, styles = enlarge(folders, longer_side, grain, count, top / "files")
@@ -145,7 +192,7 @@ def measure(
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """One line for each size."""
+    """Return a Markdown table with a row per size."""
     ways = ("(a) pairs/s", "(b) pairs/s", "(c) pairs/s", "b : a", "c : a")
     rows = [["pixels", "grain", "MB a file", *ways, "PSNR of b to a", "of c to a"]]
     for result in results:
@@ -172,7 +219,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is its own: not the files that are mapped into it."""
+    """Return the anonymous memory of this process in bytes, without mapped files."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
@@ -180,7 +227,16 @@ def resident_bytes() -> int:
 
 
 def memory(folders: list[Path], pairs: int, short_side: int) -> list[tuple[str, int, int]]:
-    """Kind of images, number of pairs that were read, and memory then."""
+    """Record memory while pairs are read.
+
+    Args:
+        folders: Folders of contents and styles.
+        pairs: Number of pairs to read.
+        short_side: Side of the images in pixels.
+
+    Returns:
+        Kind of images, number of pairs read so far, and memory in bytes.
+    """
     notes = []
     with tempfile.TemporaryDirectory() as name:
         shards = [Path(name) / folder.name for folder in folders]
@@ -209,10 +265,10 @@ def main() -> None:
     parser.add_argument(
         "--grain", type=float, nargs="+", default=[0, 6], help="its standard deviation, of 255"
     )
-    parser.add_argument("--count", type=int, default=12, help="pictures of each folder")
+    parser.add_argument("--count", type=int, default=12, help="images per folder")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pairs", type=int, default=100_000, help="of memory")
-    parser.add_argument("--short-side", type=int, default=64, help="of memory")
+    parser.add_argument("--pairs", type=int, default=100_000, help="for memory")
+    parser.add_argument("--short-side", type=int, default=64, help="for memory")
     parser.add_argument("--output", type=Path, help="default: runs/loading_KIND.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

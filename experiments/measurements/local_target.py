@@ -1,13 +1,13 @@
-r"""What the local feature loss of AdaAttN and DatNet asks for, and how low it can get.
+r"""The target of the local feature loss of AdaAttN and DatNet, and how low the loss can get.
 
     python -m experiments.measurements.local_target --content PHOTOS --style PAINTINGS --size 224 \
         --crop 128 --networks datnet_full runs/datnet_dual/network.safetensors
 
-Its target is what attention without learnable parts makes of the features of both images. The
-first table says, level by level, how much of the content is in that target and how smooth it is;
-the second what pictures have as their loss: the photograph, the painting, a gray one, those of the
-networks as they are and 1.2 times as bright, and pixels that are optimised from the photograph for
-the objective of datnet_dual.
+The target is the output of attention without learnable parts on the features of both images. The
+first table shows, by level, how similar the target is to the content and how smooth it is. The
+second shows the loss of several images: the photograph, the painting, a gray image, the networks'
+results as they are and 1.2 times as bright, and pixels optimized from the photograph for the
+objective of datnet_dual.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=128, help="of their middle (default: 128)")
     parser.add_argument("--networks", nargs="*", default=[], help="names or files")
     parser.add_argument(
-        "--steps", type=int, default=60, help="of the optimisation (default: 60; 0 for none)"
+        "--steps", type=int, default=60, help="of the optimization (default: 60; 0 for none)"
     )
     arguments = parser.parse_args()
     try:
@@ -83,12 +83,12 @@ def measure(arguments: argparse.Namespace) -> None:
         content_features, style_features = encoder(content), encoder(style)
     targets = terms.local_feature_targets(content_features, style_features, LEVELS)
     if arguments.steps:
-        pictures["optimised pixels"] = optimised(
+        pictures["optimized pixels"] = optimised(
             content, targets, style_features, encoder, arguments.steps
         )
 
     with torch.no_grad():
-        rows = [["level", "target like content", "neighbours alike: target", "content", "painting"]]
+        rows = [["level", "similarity to content", "of neighbors: target", "content", "painting"]]
         for level, target in zip(LEVELS, targets, strict=True):
             maps = target, content_features[level - 1], style_features[level - 1]
             likeness = [correlation(target, maps[1]), *(of_neighbours(each) for each in maps)]
@@ -108,7 +108,17 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def middle(folder: Path, count: int, size: int, crop: int) -> Tensor:
-    """The middle of the first pictures, ``(count, 3, crop, crop)``."""
+    """Read the center crops of the first images of a folder.
+
+    Args:
+        folder: Folder of images.
+        count: Number of images.
+        size: Side of the squares in pixels.
+        crop: Side of the crops in pixels.
+
+    Returns:
+        ``(count, 3, crop, crop)`` in [0, 1].
+    """
     start = (size - crop) // 2
     squares = torch.cat([read_square(file, size) for file in find_images(folder)[:count]])
     return squares[:, :, start : start + crop, start : start + crop]
@@ -121,7 +131,18 @@ def optimised(
     encoder: VggEncoder,
     steps: int,
 ) -> Tensor:
-    """Pixels with a small loss 3 · local feature + 10 · global style, by Adam from the content."""
+    """Minimize 3 · local feature + 10 · global style over pixels, with Adam from the content.
+
+    Args:
+        content: ``(B, 3, H, W)`` in [0, 1].
+        targets: Targets of the local feature loss at :data:`LEVELS`.
+        style_features: Features of the styles at all levels.
+        encoder: The encoder of the loss.
+        steps: Steps of the optimizer.
+
+    Returns:
+        Images of the content's shape in [0, 1].
+    """
     pixels = content.clone().requires_grad_()
     optimizer = torch.optim.Adam([pixels], lr=0.02)
     for _ in tqdm(range(steps), unit="step"):
@@ -137,12 +158,20 @@ def optimised(
 
 
 def of_neighbours(maps: Tensor) -> float:
-    """Correlation of positions with those to their right."""
+    """Return the correlation of positions with their right neighbors."""
     return correlation(maps[..., 1:], maps[..., :-1])
 
 
 def correlation(first: Tensor, second: Tensor) -> float:
-    """Correlation over positions, of all channels of all images together."""
+    """Compute the correlation over positions, pooled over channels and images.
+
+    Args:
+        first: ``(B, C, H, W)``.
+        second: The same shape.
+
+    Returns:
+        In [-1, 1].
+    """
     first, second = (maps - maps.mean((2, 3), keepdim=True) for maps in (first, second))
     return ((first * second).sum() / (first.square().sum() * second.square().sum()).sqrt()).item()
 

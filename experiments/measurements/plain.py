@@ -1,8 +1,8 @@
-"""DatNet as one writes it down from the paper, to measure ours against.
+"""A straightforward DatNet, written from the paper's equations, as a baseline for speed.
 
-The same weights and the same result, but every step by itself: attention as one matrix over all
-pairs of positions, keys resized and normalised for each level anew, the loss encoding again what
-the network has encoded, convolutions by PyTorch.
+It has the same weights and result, without optimizations: attention with the full matrix of
+query–key pairs, keys resized and normalized again for each level, images encoded again by the loss,
+and PyTorch's convolutions.
 """
 
 from __future__ import annotations
@@ -21,19 +21,28 @@ from datnet.objectives.datnet import DatNetObjective
 
 
 def channel_mean_std(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations ``(B, C, 1, 1)``."""
+    """Return channel means and standard deviations, each ``(B, C, 1, 1)``."""
     variance, mean = torch.var_mean(maps, (2, 3), keepdim=True)
     return mean, (variance + 1e-5).sqrt()
 
 
 def normalize_channels(maps: Tensor) -> Tensor:
-    """Mean 0 and standard deviation 1 for every channel."""
+    """Normalize each channel to mean 0 and standard deviation 1."""
     mean, std = channel_mean_std(maps)
     return (maps - mean) / std
 
 
 def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Equations (4) to (6) with the matrix of all pairs of positions."""
+    """Equations (4) to (6) with the matrix of all query–key pairs.
+
+    Args:
+        query: ``(B, K, N)``.
+        key: ``(B, K, M)``.
+        value: ``(B, C, M)``.
+
+    Returns:
+        Mean and standard deviation, each ``(B, C, N)``.
+    """
     weights = torch.softmax(query.mT @ key, dim=-1)
     mean = value @ weights.mT
     variance = torch.relu(value.square() @ weights.mT - mean.square())
@@ -41,13 +50,31 @@ def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor
 
 
 def adaptive_attention_norm(content: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Equation (7)."""
+    """Equation (7): adaptive attention normalization.
+
+    Args:
+        content: ``(B, C, H, W)``.
+        query: ``(B, K, H, W)``.
+        key: ``(B, K, H', W')``.
+        value: ``(B, C, H', W')``.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
     mean, std = attention_moments(query.flatten(2), key.flatten(2), value.flatten(2))
     return std.view(content.shape) * normalize_channels(content) + mean.view(content.shape)
 
 
 def attention_key(features: list[Tensor], level: int) -> Tensor:
-    """Equation (2)."""
+    """Equation (2): normalized features of all levels up to one, at its size.
+
+    Args:
+        features: relu1_1 … relu5_1.
+        level: 1 to 5.
+
+    Returns:
+        ``(B, K, H, W)``.
+    """
     size = features[level - 1].shape[2:]
     return torch.cat(
         [
@@ -62,7 +89,7 @@ class PlainDatNet(nn.Module):
     """A DatNet computed step by step.
 
     Args:
-        network: Gives the weights, which are copied.
+        network: The network whose weights are copied.
     """
 
     def __init__(self, network: DatNet) -> None:
@@ -75,7 +102,7 @@ class PlainDatNet(nn.Module):
                 module.forward = partial(nn.Conv2d.forward, module)
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """relu1_1 … relu5_1."""
+        """Return relu1_1 … relu5_1."""
         features = []
         for stage in self.network.encoder.stages:
             images = stage(images)
@@ -83,7 +110,15 @@ class PlainDatNet(nn.Module):
         return features
 
     def paint(self, content_images: Tensor, style_images: Tensor) -> Tensor:
-        """Images, not clamped."""
+        """Stylize images.
+
+        Args:
+            content_images: ``(B, 3, H, W)`` in [0, 1].
+            style_images: ``(B, 3, H', W')`` in [0, 1].
+
+        Returns:
+            Images ``(B, 3, H, W)``, not clamped.
+        """
         network = self.network
         content, style = self.encode(content_images), self.encode(style_images)
         if network.channel_attention is not None:
@@ -110,7 +145,17 @@ class PlainDatNet(nn.Module):
         style: list[Tensor],
         level: int,
     ) -> Tensor:
-        """Equations (3) to (7) at one level."""
+        """Equations (3) to (7) at one level.
+
+        Args:
+            attention: The attention module of the level.
+            content: Features of the content at all levels.
+            style: Features of the style at all levels.
+            level: 3 to 5.
+
+        Returns:
+            Features of the content's size.
+        """
         return adaptive_attention_norm(
             content[level - 1],
             attention.query(attention_key(content, level)),
@@ -119,11 +164,28 @@ class PlainDatNet(nn.Module):
         )
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Images in [0, 1]."""
+        """Stylize images.
+
+        Args:
+            content: ``(B, 3, H, W)`` in [0, 1].
+            style: ``(B, 3, H', W')`` in [0, 1].
+
+        Returns:
+            Images ``(B, 3, H, W)`` in [0, 1].
+        """
         return self.paint(content, style).clamp(0, 1)
 
     def loss(self, objective: DatNetObjective, content: Tensor, style: Tensor) -> Tensor:
-        """Equation (8): every loss encodes what it compares."""
+        """Equation (8); each term encodes its images again.
+
+        Args:
+            objective: Gives the weights of the terms.
+            content: ``(B, 3, H, W)`` in [0, 1].
+            style: ``(B, 3, H', W')`` in [0, 1].
+
+        Returns:
+            The weighted sum, a scalar.
+        """
         painted = self.paint(content, style)
         restored = self.paint(content, content)
         terms = {
@@ -134,7 +196,16 @@ class PlainDatNet(nn.Module):
         return objective.total(terms)
 
     def local_feature(self, painted: Tensor, content: Tensor, style: Tensor) -> Tensor:
-        """Equation (10)."""
+        """Equation (10): local feature loss.
+
+        Args:
+            painted: Results ``(B, 3, H, W)``.
+            content: ``(B, 3, H, W)`` in [0, 1].
+            style: ``(B, 3, H', W')`` in [0, 1].
+
+        Returns:
+            A scalar.
+        """
         features = self.encode(painted)
         with torch.no_grad():
             of_content, of_style = self.encode(content), self.encode(style)
@@ -153,7 +224,15 @@ class PlainDatNet(nn.Module):
         )
 
     def global_style(self, painted: Tensor, style: Tensor) -> Tensor:
-        """Equation (9)."""
+        """Equation (9): global style loss.
+
+        Args:
+            painted: Results ``(B, 3, H, W)``.
+            style: ``(B, 3, H', W')`` in [0, 1].
+
+        Returns:
+            A scalar.
+        """
         total = painted.new_zeros(())
         features, of_style = self.encode(painted), self.encode(style)
         for maps, style_maps in zip(features[1:], of_style[1:], strict=True):
@@ -164,6 +243,14 @@ class PlainDatNet(nn.Module):
         return total
 
     def content_restoration(self, restored: Tensor, content: Tensor) -> Tensor:
-        """Equation (11)."""
+        """Equation (11): content restoration loss.
+
+        Args:
+            restored: Results with the content as style, ``(B, 3, H, W)``.
+            content: ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            A scalar.
+        """
         pairs = zip(self.encode(restored), self.encode(content), strict=True)
         return sum((F.mse_loss(ours, theirs) for ours, theirs in pairs), restored.new_zeros(()))

@@ -1,4 +1,4 @@
-"""How well networks give a photograph back that is its own style.
+"""Reconstruction of photographs by networks, with each photograph as its own style.
 
     python -m experiments.measurements.reconstruction NETWORK... [--photos DIR] [--sizes 256 512]
 
@@ -37,13 +37,13 @@ TONE_SIDE = 32
 
 
 class Reconstruction(NamedTuple):
-    """How one result differs from its photograph.
+    """Differences between a result and its photograph.
 
     Attributes:
         contrast: Standard deviation of the result's luminance over that of the photograph's.
         lightness: Mean luminance of the result minus that of the photograph.
         ssim: Structural similarity, 11 × 11 Gaussian of 1.5, RGB.
-        tones: Correlation of luminance averaged over 32 × 32 pixels; 0 where one is constant.
+        tones: Correlation of luminance averaged over 32 × 32 pixels; 0 if one is constant.
     """
 
     contrast: float
@@ -53,12 +53,20 @@ class Reconstruction(NamedTuple):
 
 
 def luminance(images: Tensor) -> Tensor:
-    """``(B, 3, H, W)`` to ``(B, 1, H, W)``."""
+    """Return the luminance ``(B, 1, H, W)`` of images ``(B, 3, H, W)``."""
     return (images * images.new_tensor(LUMINANCE)[:, None, None]).sum(dim=1, keepdim=True)
 
 
 def compare(result: Tensor, photograph: Tensor) -> Reconstruction:
-    """Compare two pictures ``(1, 3, H, W)`` in [0, 1], of sides of at least 64 pixels."""
+    """Compare a result with its photograph.
+
+    Args:
+        result: ``(1, 3, H, W)`` in [0, 1], sides of at least 64 pixels.
+        photograph: The same shape and range.
+
+    Returns:
+        The differences.
+    """
     result = (result * 255).round() / 255
     here, there = luminance(result), luminance(photograph)
     tones = torch.stack([F.avg_pool2d(picture, TONE_SIDE).flatten() for picture in (here, there)])
@@ -75,12 +83,20 @@ def compare(result: Tensor, photograph: Tensor) -> Reconstruction:
 
 @torch.inference_mode()
 def measure(network: StyleTransferNetwork, photographs: Sequence[Tensor]) -> list[Reconstruction]:
-    """Reconstruct photographs ``(1, 3, H, W)`` in [0, 1] one after the other."""
+    """Reconstruct photographs one after the other.
+
+    Args:
+        network: The network.
+        photographs: ``(1, 3, H, W)`` in [0, 1] each.
+
+    Returns:
+        The differences of each.
+    """
     return [compare(network(photograph, photograph), photograph) for photograph in photographs]
 
 
 def row(measured: Sequence[Reconstruction]) -> list[str]:
-    """Mean and worst of each number; the mean lightness is that of absolute values."""
+    """Return the mean and worst of each value; lightness is averaged by absolute value."""
     contrast, lightness, ssim, tones = zip(*measured, strict=True)
     return [
         f"{fmean(contrast):.3f}",

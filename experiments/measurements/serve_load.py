@@ -1,10 +1,10 @@
-"""Many visitors of `datnet serve` at once: do all get a picture or a clear "busy", is memory flat?
+"""Load test of `datnet serve`: does each visitor get a result or "busy", is memory constant?
 
     python -m experiments.measurements.serve_load --checkpoint microast
 
-Starts the page on 127.0.0.1, lets 16 visitors upload and paint, each as soon as they have the last
-result, and prints memory over time, files on disk and latencies as multiples of one visitor's.
-Exits with 1 if an answer was neither a picture nor "busy". Needs Linux, for /proc.
+Starts the page on 127.0.0.1. 16 visitors upload images and stylize, again as soon as they have a
+result. Prints memory over time, files on disk and latencies relative to a single visitor's. Exits
+with 1 if an answer was neither a result nor "busy". Needs Linux, for /proc.
 """
 
 from __future__ import annotations
@@ -55,7 +55,15 @@ class Visitors:
         )
 
     def upload(self, seed: int, side: int) -> dict[str, Any]:
-        """Upload a picture that nobody uploaded before."""
+        """Upload a new random image.
+
+        Args:
+            seed: Makes it different from others.
+            side: Side in pixels.
+
+        Returns:
+            The page's description of the file.
+        """
         pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG")
@@ -66,7 +74,7 @@ class Visitors:
         return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
     def visit(self, number: int) -> None:
-        """Upload a photo and a painting, paint, and fetch the result."""
+        """Upload a photograph and a painting, stylize and download the result."""
         started = time.perf_counter()
         try:
             answer = self._paint(number)
@@ -74,7 +82,7 @@ class Visitors:
             answer = f"failed: {error!r}"
         with self.lock:
             self.answers[answer] += 1
-            if answer == "painted":
+            if answer == "stylized":
                 self.seconds.append(time.perf_counter() - started)
             self.memory.append(resident_megabytes(self.server))
 
@@ -108,17 +116,17 @@ class Visitors:
             return "failed: no result"
         result = self.client.get(last["output"]["data"][1]["value"]["url"])
         Image.open(io.BytesIO(result.content)).load()
-        return "painted"
+        return "stylized"
 
 
 def resident_megabytes(process: int) -> int:
-    """Memory of a process that lies in RAM."""
+    """Return the resident memory of a process in MB."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) // 1000
 
 
 def main() -> int:
-    """Run the load."""
+    """Run the load test."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="microast")
     parser.add_argument("--visitors", type=int, default=16, help="at the same time")
@@ -156,7 +164,12 @@ def main() -> int:
 
 
 def report(visitors: Visitors, alone: float) -> None:
-    """Print what happened."""
+    """Print answers, memory, latencies and files.
+
+    Args:
+        visitors: After all visits.
+        alone: Seconds for a single visitor.
+    """
     print("answers:", dict(visitors.answers))
     tenths = np.array_split(visitors.memory, 10)
     print("memory, mean of every tenth, in MB:", [round(each.mean()) for each in tenths])

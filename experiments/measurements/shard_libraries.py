@@ -1,11 +1,11 @@
-"""Reading images at random: our index on tar shards beside LitData, and WebDataset in its order.
+"""Random access to images: DatNet's index on tar shards and LitData; WebDataset in order.
 
     pip install litdata webdataset
     python -m experiments.measurements.shard_libraries --images ../shared/data/train/content
 
-All hold the same JPEGs, and give their bytes undecoded: decoding costs the same for all. WebDataset
-(1.0) knows no index: reading one image of a shard means to read what stands before it, so it is
-timed in its own order alone. Times are of the processor, reading from memory.
+All store the same JPEGs and return their bytes undecoded, since decoding costs the same for all.
+WebDataset (1.0) has no index: to read an image of a shard it must read everything before it, so it
+is only timed in order. Times are processor times, reading from memory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from datnet.evaluation.machine import describe_machine, sentence_of_machine
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds of the processor and of the clock."""
+    """Return the processor time and wall-clock time of a call, in seconds."""
     processor, clock = time.process_time(), time.perf_counter()
     work()
     return time.process_time() - processor, time.perf_counter() - clock
@@ -88,7 +88,12 @@ def main() -> None:
 
 
 def read_in_order(folder: Path, count: int) -> None:
-    """Take images as WebDataset streams them, again from the start when they end."""
+    """Read images as WebDataset streams them, from the start again at the end.
+
+    Args:
+        folder: Folder of tar shards.
+        count: Number of images to read.
+    """
     shards = sorted(str(path) for path in folder.glob("*.tar"))
     read = 0
     while read < count:

@@ -1,4 +1,4 @@
-r"""DatNet against the same network written down plainly: painting and training steps.
+r"""DatNet against a straightforward implementation: stylizing and training steps.
 
     python -m experiments.measurements.speed paint                           # 256 and 512 pixels
     python -m experiments.measurements.speed train --size 128 --batch 4
@@ -9,10 +9,10 @@ r"""DatNet against the same network written down plainly: painting and training 
     python -m experiments.measurements.speed paint --network NETWORK \
         --pictures photo.jpg painting.jpg
 
-Both take turns in one process; peak memory is read in a process of its own for each. Without
---network the weights are random: attention is spread out then, without the denormal numbers that
-slow the plain form of a trained network down on a CPU. See experiments/measurements/plain.py for
-the plain form.
+Both take turns in one process; peak memory is measured in a new process for each. Without --network
+the weights are random: attention is then spread out, without the denormal numbers that slow down
+the plain form of a trained network on a CPU. See experiments/measurements/plain.py for the plain
+form.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Task(NamedTuple):
     """What is measured.
 
     Attributes:
-        size: Side of the pictures in pixels.
+        size: Side of the images in pixels.
         batch: Pairs in a training step.
         device: cpu, cuda, …
-        dtype: Of our form's convolutions.
+        dtype: Type of our form's convolutions.
         network: A trained DatNet; None for random weights.
-        pictures: A photograph and a painting; None for random pictures.
+        pictures: A photograph and a painting; None for random images.
     """
 
     size: int
@@ -69,35 +69,43 @@ class Task(NamedTuple):
 
 
 def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
-    """The plain form and ours, with the same weights."""
+    """Return the plain form and ours, with the same weights."""
     torch.manual_seed(0)
     if task.network is None:
         network = DatNet(VggEncoder("vgg19"))
         for parameter in network.decoder.parameters():
-            if parameter.ndim == 4:  # so small at the start of training that pictures would be gray
+            if parameter.ndim == 4:  # the initial weights are so small that results would be gray
                 torch.nn.init.kaiming_normal_(parameter)
     else:
         loaded = load_network(network_file(task.network))
         if not isinstance(loaded, DatNet):
-            raise DatNetError(f"{task.network} is no DatNet; there is a plain form of that alone")
+            raise DatNetError(f"{task.network} is no DatNet; only DatNet has a plain form")
         network = loaded
     return PlainDatNet(network).to(task.device), network.to(task.device)
 
 
 def pictures(task: Task) -> list[Tensor]:
-    """Content and style ``(1, 3, size, size)``."""
+    """Return content and style, each ``(1, 3, size, size)`` in [0, 1]."""
     if task.pictures is None:
         return list(random_pictures(task.size, torch.device(task.device)))
     return [read_square(path, task.size).to(task.device) for path in task.pictures]
 
 
 def channels_last(images: list[Tensor]) -> list[Tensor]:
-    """The images as our form likes them."""
+    """Convert images to the memory format of our form."""
     return [each.contiguous(memory_format=torch.channels_last) for each in images]
 
 
 def painting(name: str, task: Task) -> Callable[[], Tensor]:
-    """Paint one picture, both images encoded."""
+    """Return a function that stylizes one image, encoding of both images included.
+
+    Args:
+        name: One of :data:`FORMS`.
+        task: The task.
+
+    Returns:
+        The function.
+    """
     plain, ours = networks(task)
     content, style = pictures(task)
     if name == "plain":
@@ -115,7 +123,15 @@ def painting(name: str, task: Task) -> Callable[[], Tensor]:
 
 
 def training(name: str, task: Task) -> Callable[[], Tensor]:
-    """One step of training: loss, gradients, Adam."""
+    """Return a function that does one training step: loss, gradients, Adam.
+
+    Args:
+        name: One of :data:`FORMS`.
+        task: The task.
+
+    Returns:
+        The function.
+    """
     plain, ours = networks(task)
     objective = DatNetObjective()
     content, style = (images.repeat(task.batch, 1, 1, 1) for images in pictures(task))
@@ -145,14 +161,32 @@ WORK = {"paint": painting, "train": training}
 
 
 def peak(kind: str, name: str, *values: Any) -> int | None:
-    """Bytes that work takes at most, in a process that did none before."""
+    """Measure peak memory; call it in a new process.
+
+    Args:
+        kind: Key of :data:`WORK`.
+        name: One of :data:`FORMS`.
+        values: Values of the task.
+
+    Returns:
+        Bytes; None if they cannot be measured.
+    """
     task = Task(*values)
-    WORK[kind](name, task._replace(size=32, batch=1))()  # code is in memory then
+    WORK[kind](name, task._replace(size=32, batch=1))()  # loads the code into memory
     return peak_of(WORK[kind](name, task), torch.device(task.device)).bytes
 
 
 def measure(kind: str, task: Task, rounds: int) -> dict[str, Any]:
-    """Times in turns, memory, and the largest difference of what comes out."""
+    """Measure times in turns, memory, and the largest difference of the results.
+
+    Args:
+        kind: Key of :data:`WORK`.
+        task: The task.
+        rounds: Number of rounds.
+
+    Returns:
+        The measurements, for JSON.
+    """
     works = {name: WORK[kind](name, task) for name in FORMS}
     plain, ours = works["plain"](), works["ours"]()  # warm-up
     times: dict[str, list[float]] = {name: [] for name in FORMS}
@@ -171,7 +205,7 @@ def measure(kind: str, task: Task, rounds: int) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """One line for each size."""
+    """Return a Markdown table with a row per size."""
     rows = [["size", "plain", "ours", "ours : plain", "plain MiB", "ours MiB", "difference"]]
     for result in results:
         times, peaks = result["seconds"], result["peak_bytes"]

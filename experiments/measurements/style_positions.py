@@ -1,12 +1,12 @@
-r"""What it costs that attention sees a sample of the style's positions in very large pictures.
+r"""Error of attention to a sample of the style's positions, as used for very large images.
 
     python -m experiments.measurements.style_positions --network NETWORK --content FOLDER \
         --style FOLDER
 
-Beyond a number of pairs of positions (`datnet.networks.attention.MOST_COMPARISONS`) DatNet compares
-every content position with an even sample of the style's. Here that number is made so small that
-ordinary pictures need the sample too, in the shares that larger pictures have, and the result is
-compared with the exact one: PSNR in dB over all pairs of the pictures.
+Above a number of query–key pairs (`datnet.networks.attention.MOST_COMPARISONS`) DatNet compares
+each content position with a regular sample of the style's positions. Here that limit is lowered so
+that ordinary images are sampled at the same rates as larger ones. The result is compared with the
+exact one: PSNR in dB over all pairs of images.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network
 
 SHARES = (2, 4, 16, 64)
-"""One of so many style positions is seen at relu3_1."""
+"""Sampling rates: one of N style positions is used at relu3_1."""
 
 
 def side_with_share(share: int) -> int:
-    """Side of square pictures of which attention sees that share of positions."""
+    """Return the side of square images for which attention has this sampling rate."""
     return round(4 * (share * attention.MOST_COMPARISONS) ** 0.25)
 
 
 @torch.inference_mode()
 def main() -> None:
-    """Paint all pairs with every share, compare, print."""
+    """Stylize all pairs at each sampling rate, compare and print."""
     parser = argparse.ArgumentParser(
         "python -m experiments.measurements.style_positions",
         description=__doc__,

@@ -1,11 +1,11 @@
-"""What training the published tables costs: multiply-adds of a step, counted, and GPU-hours of it.
+"""Cost of training the published tables: counted multiply-adds, and estimated GPU-hours.
 
     python -m experiments.measurements.training_cost --teraflops 100
 
-Every network's training step, forwards and backwards with all its losses, is counted once with
-VGG-19 (random weights; they do not change the count) on crops of 256, and multiplied by the pairs
-and steps of its recipe. Hours are what a GPU would take that sustains the given number of 10¹²
-floating point operations a second, two to a multiply-add: an estimate, not a measurement.
+One training step of each network, forward and backward with all losses, is counted with VGG-19
+(random weights, which do not change the count) on crops of 256, and multiplied by the pairs and
+steps of its recipe. GPU-hours are an estimate for a GPU that sustains the given number of 10¹²
+floating-point operations per second; a multiply-add has two.
 """
 
 from __future__ import annotations
@@ -35,7 +35,15 @@ PAIRS = 2
 
 
 def operations_of_a_pair(name: str, encoder: VggEncoder) -> tuple[float, int]:
-    """Floating point operations of a training pair, and the pairs of the whole recipe."""
+    """Count the floating-point operations of a training pair.
+
+    Args:
+        name: Name of the model.
+        encoder: The encoder.
+
+    Returns:
+        Operations per pair, and the number of pairs in the recipe.
+    """
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         config = compose("train", [f"model={name}"])
     torch.manual_seed(0)
@@ -60,7 +68,7 @@ def main() -> None:
     encoder = VggEncoder("vgg19")
     names = dict.fromkeys(name for networks in TABLES.values() for name in networks)
     costs = {}
-    rows = [["network", "Gmultiply-adds a pair", "pairs", "GPU-hours"]]
+    rows = [["network", "MACs (G) per pair", "pairs", "GPU-hours"]]
     for name in tqdm(names, unit="network"):
         operations, pairs = operations_of_a_pair(name, encoder)
         costs[name] = operations * pairs / (arguments.teraflops * 1e12) / 3600

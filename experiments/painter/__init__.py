@@ -1,6 +1,6 @@
-"""Pictures that a program paints, as style images that need no download.
+"""Procedurally generated paintings: style images that need no download.
 
-Each manner of painting is one function of a random generator, a width and a height; it returns an
+Each manner of painting is a function of a random generator, a width and a height that returns an
 8-bit RGB image. The generator decides composition and palette: the same state gives the same
 picture. The manners imitate schools, not works, and all their marks are drawn here, so the pictures
 carry no one's rights. Sizes from 32 pixels up work, and marks scale with the shorter side.

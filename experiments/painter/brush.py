@@ -1,4 +1,4 @@
-"""Brush strokes of many bristles, whose paint has colour and thickness."""
+"""Brush strokes of many bristles, whose paint has color and thickness."""
 
 from __future__ import annotations
 

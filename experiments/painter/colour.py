@@ -1,4 +1,4 @@
-"""Colours and palettes: arrays of RGB in [0, 1], last axis 3."""
+"""Colors and palettes: arrays of RGB in [0, 1], last axis 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colour fields: a few large scumbled rectangles with soft edges, floating on a ground."""
+"""Color fields: a few large scumbled rectangles with soft edges, floating on a ground."""
 
 from __future__ import annotations
 

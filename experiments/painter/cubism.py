@@ -1,4 +1,4 @@
-"""Analytic cubism: a still life broken into shaded facets, in ochres and greys."""
+"""Analytic cubism: a still life broken into shaded facets, in ochres and grays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fauvism: a bouquet or a head in broad flat strokes of loud colour, with painted contours."""
+"""Fauvism: a bouquet or a head in broad flat strokes of loud color, with painted contours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Impressionism: an outdoor scene in short layered touches of broken colour."""
+"""Impressionism: an outdoor scene in short layered touches of broken color."""
 
 from __future__ import annotations
 

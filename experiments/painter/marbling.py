@@ -1,4 +1,4 @@
-"""Marbled paper: drops of colour on a bath, drawn into feathers by combs and a stylus."""
+"""Marbled paper: drops of color on a bath, drawn into feathers by combs and a stylus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pointillism: divided colour, laid down as separate dots that mix in the eye."""
+"""Pointillism: divided color, laid down as separate dots that mix in the eye."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture shows: which colour is where, and which way a brush would move there."""
+"""Scenes: color and brush direction at each position of a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What paint lies on and how light falls on it: grids, masks, paper, canvas, relief."""
+"""Surfaces and their lighting: grids, masks, paper, canvas, relief."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watercolour: transparent washes that run, dry with dark edges and grain on white paper."""
+"""Watercolor: transparent washes that run, dry with dark edges and grain on white paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colour woodcut of waves: few flat inks, carved lines, grain of the plank, a graded sky."""
+"""Color woodcut of waves: few flat inks, carved lines, grain of the plank, a graded sky."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that no command takes, and values that all of them understand."""
+"""Argument values that all commands reject, and values that all accept."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ VALUES = [
     if action.nargs != 0
 ]
 OTHER_TEXT = {("datnet rerun", "changes")}
-"""Not paths, and Hydra checks them."""
+"""They are not paths, and Hydra checks them."""
 
 
 @pytest.mark.parametrize(("parser", "action"), VALUES)
@@ -104,7 +104,7 @@ def name_of(action: argparse.Action) -> str:
     [each for each in VALUES if name_of(each.values[1]) != "--results"],
 )
 def test_numbers_have_a_range(parser: argparse.ArgumentParser, action: argparse.Action) -> None:
-    """Whatever takes 1 or a half takes no NaN, no infinity, nothing below zero."""
+    """Options that take 1 or 0.5 reject NaN, infinity and negative values."""
     convert = action.type
     if convert is None or action.choices:
         return
@@ -212,7 +212,7 @@ def test_the_home_of_a_user_who_is_unknown_is_a_name() -> None:
 def test_without_a_home_there_is_no_cache_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As in containers: platformdirs leaves ``~`` as it is where nobody has this user's number."""
+    """As in containers: platformdirs keeps ``~`` if the user id has no user."""
     for variable in ("HOME", "XDG_CACHE_HOME", "DATNET_CACHE", "DATNET_WEIGHTS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)

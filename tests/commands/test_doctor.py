@@ -1,4 +1,4 @@
-"""`datnet doctor`: what is broken is found, named, and breaks nothing else."""
+"""`datnet doctor`: problems are found, named, and affect no other check."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 
 @pytest.mark.slow
 def test_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is replaced but the list of packages, which is shortened."""
+    """Only the list of packages is replaced by a shorter one."""
     needed = probe.requirements()
     few = {name: needed[name] for name in ("torch", "torchvision", "pillow")}
     for module in (probe, packages):

@@ -35,7 +35,7 @@ def datnet(*arguments: object, cwd: Path, **environment: str) -> subprocess.Comp
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """The same without a new process, for what fails alike."""
+    """Run a command without a new process, for errors that do not depend on it."""
     monkeypatch.setattr(sys, "argv", ["datnet", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
         main()

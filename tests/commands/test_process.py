@@ -19,7 +19,7 @@ from datnet.errors import DatNetError
 
 
 def ended(command: Callable[[], int | None], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Status and last words of a command."""
+    """Exit status and final message of a command."""
     with pytest.raises(SystemExit) as stop:
         run_command(command)
     return int(stop.value.code or 0), capsys.readouterr().err
@@ -194,7 +194,7 @@ run_command(command)
     [(">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 1)],
 )
 def test_streams_that_are_missing_or_full(streams: str, status: int, tmp_path: Path) -> None:
-    """No words end in the file, which would get the missing stream's number."""
+    """No message ends up in the file, which would get the missing stream's number."""
     (tmp_path / "command.py").write_text(COMMAND)
     result = subprocess.run(
         ["/bin/sh", "-c", f"exec {sys.executable} command.py {streams}"],

@@ -83,7 +83,7 @@ def pixels(path: str | Path) -> np.ndarray:
 
 
 def write_clip(path: Path) -> Path:
-    """Three frames of noise, which the encoder cannot make small without loss."""
+    """Three frames of noise, which cannot be compressed without loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(1)
     with av.open(str(path), "w") as clip:
@@ -237,7 +237,7 @@ def test_batch_skips_what_exists(stylize: Callable[..., Outcome], folder: Path) 
     assert outcome.status == 0
     assert "wrote 2 of 3 results to out, skipped 1 that were there (--overwrite" in outcome.out
     assert (folder / "out" / "b__p.png").read_bytes() == b"precious"
-    # With nothing left to do not even the network is looked for.
+    # If nothing is left to do, not even the network is looked up.
     again = stylize("photos", "paintings/p.png", "-o", "out", "--checkpoint", "nowhere")
     assert (again.status, again.err) == (0, "")
     assert again.out.startswith("nothing to do: 3 results are there already")
@@ -345,7 +345,7 @@ def test_a_pattern_inside_the_searched_folder(
         assert outcome.status == 0, outcome.err
         results = files(folder / "photos" / "out" / "p")
         assert results == files(folder / "photos" / "out" / "q") == ["a.png", "b.png", "c.png"]
-    # What lies beside its own result's photograph may be a photograph itself.
+    # A result's name next to its photograph may be that of a photograph.
     Image.open(folder / "photos" / "a.png").convert("RGB").save(folder / "photos" / "a.jpg")
     outcome = stylize("photos", "paintings/p.png", "-o", "photos/{content}.jpg")
     assert outcome.status == 1

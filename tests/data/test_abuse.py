@@ -1,4 +1,4 @@
-"""Files that strangers send: none crashes, hangs or fills the memory, and each is accounted for."""
+"""Hostile files: none crashes, hangs or fills the memory, and each is reported."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_slice_of_the_fuzzing() -> None:
 
 
 def claim(image_format: str, side: int) -> bytes:
-    """A small file that says it holds side x side pixels."""
+    """A small file whose header claims side x side pixels."""
     if image_format == "PNG":
 
         def chunk(kind: bytes, data: bytes) -> bytes:
@@ -139,7 +139,7 @@ def test_bomb_of_text_is_refused() -> None:
 
 @pytest.fixture
 def zoo(tmp_path: Path) -> Path:
-    """A folder of everything: 9 pictures that can be used, under whatever names, and the rest."""
+    """A folder with 9 usable images, under arbitrary names, and other files."""
     folder = tmp_path / "zoo"
     (folder / "deep" / "deeper.jpg").mkdir(parents=True)  # a folder with the name of a picture
     jpeg, png = encoded(picture(70, 64), "JPEG"), encoded(picture(64, 70), "PNG")
@@ -283,7 +283,7 @@ def test_tall_gray_pictures_take_no_time_for_each_row() -> None:
 
 
 def test_sixteen_bit_and_float_pictures_take_no_eightfold_memory() -> None:
-    """Eight bytes for each pixel would be many GB for what may be decoded."""
+    """Eight bytes per pixel would be many GB for an allowed size."""
     content = encoded(Image.fromarray(np.ones((2000, 2000), np.float32)), "TIFF")
     tracemalloc.start()
     read_image("a", content=content)

@@ -136,7 +136,7 @@ def first_numbers(module: ContentStyleDataModule, count: int) -> list[int]:
 def in_the_second_of_three_processes(
     module: ContentStyleDataModule, step: int
 ) -> ContentStyleDataModule:
-    """A data module set up as a trainer with 4 batches a step would have it."""
+    """A data module set up as by a trainer with 4 batches per step."""
     module.setup("fit")
     module.trainer = SimpleNamespace(  # type: ignore[assignment]
         global_rank=1,

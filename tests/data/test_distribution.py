@@ -1,4 +1,4 @@
-"""Two processes see together what one sees with their common batch, and resumed ones go on."""
+"""Two processes together see what one process sees with their joint batch, also when resumed."""
 
 from __future__ import annotations
 

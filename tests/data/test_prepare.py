@@ -70,7 +70,7 @@ def tarred(folder: Path, kind: str = "") -> Path:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """What a folder holds, but for the lock, which is empty."""
+    """Contents of a folder except the lock, which is empty."""
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != ".lock"}
 
 

@@ -1,4 +1,4 @@
-"""Folders of images to train on: what is left out is named, and no place is taken for another."""
+"""Folders of training images: skipped files are named, and folders are never confused."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def dataset(location: Path | str, seed: int = 3) -> PairDataset:
 
 
 def test_pairs_of_shards_are_those_of_the_folder(folders: Path) -> None:
-    """Where every file was taken as it is, to the last bit."""
+    """If every file was copied unchanged, to the last bit."""
     for number in (0, 1, 20, 10**9):
         first, second = (dataset(folders / name)[number] for name in ("photos", "shards"))
         assert torch.equal(first.content, second.content)
@@ -280,7 +280,7 @@ def test_of_remote_shards_only_the_image_is_read(folders: Path, server: Server) 
 
 
 def test_remote_shards_in_workers(folders: Path, server: Server) -> None:
-    """Though the connection's event loop does not survive a fork."""
+    """Although the connection's event loop does not survive a fork."""
 
     def batches(location: Path | str) -> list[torch.Tensor]:
         pairs = dataset(location)

@@ -13,7 +13,7 @@ from datnet.errors import DatNetError
 
 
 def work(job: list[str], excluded: Mapping[int, str], begin: Begin) -> list[str | int]:
-    """Each item says what happens to the process that meets it."""
+    """Each item determines what happens to the process that gets it."""
     results: list[str | int] = []
     for position, item in enumerate(job):
         begin(position, timed=item != "read")
@@ -77,7 +77,7 @@ def test_reading_is_not_timed() -> None:
 
 
 def test_one_sudden_end_is_forgiven(tmp_path: Path) -> None:
-    """As the kernel ends a process when memory runs out that others took."""
+    """As the kernel ends a process when others use up the memory."""
     assert TRIES_OF_AN_ITEM > 1
     job = [f"once:{tmp_path / 'mark'}"]
     assert done([job]) == {job[0]: [len(job[0])]}

@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def report() -> dict:
-    """Made up but for the machine, with one network that failed."""
+    """Invented except for the machine, with one network that failed."""
     benchmark = Benchmark(
         [hungry("adain"), hungry("other")], BenchmarkSettings([64, 32], warmup=0, runs=2)
     )

@@ -114,12 +114,12 @@ def test_results_of_before_can_be_compared_by_what_they_have(run: Callable, tmp_
 
 
 def test_the_encoder_has_the_name_that_saved_evaluations_have() -> None:
-    """It stands in their protocol.json: with another one none of them would go on."""
+    """It is in their protocol.json: with another one none could be continued."""
     assert Metrics({}).encoder_name == "an ImageNet VGG-16 with Gatys' normalisation"
 
 
 class Redness(Metric):
-    """Mean red of the result beside the style's."""
+    """Mean red of the result and of the style."""
 
     key = "redness"
     label = "redness"

@@ -91,7 +91,7 @@ def test_captions_stand_under_their_own_picture(tmp_path: Path) -> None:
 
 
 def test_titles_of_wide_figures_are_legible_on_a_page(tmp_path: Path) -> None:
-    """Printed 7 inches wide a title's capitals are at least a millimetre and a half high."""
+    """Printed 7 inches wide, capitals in titles are at least 1.5 mm high."""
     rows = [[Image.new("RGB", (256, 256), "white") for _ in range(10)]]
     comparison_grid(rows, ["H"] * 10, path=tmp_path / "grid.png")
     figure = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))

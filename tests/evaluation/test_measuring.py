@@ -21,7 +21,7 @@ from tests.helpers.mean_difference import metrics_with
 
 
 class SmallEncoder(nn.Module):
-    """Five maps of halving size, like VGG's; notes what it is called under."""
+    """Five maps of halving size, like VGG's; counts its calls and notes whether TF32 was on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ def test_the_result_is_measured_as_it_would_be_saved(metrics: Metrics, tmp_path:
     saved = to_tensor(read_image(tmp_path / "saved.png"))[None]
     assert torch.equal(round_to_8_bits(output), saved)
     assert metrics(output, content, style) == metrics(saved, content, style)
-    # What would be lost by saving counts for nothing, and what is kept counts.
+    # Differences that are lost by saving do not count; those that are kept do.
     assert metrics(content + 0.4 / 255, content, style)["psnr"] == math.inf
     assert metrics(content + 0.6 / 255, content, style)["psnr"] < 60
 

@@ -208,7 +208,7 @@ def test_saved_results_measure_like_the_network_that_painted_them(
     _, output = evaluate(network, "--save-images", "--results", results)
     assert "loss" in output[output.index("kept − pixel") :]
 
-    # Squeezed and cropped pictures have folders of their own, and the note stands at the table.
+    # Squeezed and cropped results have separate folders, and the note is printed with the table.
     for path in (folder / "images").iterdir():
         Image.new("RGB", (48, 48)).save(path)
     for fit, words in ((), "which is an assumption"), (("--fit", "squeeze"), "(--fit squeeze)"):

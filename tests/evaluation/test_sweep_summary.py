@@ -24,7 +24,7 @@ from datnet.evaluation.sweep_summary import (
 def write_run(
     sweep: Path, name: str, seed: int, rate: float, metrics: dict[str, float] | None, **more: Any
 ) -> None:
-    """What a run leaves behind, as far as summaries look at it."""
+    """The files of a run that summaries read."""
     folder = sweep / f"{name},{seed},{rate}"
     folder.mkdir(parents=True)
     config = {
@@ -67,7 +67,7 @@ def test_only_runs_are_listed(ablation: Path) -> None:
 
 
 def test_sweeps_side_by_side_are_read_as_one(tmp_path: Path) -> None:
-    """As where every GPU has a sweep of its own; what wandb leaves in a run is none."""
+    """As with a sweep per GPU; wandb's folders in a run are not runs."""
     for seed in (1, 2):
         sweep = tmp_path / f"seed_{seed}"
         write_run(sweep, "datnet_dual", seed, 1e-4, {"final/ssim": seed / 10})
@@ -94,12 +94,12 @@ def test_means_and_deviations_over_seeds(ablation: Path) -> None:
             strict=True,
         )
     ]
-    assert "1.2000 ± 0.1000" in lines[2]  # the sample's deviation, n - 1
+    assert "1.2000 ± 0.1000" in lines[2]  # sample standard deviation, n - 1
     assert "120.00 ± 10.00" in lines[2]
 
 
 def test_what_varies_is_found(tmp_path: Path) -> None:
-    """Settings that follow from the network's name say nothing more; two values are two rows."""
+    """Settings that follow from the network's name are redundant; two values are two rows."""
     for rate in (1e-4, 2e-4):
         for name in ("datnet_dual", "datnet_full"):
             write_run(tmp_path, name, 1, rate, {"final/ssim": rate})

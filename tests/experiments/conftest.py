@@ -25,7 +25,7 @@ def experiment(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., str]:
-    """Run a module of experiments/ on one small pair, with results in tmp_path/out; its output."""
+    """Run a module of experiments/ on a small pair, into tmp_path/out; return its output."""
 
     def run(module: str, *arguments: str) -> str:
         command = [

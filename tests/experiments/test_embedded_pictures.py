@@ -24,7 +24,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 
 def test_a_painting_made_anew_is_the_one_in_the_package() -> None:
-    """But for what the file's compression takes, which hardly shows."""
+    """Except for compression losses, which are hardly visible."""
     size = TRAIN_STYLE_SIZES[1]
     stored = read_image(sample_images().train_style / "colour_field-1.webp")
     assert difference(paint(colour_field, 1, size), stored) < 5

@@ -17,7 +17,7 @@ from experiments import ladder
 
 @pytest.fixture
 def training(tmp_path: Path) -> Path:
-    """What a training leaves that adds less and less light to its pictures."""
+    """Checkpoints of a training whose results get brighter ever more slowly."""
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
     network = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}

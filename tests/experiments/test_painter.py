@@ -66,7 +66,7 @@ def test_any_size_is_painted(manner, width: int, height: int) -> None:
 
 @every_manner
 def test_pictures_have_texture_at_the_scale_of_strokes(manner) -> None:
-    # median over blocks of 32 x 32 of the deviation within a block; a flat poster would have 0
+    # median standard deviation within blocks of 32 x 32; a flat poster would have 0
     picture = as_floats(manner(default_rng(6), 192, 192)).mean(axis=2)
     blocks = picture.reshape(6, 32, 6, 32).std(axis=(1, 3))
     assert np.median(blocks) > 2.5

@@ -98,7 +98,7 @@ def test_the_sentence_says_where_networks_differ(tmp_path: Path) -> None:
 
 @pytest.fixture
 def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) -> None:
-    """What the trainings of scale sample leave behind, without the trainings."""
+    """The files that trainings of scale sample write, without the trainings."""
     encoder_settings = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
     for model in ALL_TITLES:
         folder = tmp_path / "out" / model
@@ -141,7 +141,7 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
     rows: dict[str, str] = {}
     for line in printed.splitlines():
         if "|" in line:
-            rows.setdefault(line.split("|")[1].strip(), line)  # Table 1 stands first
+            rows.setdefault(line.split("|")[1].strip(), line)  # Table 1 comes first
     for title in OTHERS.values():
         assert rows[title].count("–") == 3, "a dash for each of the paper's numbers"
     assert rows["Gatys, 3 steps"].count("–") == 2
@@ -177,7 +177,7 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
 def test_table1_of_pretrained_networks_takes_what_there_is(
     tmp_path: Path, experiment: Callable[..., str], shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Published MicroAST weights alone: a row of numbers, dashes for the rest."""
+    """Only the published MicroAST weights: one row of values, dashes for the rest."""
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / "microast").symlink_to((shared / "golden" / "microast").resolve())

@@ -17,7 +17,7 @@ PIXELS = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Benchmark:
-    """Two networks of the paper and one that is not in it, quick ones in their place."""
+    """Two networks of the paper and another one, replaced by fast ones."""
     monkeypatch.setattr(benchmark_module, "peak_in_new_process", lambda *_: Peak(2**20, "VmHWM"))
     monkeypatch.setattr(benchmark_module, "multiply_adds", lambda *_: 10**9)
     candidates = [Candidate(title, PIXELS) for title in ("datnet_full", "adain", "new")]
@@ -119,7 +119,7 @@ def test_interrupted_it_goes_on_with_what_is_missing(
     assert sizes == measured_again
     assert [each.size for each in measurements] == [32] * 3 + [48] * 3
 
-    # Other settings: nothing is taken over.
+    # Other settings: nothing is reused.
     sizes.clear()
     other = Benchmark(benchmark.candidates, BenchmarkSettings([32, 48], warmup=0, runs=2))
     table2.measure_missing(other, tmp_path / "unfinished.json")

@@ -82,7 +82,7 @@ def test_trainings_are_equal_in_all_but_what_is_ablated(tmp_path: Path) -> None:
     objective = {"local_feature": 3.0}
 
     def unequal(changed: str, value: object) -> list[str]:
-        """With one more setting in the last variant's file."""
+        """With an additional setting in the last variant's file."""
         networks = {}
         for number, name in enumerate(VARIANTS):
             settings: dict[str, dict[str, object]] = {

@@ -1,4 +1,4 @@
-"""A folder that may not be listed, also for the administrator, who may list every folder."""
+"""A folder that cannot be listed, even by the administrator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GPUs compute in one order only where deterministic algorithms are asked for."""
+"""Operations that are deterministic on GPUs only with deterministic algorithms."""
 
 from __future__ import annotations
 

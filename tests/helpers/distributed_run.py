@@ -1,6 +1,6 @@
-"""Trains nothing in two processes and writes down what each of them saw; see test_distribution.py.
+"""Runs two processes without training and records what each saw; see test_distribution.py.
 
-A program of its own, because processes that fork must not have started threads, as tests have.
+It is a separate program because processes that fork must not have threads, as tests do.
 
     python distributed_run.py FOLDER
 """

@@ -1,4 +1,4 @@
-"""What evaluations of tests are made of: a network, an encoder and pictures."""
+"""A network, an encoder and images for tests of evaluations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CountingEncoder(nn.Module):
 
 
 class Blend:
-    """A network that mixes content and style, notes its calls and can fail at one of them."""
+    """A network that mixes content and style, counts its calls and can fail at one of them."""
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.calls = 0

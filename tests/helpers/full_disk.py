@@ -1,4 +1,4 @@
-"""Stands in for a full disk, which a test cannot have."""
+"""Simulates a full disk."""
 
 from __future__ import annotations
 

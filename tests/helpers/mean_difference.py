@@ -1,4 +1,4 @@
-"""Metrics without weights: LPIPS is replaced by what is easy to predict."""
+"""Metrics without weights: LPIPS is replaced by a predictable difference."""
 
 from __future__ import annotations
 

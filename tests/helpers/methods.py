@@ -1,4 +1,4 @@
-"""All trainable networks with their objectives, and pictures for them."""
+"""All trainable networks with their objectives and images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ METHODS = {
 
 
 def make(method: str, encoder: VggEncoder) -> tuple[StyleTransferNetwork, Objective]:
-    """A network and its objective; one of the two sees through the encoder, or both."""
+    """A network and its objective, of which at least one uses the encoder."""
     torch.manual_seed(1)
     network_class, objective_class = METHODS[method]
     if issubclass(network_class, EncoderDecoderNetwork):

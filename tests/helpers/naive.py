@@ -1,7 +1,7 @@
 """The formulas of the papers in numpy's float64, one image, one channel, one position at a time.
 
-They are slow and share no line with the package: what its fast forms are compared with where the
-published vectors of ../shared are not there. A map is ``(C, H, W)``.
+They are slow and share no code with the package. Its fast forms are compared with them where the
+published vectors of ../shared are missing. A map is ``(C, H, W)``.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def resize_nearest(features: Map, height: int, width: int) -> Map:
 
 
 def attention_key(features: Sequence[Map], level: int, resize: str = "bilinear") -> Map:
-    """Levels 1 … ``level`` at the size of the last, each normalised, from shallow to deep."""
+    """Levels 1 … ``level`` at the size of the last, each normalized, from shallow to deep."""
     size = features[level - 1].shape[1:]
     shrink = resize_bilinear if resize == "bilinear" else resize_nearest
     shrunk = [shrink(shallow, *size) for shallow in features[: level - 1]]

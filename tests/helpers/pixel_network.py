@@ -1,4 +1,4 @@
-"""The smallest style transfer network, quick and easy to predict, for tests of its users."""
+"""A minimal style transfer network, fast and predictable, for tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datnet.zoo.network_file import NetworkDescription, save_network
 
 
 class PixelNetwork(StyleTransferNetwork):
-    """Pixels take the channel means and deviations of the style's pixels, and nothing else."""
+    """Pixels get the channel means and standard deviations of the style's pixels."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Colours kept, in numbers."""
+"""Keeping the content's colors, checked numerically."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_matched_colors_have_the_mean_and_covariance() -> None:
     assert made.mean(1) == pytest.approx(wanted.mean(1), abs=1e-5)
     assert np.cov(made) == pytest.approx(np.cov(wanted), abs=1e-5)
     torch.testing.assert_close(match_colors(painting, painting), painting)
-    # Colours are a set: the order of pixels, and so the shape, does not count.
+    # Colors are a set: the order of pixels, and so the shape, does not count.
     torch.testing.assert_close(match_colors(painting, photograph.flatten(1).flip(1)), result)
 
 

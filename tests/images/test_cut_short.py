@@ -1,4 +1,4 @@
-"""Files that end too early: stylized as far as they go, and left out of everything else."""
+"""Truncated files: stylized as far as they go, and skipped by everything else."""
 
 from __future__ import annotations
 

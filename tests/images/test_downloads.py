@@ -125,7 +125,7 @@ def hanging_up(request: Request) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """A server that gives one answer after the other, and the last one for ever."""
+    """A server that gives one answer after the other, and repeats the last one."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(downloads, "WAIT_SECONDS", 0.0)
     monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.3)

@@ -69,7 +69,7 @@ def test_every_photograph_is_credited() -> None:
 
 
 def test_the_version_stands_for_these_pictures() -> None:
-    """Other pictures are another version: one more in `embedded.VERSION`, then this digest."""
+    """When images change, increase `embedded.VERSION`, then update this digest."""
     digest = hashlib.sha256()
     for part, folder in vars(sample_images()).items():
         for path in sorted(folder.iterdir()):

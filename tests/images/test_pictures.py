@@ -26,7 +26,7 @@ def number(value: float) -> bytes:
 
 
 def profile(space: bytes, gamma: float, primaries: tuple = ()) -> bytes:
-    """A colour profile of version 2: a matrix, if there are primaries, and a power for a curve."""
+    """A color profile of version 2: a matrix, if there are primaries, and a power for a curve."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
     tags = {b"wtpt": b"XYZ " + bytes(4) + number(0.9642) + number(1) + number(0.8249)}
     if primaries:
@@ -39,7 +39,7 @@ def profile(space: bytes, gamma: float, primaries: tuple = ()) -> bytes:
 
 
 def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """A colour profile of these tags."""
+    """A color profile of these tags."""
     table, data = struct.pack(">I", len(tags)), b""
     for name, content in tags.items():
         table += name + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(content))
@@ -59,7 +59,7 @@ def colours(side: int = 32) -> Image.Image:
 
 
 def in_srgb(image: Image.Image) -> np.ndarray:
-    """The same colours by the formulas, clipped to sRGB."""
+    """The same colors by the formulas, clipped to sRGB."""
     linear = (np.asarray(image) / 255) ** (563 / 256) @ np.array(ADOBE_RGB).T
     linear = (linear @ np.linalg.inv(SRGB).T).clip(0, 1)
     return 255 * np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -101,7 +101,7 @@ def test_other_profiles(tmp_path: Path) -> None:
         Image.new("L", (32, 32), 55).convert(mode).save(path, icc_profile=linear)
         image, origin = read_picture(path)
         assert image.getpixel((0, 0)) == pytest.approx((128, 128, 128), abs=1)  # 0.2157 of light
-        assert origin.icc_profile is None  # it cannot describe a colour picture
+        assert origin.icc_profile is None  # it cannot describe a color picture
     for damaged in (b"nothing", WIDE[:200], linear):
         colours().save(path, icc_profile=damaged)
         image, origin = read_picture(path)
@@ -114,7 +114,7 @@ def test_other_profiles(tmp_path: Path) -> None:
 
 
 def test_a_profile_that_leads_one_way_alone_is_not_kept(tmp_path: Path) -> None:
-    """A scanner's: a table from its numbers to colours, and none back."""
+    """A scanner's: a table from its numbers to colors, and none back."""
     samples = np.linspace(0, 65535, 2).round().astype(">u2")
     grid = np.stack(np.meshgrid(samples, samples, samples, indexing="ij"), -1)
     curves = np.array([0, 65535] * 3, ">u2").tobytes()
@@ -180,7 +180,7 @@ def test_transparency_is_kept(tmp_path: Path, suffix: str) -> None:
     cut_out().save(tmp_path / f"a{suffix}", **lossless)
     image, origin = read_picture(tmp_path / f"a{suffix}")
     assert image.mode == "RGBA"
-    # The half-seen colour is not mixed with white, which would shine through on black.
+    # The half-seen color is not mixed with white, which would shine through on black.
     assert [image.getpixel((x, 9)) for x in (8, 24)] == [(200, 20, 20, 255), (200, 20, 20, 128)]
     assert image.getpixel((40, 9)) == (255, 255, 255, 0)
     save_picture(image, tmp_path / f"b{suffix}", origin)

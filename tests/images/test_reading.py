@@ -220,7 +220,7 @@ def test_exif_orientation(tmp_path: Path, image_format: str, orientation: int) -
     assert np.asarray(result)[[8, 8, 24], [16, 48, 16]] == pytest.approx(
         upright[[8, 8, 24], [16, 48, 16]], abs=60
     )
-    # Nothing is left that would turn the picture once more.
+    # Nothing is left that would rotate the image again.
     assert result.getexif().get(ExifTags.Base.Orientation) is None
 
 

@@ -1,4 +1,4 @@
-"""TIFF files that Pillow does not know, or decodes wrongly."""
+"""TIFF files that Pillow cannot decode or decodes incorrectly."""
 
 from __future__ import annotations
 

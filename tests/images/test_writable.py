@@ -1,4 +1,4 @@
-"""Outputs are tried before the work, and nothing is left behind by that."""
+"""Outputs are checked before the work, which leaves no files."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def network(request: pytest.FixtureRequest) -> ArtFlow:
 
 
 def trained(kind: str) -> ArtFlow:
-    """A network that does something, as if it had been trained."""
+    """A network with non-trivial weights, as if trained."""
     network = KINDS[kind]()
     fill_flow(network.flow)
     return network.eval()
@@ -148,7 +148,7 @@ def test_sizes_are_extended_by_reflection_at_the_right_and_at_the_bottom() -> No
 
 @torch.no_grad()
 def test_content_does_not_leak(network: ArtFlow) -> None:
-    """A painting is not changed by painting it again, and its content's style brings that back."""
+    """Stylizing a result with its style again changes nothing; with its content it restores it."""
     content, style = noise(32, 48, seed=0), noise(40, 36, seed=1).square()
     content_maps, style_maps = network.encode(content), network.encode(style)
     painted = network.generate(content_maps, style_maps, (32, 48))

@@ -45,7 +45,7 @@ def naive_moments(
 
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_moments_against_their_definition(offset: float) -> None:
-    """Values far from zero lose no digits: they are centred before they are squared."""
+    """Values far from zero lose no digits: they are centered before they are squared."""
     tensors = inputs(offset=offset)
     expected_mean, expected_std = naive_moments(*tensors)
     mean, std = attention_moments(*tensors)

@@ -228,7 +228,7 @@ def test_one_region_is_the_whole_image(network: CAPVSTNet) -> None:
 
 @torch.no_grad()
 def test_regions_take_the_moments_of_their_partners(network: CAPVSTNet) -> None:
-    """Of each image of the batch its own, and label 7 of the style lies left in one of them."""
+    """Masks differ between images of the batch; label 7 of the style is at the left in one."""
     content, style = network.encode(images(48, 64, count=2)), network.encode(images(48, 48, 1, 2))
     stride = 48 // content.shape[2]
     content_labels = checkerboard(48, 64)[0, ::stride, ::stride]

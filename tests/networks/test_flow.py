@@ -74,7 +74,7 @@ def test_coupling_starts_as_the_identity_and_keeps_the_first_half() -> None:
 
 
 def spread_out(seed: int) -> Tensor:
-    """Features whose channels have means of -3 … 4 and deviations of 0.5 … 4."""
+    """Features whose channels have means of -3 … 4 and standard deviations of 0.5 … 4."""
     generator = torch.Generator().manual_seed(seed)
     channel = torch.arange(8.0)[:, None, None]
     return torch.randn(4, 8, 6, 10, generator=generator) * (channel + 1) / 2 + channel - 3

@@ -34,7 +34,7 @@ def test_features_are_those_of_the_encoder(arch: str) -> None:
     maps = encoder(picture)
     for gram, level in zip(grams, maps, strict=True):
         torch.testing.assert_close(gram, gram_matrix(level))
-    # Block 4 begins behind relu4_1: a convolution, its ReLU, and then the next convolution.
+    # Block 4 begins after relu4_1: a convolution, its ReLU, and then the next convolution.
     conv4_2 = encoder.stages[4][0]
     assert isinstance(conv4_2, nn.Conv2d)
     torch.testing.assert_close(relu4_2, conv4_2(maps[3]).relu())
@@ -53,7 +53,7 @@ def test_loss_is_the_published_one(method: Gatys) -> None:
 
 @pytest.mark.parametrize("switch", [torch.no_grad, torch.inference_mode])
 def test_steps_make_the_loss_smaller(method: Gatys, switch: type) -> None:
-    """Also where whoever paints has switched gradients off."""
+    """Also if the caller has disabled gradients."""
     content, style = smooth(32, 38, seed=1), smooth(40, 32, seed=2)
     with switch():
         features, grams = method.encode_content(content), method.encode_style(style)

@@ -92,7 +92,7 @@ def test_zero_bias_stays_finite(network: MCCNet) -> None:
 
 @torch.no_grad()
 def test_fresh_gains_are_of_the_order_of_one(network: MCCNet) -> None:
-    """The published initialisation gives gains up to a thousand."""
+    """The published initialization gives gains up to a thousand."""
     images = torch.rand(2, 3, 64, 64)
     style = normalize_channels(network.encode_style(images)[3])
     gains = channel_gains(network.correlation.style(style))

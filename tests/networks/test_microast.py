@@ -35,7 +35,7 @@ def trained(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> MicroAST:
 
 @pytest.fixture(scope="module")
 def reference(shared: Path) -> dict[str, Tensor]:
-    """What the published code makes of its demo pictures with its published weights."""
+    """Results of the published code for its demo images with its published weights."""
     with np.load(shared / "golden" / "microast" / "reference.npz") as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
@@ -85,7 +85,7 @@ def test_trained_network_paints_what_the_published_code_does(
 
 @torch.no_grad()
 def test_a_weaker_style_is_still_a_picture(trained: MicroAST, reference: dict[str, Tensor]) -> None:
-    """The published code paints one flat colour at every alpha between 0 and 1."""
+    """The published code returns a flat color at every alpha between 0 and 1."""
     content, style = reference["content"], reference["style"]
     published = reference["output_alpha05"].clamp(0, 1)
     spread = content.std()

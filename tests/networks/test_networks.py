@@ -1,4 +1,4 @@
-"""What holds for every network, whatever its weights."""
+"""Properties of all networks, whatever their weights."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from tests.helpers import naive
 
 @torch.no_grad()
 def test_style_attention_against_its_formula() -> None:
-    """Keys are normalised, values are not, and products have no scale, SANet eq. (6)."""
+    """Keys are normalized, values are not, and products have no scale, SANet eq. (6)."""
     torch.manual_seed(0)
     module = StyleAttention(4)
     content, style = torch.randn(2, 4, 3, 5) * 3 + 1, torch.randn(2, 4, 6, 2) - 1

@@ -131,7 +131,7 @@ def test_multiply_adds(network: StyTr2) -> None:
 def test_other_shapes_than_squares_are_not_scrambled(
     network: StyTr2, size: tuple[int, int]
 ) -> None:
-    """A picture on its side gives the map on its side, but for what the convolution knows of up.
+    """A rotated image gives the rotated map, except for the orientation of the convolution.
 
     The embedding's kernels are turned too; attention does not know where a token is but for its
     position code, which turns with the picture.
@@ -180,7 +180,7 @@ def test_position_codes_are_those_of_a_coarse_picture_at_any_size() -> None:
 
 @torch.no_grad()
 def test_positions_count_for_the_content_alone(network: StyTr2) -> None:
-    """Style tokens know nothing of where they are: rows in another order give the same painting."""
+    """Style tokens know nothing of where they are: rows in another order give the same result."""
     content, style = images(1, 48, 64), images(1, 48, 64, seed=1)
     shuffled = style.unflatten(2, (6, 8))[:, :, [3, 0, 5, 1, 4, 2]].flatten(2, 3)
     encoded = network.encode_content(content)

@@ -49,7 +49,7 @@ def test_least_squares_find_the_map_that_made_the_data(enlarge: bool) -> None:
 
 
 def test_least_squares_take_the_positions_that_are_named() -> None:
-    """At the left the map is another than at the right: only what is seen is learnt."""
+    """The map differs between left and right: only the visible part is learned."""
     decoder = LinearDecoder(1, 1, enlarge=False)
     features = torch.rand(1, 1, 8, 12)
     target = features.clone()

@@ -23,7 +23,7 @@ def images(seed: int) -> Tensor:
 
 @torch.no_grad()
 def test_terms(network: ArtFlow, encoder: VggEncoder) -> None:
-    """Unnormalised relu4_1 of painting and content; statistics of four levels."""
+    """Unnormalized relu4_1 of painting and content; statistics of four levels."""
     objective = ArtFlowObjective(encoder)
     assert objective.weights == {"content": 0.1, "global_style": 1.0}
     content, style = images(0), images(1).square()

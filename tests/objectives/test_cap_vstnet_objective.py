@@ -70,7 +70,7 @@ def test_matting_is_free_for_linear_changes_of_colour() -> None:
 
 
 def test_matting_gradient_is_clamped_for_each_image() -> None:
-    """As published: after the weight, for every colour value, in a batch of any size."""
+    """As published: after the weight, for every color value, in a batch of any size."""
     generator = torch.Generator().manual_seed(0)
     painted, content = torch.rand(2, 3, 3, 16, 20, generator=generator)
     painted.requires_grad_()

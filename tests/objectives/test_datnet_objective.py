@@ -54,7 +54,7 @@ def test_levels_of_the_losses_are_those_that_are_asked_for(
 def test_the_target_shrinks_features_like_the_network(
     encoder: VggEncoder, images: tuple[Tensor, Tensor]
 ) -> None:
-    """Otherwise the network would be asked for what it cannot compute."""
+    """Otherwise the network would have to compute features that it lacks."""
     network = DatNet(encoder, resize="nearest")
     with torch.no_grad():
         content, style = (network.encode(image) for image in images)

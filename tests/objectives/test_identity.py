@@ -23,7 +23,7 @@ def images(seed: int, height: int = 32) -> Tensor:
 
 @torch.no_grad()
 def test_an_image_as_its_own_style(network: SANet) -> None:
-    """All three paintings are the same then, so the losses are each other's multiples."""
+    """All three results are then equal, so the losses are multiples of each other."""
     content = images(0)
     painting = paint_and_compare(network, content, content, BOTH)
     pixels = (painting.output - content).square().mean()

@@ -32,7 +32,7 @@ def paint(network: MANet, content: Tensor, style: Tensor) -> ComparedPainting:
 
 
 def lively_decoder(network: MANet) -> None:
-    """A fresh decoder paints almost the same for every input; larger weights tell them apart."""
+    """A fresh decoder returns almost the same for every input; larger weights make a difference."""
     for parameter in network.decoder.parameters():
         parameter.data.mul_(3)
 
@@ -73,7 +73,7 @@ def test_one_content_and_one_style_go_through_the_batch(network: MANet) -> None:
 
 @pytest.mark.parametrize("distance", [disentangled_content, disentangled_style])
 def test_both_sides_of_a_pair_learn(distance, encoder: VggEncoder) -> None:
-    """Images 0 and 2, neighbours round the corner, are equal: each learns from image 1 alone.
+    """Images 0 and 2, neighbors round the corner, are equal: each learns from image 1 alone.
 
     If gradients stopped at one side of the pairs, one of the two would get none.
     """

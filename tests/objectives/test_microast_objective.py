@@ -75,7 +75,7 @@ def test_contrast_knows_whose_style_a_painting_has() -> None:
 
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_contrast_is_1_where_no_style_is_nearer_whatever_the_batch(count: int) -> None:
-    """Styles at equal distances from the painting, one signal of its own for each."""
+    """Styles at equal distances from the result, each with its own signal."""
     level = torch.zeros(count, 64, 8, 8)
     zero = torch.zeros(count, 64, 1, 1)
     own_signal = torch.eye(64)[:count, :, None, None]
@@ -131,7 +131,7 @@ def test_single_pair_is_refused_in_training_and_0_in_validation(
 
 @torch.no_grad()
 def test_content_and_style_are_seen_by_the_encoder(network: MicroAST, encoder: VggEncoder) -> None:
-    """Content un-normalised at relu4_1, style without relu5_1."""
+    """Content un-normalized at relu4_1, style without relu5_1."""
     content, style = images(2), images(2, seed=1)
     result = MicroASTObjective(encoder).terms(network, content, style)
     output = network.generate(

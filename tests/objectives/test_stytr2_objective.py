@@ -26,7 +26,7 @@ def images(seed: int, height: int = 32) -> Tensor:
 
 @torch.no_grad()
 def test_terms(network: StyTr2, encoder: VggEncoder) -> None:
-    """The formulae, with the weights of the published code, for a style of another size."""
+    """The formulas, with the weights of the published code, for a style of another size."""
     objective = StyTr2Objective(encoder)
     assert objective.weights == {
         **{"content": 7.0, "global_style": 10.0},

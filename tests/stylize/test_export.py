@@ -75,7 +75,7 @@ class Eigenvalues(nn.Module):
 
 
 class DividedBySize(SmallNetwork):
-    """Decides by a size in Python, which is decided for good when the network is exported."""
+    """Branches on a size in Python, which is fixed when the network is exported."""
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         images = super().decode(fused)

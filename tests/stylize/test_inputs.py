@@ -1,4 +1,4 @@
-"""What names on the command line of `datnet stylize` stand for."""
+"""Inputs of `datnet stylize`: files, folders, patterns and names."""
 
 from __future__ import annotations
 

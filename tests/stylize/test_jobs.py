@@ -1,4 +1,4 @@
-"""Where results go, so that none replaces another and an earlier one is found."""
+"""Output files: no result replaces another, and earlier results are found."""
 
 from __future__ import annotations
 

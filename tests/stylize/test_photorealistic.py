@@ -1,4 +1,4 @@
-"""CAP-VSTNet for photographs: which file it is, and painting by regions."""
+"""CAP-VSTNet for photographs: which file is used, and stylizing by regions."""
 
 from __future__ import annotations
 

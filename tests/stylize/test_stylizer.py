@@ -332,7 +332,7 @@ def test_transparency(stylizer: Stylizer) -> None:
     assert result.getchannel("A") == opacity
     small = stylizer(content, FIRST, size=32)
     assert (small.mode, small.size) == ("RGBA", (43, 32))
-    # The network sees the colours of all that is seen a little, and white elsewhere.
+    # The network sees the colors of all that is seen a little, and white elsewhere.
     over_white = values(PHOTO)
     over_white[values(opacity) == 0] = 255
     expected = stylizer(over_white.astype(np.uint8), FIRST)

@@ -1,4 +1,4 @@
-"""A run that begins with another run's checkpoint: what is recorded is what happens."""
+"""A run that starts from another run's checkpoint: the record matches what happens."""
 
 from __future__ import annotations
 

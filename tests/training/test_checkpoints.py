@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
 def test_a_full_disk_ends_a_training_with_words(
     settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """metrics.csv and pictures, too, are written to the disk."""
+    """metrics.csv and images are also written to the disk."""
     config = settings("model=adain", "trainer.max_steps=2")
     with (
         files_end_at(500),
@@ -102,7 +102,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before(
         (tmp_path / name).write_bytes(b"PK")
     assert newest_whole_checkpoint(tmp_path) == tmp_path / "step_000000.ckpt"
     (tmp_path / "step_000000.ckpt").write_bytes(b"")
-    with pytest.raises(DatNetError, match=r"step_000000\.ckpt is damaged.*to start anew"):
+    with pytest.raises(DatNetError, match=r"step_000000\.ckpt is damaged.*to start again"):
         newest_whole_checkpoint(tmp_path)
 
 
@@ -155,7 +155,7 @@ def signal_in(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 def test_a_signal_saves_and_stops_behind_the_step(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """In the middle of an accumulation; what is resumed equals what was never interrupted."""
+    """In the middle of an accumulation; the resumed run equals an uninterrupted one."""
     overrides = ["model=adain", "trainer.max_steps=3", "trainer.accumulate_grad_batches=2"]
     handler = signal.getsignal(number)
     scontrol = tmp_path / "scontrol"
@@ -199,7 +199,7 @@ def test_a_second_interrupt_ends_at_once(
 def test_all_processes_stop_behind_the_same_step(
     small_overrides: list[str], tmp_path: Path
 ) -> None:
-    """A signal to the first of two processes; the other would wait for it for ever."""
+    """A signal to the first of two processes; the other would wait for it forever."""
     command = [sys.executable, "-m", "datnet.training", *small_overrides, "model=adain"]
     command += ["trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=100000"]
     command += ["checkpoint_every=1", "run_dir=run"]

@@ -17,7 +17,7 @@ OWN = ["data=coco_wikiart", "data.style_dir=styles"]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        # misspelt
+        # misspelled
         (["trainer.max_step=3"], r"max_step is no setting; did you mean trainer\.max_steps\?"),
         (["max_steps=3"], r"did you mean trainer\.max_steps"),
         (["mode=adain"], "did you mean model"),

@@ -106,7 +106,7 @@ def test_a_beginning_and_a_checkpoint_exclude_each_other() -> None:
 
 
 def test_ablation_variants() -> None:
-    """Each step of Table 3 adds one thing and nothing else."""
+    """Each step of Table 3 changes only one thing."""
     spatial, dual, full = (
         OmegaConf.to_container(load(f"model=datnet_{name}").model)
         for name in ("spatial", "dual", "full")
@@ -206,7 +206,7 @@ def test_values_that_a_class_does_not_take_are_refused(override: str, message: s
 
 
 def test_all_that_a_training_sets_itself_is_refused() -> None:
-    """What trainer.py hands the Trainer beside the configuration, a configuration may not have."""
+    """A configuration must not set what trainer.py passes to the Trainer itself."""
     source = Path(trainer.__file__).read_text()
     given = set(re.findall(r"^\s+(\w+)=", source.partition("return Trainer(")[2], re.MULTILINE))
     assert {"max_epochs", "callbacks", "plugins"} <= given & OURS.keys()

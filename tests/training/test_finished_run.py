@@ -1,4 +1,4 @@
-"""What a run leaves behind, and what a second start in its folder does."""
+"""The files of a finished run, and a second start in its folder."""
 
 from __future__ import annotations
 

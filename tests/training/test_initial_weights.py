@@ -34,7 +34,7 @@ def stage_one(settings, tmp_path: Path) -> Path:
 def test_one_reconstruction_serves_the_variants(
     settings, stage_one: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the run begins with is stage one, except for what stage one lacks."""
+    """The run starts with the tensors of stage one, except those that stage one lacks."""
     first = load_file(stage_one / "network.safetensors")
     for variant, lacking in (("datnet_spatial", 0), ("datnet_full", 5)):
         folder = tmp_path / variant
@@ -66,7 +66,7 @@ def test_one_reconstruction_serves_the_variants(
 
 
 def test_a_beginning_stays_known_when_the_run_goes_on(settings, tmp_path: Path) -> None:
-    """Resumed and prolonged, also from a checkpoint in another folder: its file is gone by then."""
+    """Resumed and extended, also from a checkpoint elsewhere; the network's file is gone."""
     start = tmp_path / "start.safetensors"
     start.write_bytes(trained_adain(settings, tmp_path).read_bytes())
     first = tmp_path / "first"
@@ -121,7 +121,7 @@ def test_tensors_of_another_shape_keep_their_start(
 
 
 def test_budgets_add_up() -> None:
-    """Of a network that began with another one: its own steps and images and theirs."""
+    """Steps and images of a network include those of its initial network."""
     assert budget({"steps": 10, "images_per_step": 4}) == {"steps": 10, "images": 40}
     begun = {"steps": 10, "images_per_step": 4, "init_from": {"steps": 5, "images": 30}}
     assert budget(begun) == {"steps": 15, "images": 70}
@@ -129,7 +129,7 @@ def test_budgets_add_up() -> None:
 
 
 def test_the_length_of_a_cosine_cannot_change(settings, tmp_path: Path) -> None:
-    """Every learning rate depends on it; with a decay a run can be prolonged."""
+    """Every learning rate depends on it; with a decay a run can be extended."""
     folder = RunFolder(tmp_path / "run")
     folder.checkpoints.mkdir(parents=True)
     (folder.checkpoints / "last.ckpt").touch()

@@ -10,7 +10,7 @@ from datnet.training.module import StyleTransferModule
 
 
 def rates(encoder, steps: int, **settings: float) -> list[float]:
-    """The learning rates that the optimiser is given."""
+    """The learning rates that the optimizer is given."""
     module = StyleTransferModule(AdaIN(encoder), AdaINObjective(), seed=1, **settings)  # type: ignore[arg-type]
     configured = module.configure_optimizers()
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]

@@ -48,7 +48,7 @@ def test_resumed_run_equals_uninterrupted_run(
     capsys: pytest.CaptureFixture[str],
     overrides: list[str],
 ) -> None:
-    """Bit for bit: weights, optimiser state and logged losses. The bar counts to the last batch."""
+    """Bit for bit: weights, optimizer state and logged losses. The bar counts to the last batch."""
     overrides = [*overrides, "trainer.max_steps=5", "checkpoint_every=1"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run.train(settings(*overrides, f"run_dir={whole}"))

@@ -35,7 +35,7 @@ from datnet.zoo.network_file import read_checkpoint
 
 @pytest.fixture(autouse=True)
 def own_handlers() -> Iterator[None]:
-    """Signals as a fresh process has them, whatever these tests are run under."""
+    """Signal handlers of a fresh process, whatever runs these tests."""
     numbers = (signal.SIGHUP, signal.SIGXCPU, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in numbers}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

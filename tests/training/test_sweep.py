@@ -107,9 +107,9 @@ def test_a_stopped_sweep_stops_its_job_and_goes_on(
             time.sleep(0.1)
         process.terminate()
         assert process.wait(120) == 128 + signal.SIGTERM
-    (checkpoint,) = folder.glob("*/checkpoints/last.ckpt")  # the second job was not begun
+    (checkpoint,) = folder.glob("*/checkpoints/last.ckpt")  # the second job was not started
     step = read_checkpoint(checkpoint)[0]
-    with RunFolder(checkpoint.parents[1]).reserved():  # nobody trains there any more
+    with RunFolder(checkpoint.parents[1]).reserved():  # no process trains there any more
         assert step >= 1
 
 
@@ -179,7 +179,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(
 
 
 def test_submitit_puts_a_job_back_when_its_training_has_saved() -> None:
-    """Its signal is handed on first."""
+    """Its signal is forwarded first."""
     ended = []
     before = signal.signal(signal.SIGUSR2, lambda *_: ended.append(process.poll()))
     try:
@@ -253,7 +253,7 @@ def test_a_failed_job_is_the_worst_of_a_search(
 
 
 def test_folder_names() -> None:
-    """The same job has the same folder in any sweep, and odd characters stay out of it."""
+    """The same job has the same folder in every sweep, without special characters."""
     assert folder_name(["seed=1", "model=adain"]) == folder_name(["model=adain", "seed=1"])
     assert folder_name(["seed=1", "model=adain"]) == "model=adain,seed=1"
     first, second = (folder_name([f"data.content_dir=/data/{name}"]) for name in ("a b", "a_b"))
@@ -264,7 +264,7 @@ def test_folder_names() -> None:
 
 
 def test_a_sweep_and_the_help_start_without_torch() -> None:
-    """Importing torch and Lightning takes seconds, which a misspelt setting need not wait for."""
+    """Importing torch and Lightning takes seconds, which must not delay simple errors."""
     program = (
         "import sys, datnet.training.__main__ as m; assert m.main; print(*sorted(sys.modules))"
     )

@@ -32,7 +32,7 @@ def fresh_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[BaseHTTPRequestHandler]]:
-    """A wandb server whose behaviour a test sets, and somebody who is logged in there."""
+    """A wandb server whose behavior a test sets, with a user logged in."""
 
     class Handler(BaseHTTPRequestHandler):
         code = 200
@@ -98,7 +98,7 @@ def test_an_outage_does_not_stop_a_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The server fails behind the first answer; the run is recorded offline, whole."""
+    """The server fails after the first answer; the whole run is recorded offline."""
     server.code = 500
     monkeypatch.setattr(wandb_logger, "server_problem", lambda url: None)
     monkeypatch.setattr(wandb_logger, "SECONDS_TO_START", 2)
@@ -143,7 +143,7 @@ def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_helper_process_that_hangs_does_not_hold_the_training(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Nothing is killed by its name: the child here only has the helper's."""
+    """No process is killed by its name: this child only has the helper's name."""
     namesake = shutil.copy(str(shutil.which("sleep")), tmp_path / "wandb-core")
     release = threading.Event()
     with subprocess.Popen([namesake, "60"]) as child:

@@ -32,7 +32,7 @@ def test_the_average_is_saved_and_the_training_is_as_without(settings, tmp_path:
     network = load_file(averaged / "network.safetensors")
     assert {f"network.{name}" for name in network} == average.keys()
     for name, tensor in average.items():
-        # The first steps forget faster than 0.5: the third keeps 3 / (3 + 9).
+        # The decay warms up: 3 / (3 + 9) in the third step instead of 0.5.
         by_hand = 0.25 * earlier[name] + 0.75 * last["state_dict"][name]
         torch.testing.assert_close(tensor, by_hand, rtol=1e-5, atol=1e-7)
         assert torch.equal(network[name.removeprefix("network.")], tensor)
@@ -59,7 +59,7 @@ def test_the_average_begins_anew_where_the_crops_change(settings, tmp_path: Path
     before, last = (checkpoint(tmp_path / "run", name) for name in ("previous.ckpt", "last.ckpt"))
     average, earlier = (state["callbacks"]["weight_average"]["average"] for state in (last, before))
     for name, tensor in average.items():
-        # The first step with other crops forgets like the first step of all: 1 / (1 + 9) stays.
+        # The decay warms up again with other crops: 1 / (1 + 9) in their first step.
         by_hand = 0.1 * earlier[name] + 0.9 * last["state_dict"][name]
         torch.testing.assert_close(tensor, by_hand, rtol=1e-5, atol=1e-7)
 

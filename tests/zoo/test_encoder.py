@@ -1,4 +1,4 @@
-"""The encoder with weights from a file: what is loaded, and what it says of itself."""
+"""The encoder with weights from a file: loaded tensors and its description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which network a name means, and what is said of a name that means none."""
+"""Lookup of networks by name, and errors for unknown names."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def change(monkeypatch: pytest.MonkeyPatch, **values: object) -> None:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> MicroAST:
-    """A MicroAST of random weights, taken for the published one."""
+    """A MicroAST with random weights that replaces the published one."""
     torch.manual_seed(0)
     network = MicroAST().eval()
     change(monkeypatch, sha256_of_values=sha256_of_values(network.state_dict()))

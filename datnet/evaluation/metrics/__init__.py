@@ -1,4 +1,4 @@
-"""What results are measured by: one file for each metric, listed here in the order of columns."""
+"""The metrics, one file each, listed in the order of table columns."""
 
 from datnet.evaluation.metrics.art_fid import ArtFid
 from datnet.evaluation.metrics.content_distance import ContentDistance
@@ -22,10 +22,10 @@ METRICS: list[Metric] = [
     NewEdges(),
     LightnessDifference(),
 ]
-"""What every pair is measured by: the columns of results.csv. Evaluations that were saved before a
-metric was added here are completed with it when `datnet evaluate` is called again."""
+"""Metrics of single pairs: the columns of results.csv. Evaluations saved before a metric was added
+are completed with it when `datnet evaluate` runs again."""
 
 SET_METRICS: list[SetMetric] = [FrechetDistance(), ArtFid()]
-"""What an evaluation as a whole is measured by."""
+"""Metrics of an evaluation as a whole."""
 
 __all__ = ["METRICS", "SET_METRICS", "Column", "Metric", "Picture", "SetMetric"]

@@ -1,4 +1,4 @@
-"""ArtFID's formula: closeness to content and styles in one number for all results."""
+"""ArtFID's formula: content and style similarity in one value for all results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datnet.evaluation.metrics.metric import SetMetric
 class ArtFid(SetMetric):
     """``(1 + LPIPS) · (1 + Fréchet distance)`` with the mean LPIPS (AlexNet) against the contents.
 
-    The formula of ArtFID (Wright and Ommer, GCPR 2022), and not the published ArtFID, whose
+    The formula of ArtFID (Wright and Ommer, GCPR 2022), but not the published ArtFID, whose
     features come from an Inception-v3 trained on artworks: see
     :class:`~datnet.evaluation.metrics.frechet.FrechetDistance`.
     """

@@ -1,4 +1,4 @@
-"""How far the deep features of a result are from its content's."""
+"""Distance between the deep features of a result and its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edges of an image, and how far the edges of a result are those of its content."""
+"""Canny edges, and the agreement of a result's edges with those of its content."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ LUMINANCE = (0.2125, 0.7154, 0.0721)
 """Weights of red, green and blue (Rec. 709)."""
 
 SIGMA = 2.0
-"""Standard deviation in pixels of the Gaussian that smooths the luminance first."""
+"""Standard deviation in pixels of the Gaussian that smooths the luminance."""
 
 LOW_THRESHOLD, HIGH_THRESHOLD = 0.1, 0.2
-"""Of the Sobel gradient's length, which is 8 × the slope of the luminance per pixel. At σ = 2 a
-straight step of 1/8 of the range starts an edge and one of 1/16 goes on with it."""
+"""Hysteresis thresholds of the Sobel gradient's length, which is 8 × the luminance slope per pixel.
+At σ = 2 a straight step of 1/8 of the range starts an edge and one of 1/16 continues it."""
 
 TOLERANCE, TOLERANCE_SIZE = 2.0, 512
-"""Edges of two images agree within 2 pixels at 512 × 512; see :func:`tolerance`."""
+"""Edges of two images match within 2 pixels at 512 × 512; see :func:`tolerance`."""
 
 
 def canny_edges(image: Tensor) -> np.ndarray:
-    """Find the edges of an image by Canny's method (PAMI 1986) on its luminance.
+    """Detect the edges of an image with Canny's method (PAMI 1986) on its luminance.
 
     Args:
         image: ``(3, H, W)`` or ``(1, 3, H, W)``, float RGB in [0, 1].
 
     Returns:
-        ``(H, W)``, True at edges, which are a pixel wide, or two where a step lies between pixels.
+        ``(H, W)``, True at edges, which are one pixel wide, or two where a step lies between
+        pixels.
 
     Raises:
         ValueError: If the shape is another.
@@ -45,9 +46,17 @@ def canny_edges(image: Tensor) -> np.ndarray:
 
 
 def tolerance(height: int, width: int) -> float:
-    """Pixels that an edge may lie off: 2 for a short side of 512, in proportion to it, 1 or more.
+    """Return the distance in pixels within which edges match.
 
-    Canny's edges lie on whole pixels, so that a tolerance below 1 would be none.
+    It is 2 for a short side of 512 and proportional to it, but at least 1, since Canny's edges lie
+    on whole pixels.
+
+    Args:
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+
+    Returns:
+        The tolerance in pixels, at least 1.
     """
     return max(1.0, TOLERANCE * min(height, width) / TOLERANCE_SIZE)
 
@@ -55,18 +64,18 @@ def tolerance(height: int, width: int) -> float:
 def edge_agreement(result: np.ndarray, content: np.ndarray) -> float:
     """F-measure of the edges of a result against those of its content.
 
-    Precision is the share of the result's edge pixels that have an edge pixel of the content within
-    :func:`tolerance`, recall the share of the content's that have one of the result; the F-measure
-    is ``2 · precision · recall / (precision + recall)``. Pixels are not matched one to one. Images
-    that have nothing to do with each other do not get 0: on photographs against paintings it was
-    0.22 on average, and more where both are full of texture.
+    Precision is the fraction of the result's edge pixels that have an edge pixel of the content
+    within :func:`tolerance`; recall is the reverse. The F-measure is
+    ``2 · precision · recall / (precision + recall)``. Pixels are not matched one to one. Unrelated
+    images do not get 0: photographs against paintings had 0.22 on average, and more if both are
+    highly textured.
 
     Args:
-        result: Edges ``(H, W)`` of :func:`canny_edges`.
+        result: Edges ``(H, W)`` from :func:`canny_edges`.
         content: The same.
 
     Returns:
-        0 … 1; 1 if neither image has edges, 0 if one of them has none.
+        In [0, 1]; 1 if neither image has edges, 0 if only one has none.
 
     Raises:
         ValueError: If the shapes differ.
@@ -80,17 +89,17 @@ def edge_agreement(result: np.ndarray, content: np.ndarray) -> float:
 
 
 def new_edges(result: np.ndarray, content: np.ndarray) -> float:
-    """Share of a result's edge pixels that have no edge pixel of the content near them.
+    """Fraction of a result's edge pixels without an edge pixel of the content nearby.
 
-    What photorealistic transfer must not make, and brush strokes are. A result without edges has
-    no new ones, so it says something beside :func:`edge_agreement` alone.
+    Brush strokes add such edges; photorealistic transfer must not. A result without edges has no
+    new ones, so the value is only meaningful together with :func:`edge_agreement`.
 
     Args:
-        result: Edges ``(H, W)`` of :func:`canny_edges`.
+        result: Edges ``(H, W)`` from :func:`canny_edges`.
         content: The same.
 
     Returns:
-        0 … 1.
+        In [0, 1].
 
     Raises:
         ValueError: If the shapes differ.
@@ -100,7 +109,14 @@ def new_edges(result: np.ndarray, content: np.ndarray) -> float:
 
 
 def share_near(edges: np.ndarray, others: np.ndarray) -> float:
-    """Share of edge pixels that have one of the others within :func:`tolerance`; 0 for none.
+    """Fraction of edge pixels that have one of the others within :func:`tolerance`.
+
+    Args:
+        edges: Edges ``(H, W)``.
+        others: The same.
+
+    Returns:
+        In [0, 1]; 0 if one of the images has no edges.
 
     Raises:
         ValueError: If the shapes differ.
@@ -113,7 +129,7 @@ def share_near(edges: np.ndarray, others: np.ndarray) -> float:
 
 
 def edges_of(picture: Picture) -> np.ndarray:
-    """The Canny edges ``(H, W)`` of a picture that is measured."""
+    """Return the Canny edges ``(H, W)`` of a picture."""
     return canny_edges(picture.pixels)
 
 
@@ -138,9 +154,9 @@ class EdgeAgreement(Metric):
 
 
 class NewEdges(Metric):
-    """Share of the result's edges that are not in the content, see :func:`new_edges`.
+    """Fraction of the result's edges that are not in the content, see :func:`new_edges`.
 
-    Beside the agreement it tells how far a result is still a photograph of the same things.
+    Together with the edge agreement it shows how well a result preserves the photograph.
     """
 
     key = "new_edges"

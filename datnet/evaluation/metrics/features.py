@@ -1,7 +1,7 @@
-"""What several metrics read off the maps of one encoder.
+"""Features of one encoder, shared by several metrics.
 
-It is VGG-16 whatever encoder a network was trained with, so that networks with different encoders
-can be compared.
+It is always VGG-16, whatever encoder a network was trained with, so that networks with different
+encoders can be compared.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from datnet.networks.statistics import channel_mean_std
 from datnet.zoo import vgg_encoder
 
 ENCODER = {"encoder": lambda: vgg_encoder("vgg16")}
-"""The entry of :attr:`~datnet.evaluation.metrics.metric.Column.networks`. It is called with images
-and returns the five maps relu1_1 … relu5_1."""
+"""Value for :attr:`~datnet.evaluation.metrics.metric.Column.networks`. The encoder maps images to
+the five feature maps relu1_1 … relu5_1."""
 
 
 def maps(picture: Picture) -> list[Tensor]:
-    """The encoder's maps relu1_1 … relu5_1."""
+    """Return the encoder's feature maps relu1_1 … relu5_1."""
     return picture.networks["encoder"](picture.pixels)
 
 
 def statistics(picture: Picture) -> list[tuple[Tensor, Tensor]]:
-    """Channel means and standard deviations, each ``(1, C, 1, 1)``, of :func:`maps`."""
+    """Return channel means and standard deviations, each ``(1, C, 1, 1)``, of :func:`maps`."""
     return [channel_mean_std(level) for level in picture.once(maps)]
 
 
 def embedding(picture: Picture) -> np.ndarray:
-    """The features at relu5_1, averaged over positions: ``(C,)``, float32."""
+    """Return the features at relu5_1, averaged over positions: ``(C,)``, float32."""
     mean, _ = picture.once(statistics)[-1]
     return mean.flatten().cpu().numpy()

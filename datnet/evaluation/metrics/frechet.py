@@ -1,4 +1,4 @@
-"""Distance between two sets of images, each seen as a normal distribution of feature vectors."""
+"""Fréchet distance between two sets of images, modeled as normal distributions of features."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     the sets (Dowson and Landau 1982; as the FID of Heusel et al., NeurIPS 2017). With
     ``S1 = AᵀA`` and ``S2 = BᵀB`` the trace of the root is the sum of the singular values of
     ``A Bᵀ``. No covariance is formed and no root of a rounding error is taken, so sets with fewer
-    vectors than dimensions, whose covariances are singular, are no special case.
+    vectors than dimensions, whose covariances are singular, need no special case.
 
-    It grows as the sets become smaller: compare it between sets of the same sizes only.
+    The distance grows as the sets become smaller: only compare it between sets of the same sizes.
 
     Args:
         first: ``(N, D)``, one vector per image.
         second: ``(M, D)``.
 
     Returns:
-        At least 0; NaN if a set has fewer than two vectors or a number is not finite.
+        At least 0; NaN if a set has fewer than two vectors or an element is not finite.
 
     Raises:
         ValueError: If the shapes are others.
@@ -48,7 +48,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _mean_and_factor(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean, and a matrix ``F`` for which ``FᵀF`` is the unbiased covariance."""
+    """Return the mean, and a matrix ``F`` such that ``FᵀF`` is the unbiased covariance."""
     vectors = vectors.astype(np.float64)
     mean = vectors.mean(axis=0)
     deviations = (vectors - mean) / math.sqrt(len(vectors) - 1)
@@ -56,13 +56,13 @@ def _mean_and_factor(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class FrechetDistance(SetMetric):
-    """Fréchet distance between the results and the styles, each pair's style once.
+    """Fréchet distance between the results and the styles, with one style per pair.
 
     As in the protocol of StyleID (Chung et al., CVPR 2024), but this is NOT the published FID,
-    whose features come from an Inception-v3; here they are VGG-16's, so the number is on another
-    scale. Nor has it an interval: it is larger the fewer different images the sets have, and a
-    resampled set has fewer, so a bootstrap would be biased. For the same reason it compares
-    evaluations of the same pairs only.
+    whose features come from an Inception-v3; here they come from VGG-16, so the scale differs.
+    There is no interval: the distance grows as the number of different images falls, and a
+    resampled set has fewer, so a bootstrap would be biased. For the same reason only evaluations on
+    the same pairs can be compared.
     """
 
     key = "frechet_vgg"

@@ -1,4 +1,4 @@
-"""How much lighter or darker a result is than the painting."""
+"""Lightness of a result relative to its style image."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datnet.evaluation.metrics.metric import Metric, Picture
 
 
 def mean_lightness(picture: Picture) -> float:
-    """Mean over the pixels of L* of CIE 1976 L*a*b* (sRGB, D65): 0 for black, 100 for white."""
+    """Return the mean L* of CIE 1976 L*a*b* (sRGB, D65): 0 for black, 100 for white."""
     pixels = picture.pixels[0].permute(1, 2, 0).cpu().numpy().astype(np.float64)
     return float(rgb2lab(pixels)[..., 0].mean())
 
 
 class LightnessDifference(Metric):
-    """Mean lightness of the result minus that of the style: negative where it is darker.
+    """Mean lightness of the result minus that of the style; negative if the result is darker.
 
-    Signed, so that its mean over pairs tells whether results are too dark or too light as a whole.
+    It is signed, so its mean over pairs shows whether results are too dark or too light overall.
     """
 
     key = "lightness_difference"

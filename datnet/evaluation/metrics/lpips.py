@@ -1,7 +1,7 @@
-"""LPIPS: how different two images look, by the features of a classification network.
+"""LPIPS, the perceptual distance of two images by features of a classification network.
 
 Zhang, Isola, Efros, Shechtman, Wang, *The Unreasonable Effectiveness of Deep Features as a
-Perceptual Metric*, CVPR 2018, version 0.1 as in the package ``lpips``, which brings the learned
+Perceptual Metric*, CVPR 2018, version 0.1 as in the package ``lpips``, which contains the learned
 channel weights. The backbone's ImageNet weights come from ``datnet.zoo.backbones``.
 """
 
@@ -25,16 +25,16 @@ class PerceptualDistance(nn.Module):
     """LPIPS 0.1 of image pairs: 0 for equal images, about 0.1 to 0.8 for style transfer results.
 
     The network is frozen and stays in evaluation mode; gradients reach the images. It computes in
-    float32, under autocast too.
+    float32, also under autocast.
 
     Args:
         network: ``"alex"`` (AlexNet, the usual choice for reporting) or ``"vgg"`` (VGG-16).
         weights: File with the backbone's weights; by default ``datnet.zoo.backbones`` finds or
-            fetches ``alexnet`` or ``vgg16``.
+            downloads ``alexnet`` or ``vgg16``.
 
     Raises:
-        ValueError: ``network`` is neither.
-        DatNetError: The weights are not on this machine and could not be fetched.
+        ValueError: If ``network`` is neither.
+        DatNetError: If the weights are missing and cannot be downloaded.
     """
 
     def __init__(self, network: str = "alex", weights: Path | str | None = None) -> None:
@@ -57,7 +57,7 @@ class PerceptualDistance(nn.Module):
             Distances, at least 0, shape ``(B,)``, float32.
 
         Raises:
-            ValueError: A shape or a value range is another.
+            ValueError: If a shape or a value range is another.
         """
         if images.shape != references.shape or images.ndim != 4:
             raise ValueError(
@@ -67,13 +67,15 @@ class PerceptualDistance(nn.Module):
         return self.between(self.features(images), self.features(references))
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Maps of five layers, each position of length 1: the costly half, to be kept for reuse.
+        """Feature maps of five layers, normalized to unit length at each position.
+
+        They take most of the time, so that keeping them for reuse pays off.
 
         Args:
             images: RGB in [0, 1], shape ``(B, 3, H, W)``, H and W at least 32.
 
         Raises:
-            ValueError: A shape or a value range is another.
+            ValueError: If a shape or a value range is another.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must have shape (B, 3, H, W), got {tuple(images.shape)}")
@@ -87,7 +89,15 @@ class PerceptualDistance(nn.Module):
             return [_unit_length(features) for features in maps]
 
     def between(self, features: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
-        """Distances ``(B,)`` of images to references whose :meth:`features` are given."""
+        """Compute the distances of images to references from their features.
+
+        Args:
+            features: From :meth:`features`, of the images.
+            references: From :meth:`features`, of the references.
+
+        Returns:
+            Distances, at least 0, shape ``(B,)``, float32.
+        """
         with torch.autocast(features[0].device.type, enabled=False):
             distances = [
                 weigh((of_image - of_reference).square()).mean((1, 2, 3))
@@ -98,7 +108,7 @@ class PerceptualDistance(nn.Module):
             return torch.stack(distances).sum(0)
 
     def train(self, mode: bool = True) -> PerceptualDistance:
-        """Stay in evaluation mode: dropout in the metric would make it random."""
+        """Stay in evaluation mode: dropout would make the metric random."""
         return super().train(False)
 
 
@@ -109,12 +119,12 @@ def _unit_length(features: Tensor) -> Tensor:
 
 def _build_lpips(network: str, backbone: dict[str, Tensor]) -> Any:  # lpips has no types
     """Build the package's network from the given convolutions and the package's channel weights."""
-    import lpips  # imports torchvision, which costs a second
+    import lpips  # imports torchvision, which takes a second
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # calls torchvision in a deprecated way
         # On the meta device the classifier, 0.5 GB that LPIPS never uses, takes neither memory
-        # nor time. Everything else gets its values below, or load_state_dict objects.
+        # nor time. All other tensors get their values below; load_state_dict checks that.
         with torch.device("meta"):
             metric = lpips.LPIPS(net=network, pretrained=False, pnet_rand=True, verbose=False)
     state = torch.load(
@@ -136,7 +146,7 @@ class Lpips(Metric):
     """LPIPS of result and content.
 
     Args:
-        network: As for :class:`PerceptualDistance`.
+        network: As in :class:`PerceptualDistance`.
     """
 
     better = "low"

@@ -1,4 +1,4 @@
-"""What a metric is, and the picture that it measures."""
+"""Base classes of metrics, and the image that they measure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Computed = TypeVar("Computed")
 
 
 class Picture:
-    """One image, and what metrics compute of it: each thing once, however many need it.
+    """An image with a cache of what metrics compute from it.
 
     Args:
         pixels: ``(1, 3, H, W)``, float RGB in [0, 1].
-        networks: The networks that metrics compute with, by name.
+        networks: The networks that metrics use, by name.
     """
 
     def __init__(self, pixels: Tensor, networks: Mapping[str, nn.Module]) -> None:
@@ -28,23 +28,23 @@ class Picture:
         self._computed: dict[Callable[[Picture], Any], Any] = {}
 
     def once(self, compute: Callable[[Picture], Computed]) -> Computed:
-        """What ``compute`` makes of this picture; kept, so that the next caller gets the same."""
+        """Return ``compute(self)``, from the cache if it was computed before."""
         if compute not in self._computed:
             self._computed[compute] = compute(self)
         return self._computed[compute]
 
 
 class Column(ABC):
-    """A column of tables.
+    """A column of result tables.
 
     Attributes:
-        key: The name in files. Tables, dashboards and other people's scripts depend on it.
+        key: The name in files. Tables, dashboards and users' scripts depend on it.
         label: The name in tables.
-        better: Which values are better: the high ones, the low ones, or those near zero.
-        decimals: Decimals in tables; files hold full precision.
-        words: How it is measured, for the text above tables.
-        networks: What it computes with: from a name to a function that loads the network. Metrics
-            that give the same name share the network.
+        better: Whether high values, low values or values near zero are better.
+        decimals: Decimals in tables; files have full precision.
+        words: How the metric is measured, for the text above tables.
+        networks: Functions that load the networks it uses, by name. Metrics that give the same name
+            share the network.
     """
 
     key: str
@@ -56,27 +56,27 @@ class Column(ABC):
 
     @property
     def arrow(self) -> str:
-        """Sign for headings: ↑ if high values are better, ↓ if low ones are, →0 if 0 is best."""
+        """Arrow for headings: ↑ if high values are better, ↓ if low ones are, →0 if 0 is best."""
         return ARROWS[self.better]
 
     def quality(self, value: float) -> float:
-        """A number that is larger for better values, to rank them by."""
+        """Return a number that is larger for better values, for ranking."""
         return {"high": value, "low": -value, "zero": -abs(value)}[self.better]
 
 
 class Metric(Column):
-    """One number for each result: a column of results.csv too. Its ``words`` are a noun phrase.
+    """A metric with one value per result, also a column of results.csv.
 
-    A new metric is a subclass in a file of its own and an instance in
-    :data:`datnet.evaluation.metrics.METRICS`.
+    ``words`` is a noun phrase. To add a metric, write a subclass in its own file and add an
+    instance to :data:`datnet.evaluation.metrics.METRICS`.
     """
 
     def prepare_content(self, content: Picture) -> Any:
-        """What :meth:`measure` needs of a content image: computed once, kept for its results."""
+        """Compute what :meth:`measure` needs of a content image, once for all its results."""
         return None
 
     def prepare_style(self, style: Picture) -> Any:
-        """What :meth:`measure` needs of a style image: computed once, kept to the end."""
+        """Compute what :meth:`measure` needs of a style image, once for all its results."""
         return None
 
     @abstractmethod
@@ -84,14 +84,17 @@ class Metric(Column):
         """Measure a result.
 
         Args:
-            result: Of the content's size, with the 256 levels of a saved image.
-            content: What :meth:`prepare_content` made of its content image.
-            style: What :meth:`prepare_style` made of its style image.
+            result: The result, of the content's size and rounded to 8 bits.
+            content: From :meth:`prepare_content`, of its content image.
+            style: From :meth:`prepare_style`, of its style image.
+
+        Returns:
+            The metric's value.
         """
 
 
 class SetMetric(Column):
-    """One number for all results of an evaluation. Its ``words`` are a sentence."""
+    """A metric with one value for all results of an evaluation; ``words`` is a sentence."""
 
     @abstractmethod
     def measure(
@@ -102,9 +105,10 @@ class SetMetric(Column):
         Args:
             results: ``(pairs, C)``, the embedding of each result, see
                 :func:`datnet.evaluation.metrics.features.embedding`.
-            styles: ``(pairs, C)``, that of each pair's style.
-            pairs: By the key of a :class:`Metric`: its value for each pair.
+            styles: ``(pairs, C)``, the embedding of each pair's style.
+            pairs: Values for each pair by the key of a :class:`Metric`.
 
         Returns:
-            None where it is undefined: there are too few pairs or a result holds a NaN.
+            The value; None if it is undefined because there are too few pairs or a result contains
+            a NaN.
         """

@@ -10,11 +10,11 @@ from datnet.evaluation.metrics.metric import Metric, Picture
 
 
 def peak_signal_to_noise_ratio(image: Tensor, reference: Tensor) -> float:
-    """PSNR of one image in dB for a data range of 1: ``-10 log10(mean squared error)``.
+    """PSNR of an image in dB for a data range of 1: ``-10 log10(mean squared error)``.
 
     Args:
         image: ``(1, 3, H, W)`` in [0, 1].
-        reference: The same shape.
+        reference: The same shape and range.
 
     Returns:
         Decibels; infinity for identical images.
@@ -24,7 +24,7 @@ def peak_signal_to_noise_ratio(image: Tensor, reference: Tensor) -> float:
 
 
 class Psnr(Metric):
-    """PSNR of result and content; infinite where they are identical."""
+    """PSNR of result and content; infinite if they are identical."""
 
     key = "psnr"
     label = "PSNR (dB)"

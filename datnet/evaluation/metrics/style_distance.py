@@ -1,4 +1,4 @@
-"""How far the feature statistics of a result are from its style's."""
+"""Distance between the feature statistics of a result and its style."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datnet.evaluation.metrics.metric import Metric, Picture
 class StyleDistance(Metric):
     """Mean squared difference of channel means plus that of channel standard deviations.
 
-    Of the encoder's features of result and style, averaged over relu1_1 … relu5_1.
+    Computed from the encoder's features of result and style, averaged over relu1_1 … relu5_1.
     """
 
     key = "style_distance"

@@ -9,7 +9,7 @@ from datnet.evaluation.metrics.edges import canny_edges, edge_agreement, new_edg
 
 
 def step(column: int, height: float = 1.0, size: int = 64) -> Tensor:
-    """Grey image that is brighter from a column on."""
+    """Gray image that is brighter from a column on."""
     image = torch.full((3, size, size), 0.2)
     image[:, :, column:] += height
     return image

@@ -1,4 +1,4 @@
-"""What speed is measured against computes the same; the measuring commands run."""
+"""The baseline of speed measurements computes the same; the commands run."""
 
 from __future__ import annotations
 

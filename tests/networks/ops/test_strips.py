@@ -1,4 +1,4 @@
-"""Large pictures in strips are the pictures of the whole, without seams."""
+"""Large images processed in strips equal those processed at once, without seams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datnet.networks.vgg import VggEncoder
 
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Cut everything as finely as can be; the list receives the heights of the strips."""
+    """Use the smallest strips; the list receives their heights."""
     heights: list[int] = []
     original = strips.in_strips
 
@@ -45,7 +45,7 @@ def whole_and_cut(
 
 @pytest.mark.parametrize("size", [(64, 33), (51, 32)])
 def test_encoder(monkeypatch, cut, size: tuple[int, int]) -> None:
-    """VGG-19 sees further than VGG-16: it has a fourth convolution before its third pooling."""
+    """VGG-19 has a larger receptive field than VGG-16: a fourth convolution before pool 3."""
     torch.manual_seed(0)
     encoder = VggEncoder("vgg19")
     whole, in_parts = whole_and_cut(monkeypatch, encoder, torch.rand(1, 3, *size))
@@ -70,7 +70,7 @@ def test_decoders(monkeypatch, cut) -> None:
 
 
 def test_network(monkeypatch, cut, encoder: VggEncoder) -> None:
-    """Statistics and attention see the whole picture, whatever is cut."""
+    """Statistics and attention use the whole image, however it is cut."""
     torch.manual_seed(0)
     network = DatNet(encoder).eval()
     content, style = torch.rand(1, 3, 51, 40), torch.rand(1, 3, 40, 50)

@@ -123,7 +123,7 @@ def test_not_a_number_is_handed_on() -> None:
 
 
 def test_cholesky_factor_is_exact_where_there_is_one() -> None:
-    """Down to deviations of 1e-5, each matrix by itself."""
+    """Down to standard deviations of 1e-5, for each matrix separately."""
     for eigenvalues in ([0.01, 0.3, 1.0, 7.0], [1.1e-10, 1e-6, 1.0, 2.0]):
         matrix = factor(eigenvalues) @ factor(eigenvalues).mT
         broken = torch.zeros(4, 4, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Convolutions by Winograd's way: the same sums, gradients too, and weights that change."""
+"""Winograd convolutions: the same results and gradients, also when weights change."""
 
 from __future__ import annotations
 

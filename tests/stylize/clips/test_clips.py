@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 
 def texture(height: int, width: int, seed: int = 0, grain: int = 4) -> np.ndarray:
-    """Smooth random colours with full contrast, uint8 (H, W, 3)."""
+    """Smooth random colors with full contrast, uint8 (H, W, 3)."""
     generator = np.random.default_rng(seed)
     small = generator.integers(0, 256, (height // grain, width // grain, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
@@ -307,7 +307,7 @@ def test_frames_are_put_upright(tmp_path: Path, degrees: int, mirror: bool) -> N
         upright = upright[:, ::-1]
     result = read_clip(tmp_path / "out.mp4").frames[0]
     assert result.shape == upright.shape
-    assert np.abs(result.astype(int) - upright).mean() < 8  # colour has half the resolution
+    assert np.abs(result.astype(int) - upright).mean() < 8  # color has half the resolution
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
@@ -659,7 +659,7 @@ OBJECT = texture(16, 16, seed=5)
 
 
 def static_scene(frames: int) -> list[np.ndarray]:
-    """A thing that moves quickly over a background that does not."""
+    """An object that moves quickly over a static background."""
     result = []
     for number in range(frames):
         frame = SCENE[:64, :96].copy()
@@ -689,7 +689,7 @@ def test_smoothing_leaves_moving_things_sharp() -> None:
 
 def test_smoothing_does_not_blend_over_a_cut() -> None:
     before, after = texture(48, 64, 1).copy(), texture(48, 64, 2).copy()
-    before[:16] = after[:16] = 0  # a bar that stays, and is painted in another way
+    before[:16] = after[:16] = 0  # a static bar that is stylized differently
     clip = [before] * 4 + [after] * 2
     painted = [255 - before] * 4 + [after] * 2
     smoothed = smooth(clip, painted, 0.9)

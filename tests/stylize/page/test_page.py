@@ -209,7 +209,7 @@ def test_ipv6_addresses(host, stylizer, examples):
 
 
 class Visitor:
-    """What a browser says to the page, without a browser."""
+    """Sends the requests of a browser, without a browser."""
 
     def __init__(self, address: str) -> None:
         import httpx
@@ -359,7 +359,7 @@ def test_examples_can_be_used_and_change_nothing_of_that(visitor, fetched):
     session = uuid.uuid4().hex
     example = visitor.example(session)
     assert "url" in visitor.paint(example, example, session=session)
-    # For this session Gradio has made the part anew.
+    # Gradio has recreated the component for this session.
     address = visitor.file("https://example.org/huge.png")
     assert "Only uploaded pictures" in visitor.paint(address, example, session=session)["error"]
     assert fetched == []
@@ -501,7 +501,7 @@ def test_full_queue_says_busy_and_files_go_when_the_page_does(stylizer, examples
         visitor = Visitor(address)
         picture = visitor.upload("picture.png", image_bytes(80, 64))
         accepted = [visitor.join(picture, picture)]
-        assert patient.running.acquire(timeout=60)  # one is painted, the next two wait
+        assert patient.running.acquire(timeout=60)  # one is processed, the next two wait
         accepted += [visitor.join(picture, picture) for _ in range(2)]
         assert [status for status, _ in accepted] == [200] * 3
         assert visitor.join(picture, picture)[0] == 503

@@ -175,7 +175,7 @@ def test_given_torchvision_file_is_converted(tiny: TinyVgg19, tmp_path: Path) ->
     converted = find_weights("vgg19", path)
     assert converted.suffix == ".safetensors"
     assert same(safetensors.torch.load_file(converted), tiny.tensors)
-    # The second time the conversion is reused; and it is never taken for the plain vgg19.
+    # The second time the conversion is reused; and it is never used in place of the plain vgg19.
     before = converted.stat().st_mtime_ns
     assert find_weights("vgg19", path) == converted
     assert converted.stat().st_mtime_ns == before
