@@ -24,7 +24,7 @@ from datnet.evaluation.peak_memory import (
     OUT_OF_MEMORY,
     Peak,
     peak_in_new_process,
-    peak_of_painting,
+    peak_of_stylizing,
 )
 from datnet.evaluation.running_cost import RunningCost, quartiles_of, ratio
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
@@ -159,7 +159,7 @@ class Benchmark:
             peak = (
                 peak_in_new_process(candidate, size, settings.dtype, settings.threads)
                 if settings.device.type == "cpu"
-                else peak_of_painting(self.networks[title], size, settings.device, settings.dtype)
+                else peak_of_stylizing(self.networks[title], size, settings.device, settings.dtype)
             )
         except Exception as error:  # a user's network may raise anything
             peak = Peak(problem=describe_failure(error))
@@ -195,13 +195,13 @@ class Benchmark:
         device = self.settings.device
         content, style = random_pictures(size, device)
 
-        def paint_in_encoded_style() -> Tensor:
+        def stylize_with_encoded_style() -> Tensor:
             return network.generate(network.encode_content(content), features, (size, size))
 
         with precision(device, self.settings.dtype):
             whole = seconds_of(lambda: network(content, style), device)
             features = network.encode_style(style)
-            return whole, seconds_of(paint_in_encoded_style, device)
+            return whole, seconds_of(stylize_with_encoded_style, device)
 
     def report(self, measurements: Sequence[RunningCost]) -> dict[str, Any]:
         """Return settings, machine, costs and measurements, for JSON."""

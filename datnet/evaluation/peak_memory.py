@@ -82,7 +82,7 @@ def main() -> None:
         torch.set_num_threads(task["threads"])
     try:
         network = Candidate(**task["candidate"]).build()
-        peak = peak_of_painting(network, task["size"], torch.device("cpu"), task["dtype"])
+        peak = peak_of_stylizing(network, task["size"], torch.device("cpu"), task["dtype"])
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def peak_of_painting(
+def peak_of_stylizing(
     network: StyleTransferNetwork, size: int, device: torch.device, dtype: str = "float32"
 ) -> Peak:
     """Stylize one image in this process and measure how much its memory grows.

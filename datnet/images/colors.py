@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datnet.networks.ops.whitening import whiten_and_colour
+from datnet.networks.ops.whitening import whiten_and_color
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma of ITU-R BT.601, the Y of YCbCr and YIQ."""
@@ -25,7 +25,7 @@ def luma(images: Tensor) -> Tensor:
     return (images * shares[:, None, None]).sum(dim=-3, keepdim=True)
 
 
-def keep_chroma(painted: Tensor, content: Tensor) -> Tensor:
+def keep_chroma(stylized: Tensor, content: Tensor) -> Tensor:
     """Combine the luma of a stylized image with the chroma of its content (Gatys, section 4).
 
     Luma and chroma are those of YCbCr, computed on sRGB values and not on linear light: equal
@@ -33,13 +33,13 @@ def keep_chroma(painted: Tensor, content: Tensor) -> Tensor:
     into RGB at the given luma shrinks and keeps its hue. Gray content gives gray.
 
     Args:
-        painted: Stylized RGB images ``(…, 3, H, W)`` in [0, 1].
+        stylized: Stylized RGB images ``(…, 3, H, W)`` in [0, 1].
         content: Content images of the same shape, in [0, 1].
 
     Returns:
         RGB images of the same shape, in [0, 1].
     """
-    brightness = luma(painted)
+    brightness = luma(stylized)
     chroma = F.hardshrink(content - luma(content), ROUNDING)
     room = torch.where(chroma > 0, 1 - brightness, brightness)
     fits = (room / chroma.abs().clamp(min=ROUNDING)).amin(dim=-3, keepdim=True).clamp(max=1)
@@ -61,7 +61,7 @@ def match_colors(painting: Tensor, colors: Tensor) -> Tensor:
     Returns:
         RGB ``(3, H, W)`` in [0, 1].
     """
-    return whiten_and_colour(painting[None], colors.reshape(1, 3, 1, -1))[0].clamp(0, 1)
+    return whiten_and_color(painting[None], colors.reshape(1, 3, 1, -1))[0].clamp(0, 1)
 
 
 def is_gray(image: Tensor) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 from datnet.networks.adain import adaptive_instance_norm
 from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.flow import Flow
-from datnet.networks.ops.whitening import whiten_and_colour
+from datnet.networks.ops.whitening import whiten_and_color
 from datnet.networks.statistics import full_precision
 
 
@@ -121,4 +121,4 @@ class ArtFlowWCT(ArtFlow):
 
     def transfer(self, content: Tensor, style: Tensor) -> Tensor:
         """Whitening and coloring transform of the latent features."""
-        return whiten_and_colour(content, style)
+        return whiten_and_color(content, style)

@@ -210,13 +210,13 @@ def attention_moments(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor
         Mean and standard deviation for each query, each ``(B, V, Nc)``, at least float32.
     """
     value = full_precision(value)
-    centre = value.mean(dim=2, keepdim=True)
-    centred = value - centre
+    center = value.mean(dim=2, keepdim=True)
+    centered = value - center
     mean, mean_of_squares = attention_mean(
-        query, key, torch.cat([centred, centred.square()], dim=1)
+        query, key, torch.cat([centered, centered.square()], dim=1)
     ).chunk(2, dim=1)
     variance = torch.relu(mean_of_squares - mean.square())
-    return mean + centre, (variance + ATTENTION_VARIANCE_EPSILON).sqrt()
+    return mean + center, (variance + ATTENTION_VARIANCE_EPSILON).sqrt()
 
 
 def adaptive_attention_norm(content: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

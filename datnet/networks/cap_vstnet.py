@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.ops.reversible import REDUCTION, ReversibleNetwork
-from datnet.networks.ops.whitening import cholesky_moments, recolour
+from datnet.networks.ops.whitening import cholesky_moments, recolor
 from datnet.networks.statistics import full_precision
 
 SMALLEST_REGION = 11
@@ -87,7 +87,7 @@ class CAPVSTNet(StyleTransferNetwork):
         """
         (content,) = content_features
         means, factors = zip(*styles, strict=True)
-        maps = recolour(content, weighted_sum(means, weights), weighted_sum(factors, weights))
+        maps = recolor(content, weighted_sum(means, weights), weighted_sum(factors, weights))
         return self.decode(torch.lerp(content, maps, alpha), size)
 
     def generate_by_region(
@@ -123,7 +123,7 @@ class CAPVSTNet(StyleTransferNetwork):
         content_labels = labels_of_maps(content_labels, content)
         style_labels = labels_of_maps(style_labels, style_maps)
         maps = [
-            recolour_regions(*each)
+            recolor_regions(*each)
             for each in zip(content, style_maps, content_labels, style_labels, strict=True)
         ]
         return self.decode(torch.lerp(content, torch.stack(maps), alpha), size)
@@ -168,7 +168,7 @@ def labels_of_maps(labels: Tensor, maps: Tensor) -> Tensor:
     return reduced
 
 
-def recolour_regions(
+def recolor_regions(
     content: Tensor, style: Tensor, content_labels: Tensor, style_labels: Tensor
 ) -> Tensor:
     """Apply cWCT to each region of the content with the style's region of the same label.
@@ -188,5 +188,5 @@ def recolour_regions(
         smaller, larger = sorted((int(here.sum()), int(there.sum())))
         if smaller >= SMALLEST_REGION and larger < LARGEST_RATIO * smaller:
             moments = cholesky_moments(style[None, :, there, None])
-            result[:, here] = recolour(content[None, :, here, None], *moments)[0, :, :, 0]
+            result[:, here] = recolor(content[None, :, here, None], *moments)[0, :, :, 0]
     return result

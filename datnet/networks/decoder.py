@@ -40,7 +40,7 @@ def _relu3_to_image(in_channels: int) -> list[nn.Module]:
     ]  # fmt: skip
 
 
-def _paint_in_strips(paint: Callable[..., Tensor], fused: Tensor, *skip: Tensor) -> Tensor:
+def _decode_in_strips(paint: Callable[..., Tensor], fused: Tensor, *skip: Tensor) -> Tensor:
     """Decode in strips if images are large, see :func:`~datnet.networks.ops.strips.in_strips`.
 
     The receptive field of an output row is 3.75 rows above and below at 1/8 resolution: one
@@ -76,7 +76,7 @@ class Decoder(nn.Sequential):
 
     def forward(self, fused: Tensor) -> Tensor:
         """Decode ``(B, 512, H/8, W/8)`` to images ``(B, 3, H, W)``, not clamped."""
-        return _paint_in_strips(super().forward, fused)
+        return _decode_in_strips(super().forward, fused)
 
 
 class SkipDecoder(nn.Module):
@@ -107,9 +107,9 @@ class SkipDecoder(nn.Module):
         Returns:
             Images ``(B, 3, H, W)`` with H and W multiples of 4, not clamped.
         """
-        return _paint_in_strips(self._paint, fused, skip)
+        return _decode_in_strips(self._decode, fused, skip)
 
-    def _paint(self, fused: Tensor, skip: Tensor) -> Tensor:
+    def _decode(self, fused: Tensor, skip: Tensor) -> Tensor:
         height, width = skip.shape[2:]
         enlarged = self.from_relu4(fused)[:, :, :height, :width]
         skip = skip.to(enlarged.dtype)

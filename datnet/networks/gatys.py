@@ -14,7 +14,7 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
 from datnet.networks.base import weighted_sum
-from datnet.networks.training_free import OptimisationMethod
+from datnet.networks.training_free import OptimizationMethod
 from datnet.networks.vgg import CHANNELS, VggEncoder
 
 STEPS = 300
@@ -31,7 +31,7 @@ HISTORY = 20
 """History size of L-BFGS; each step takes the memory of two images."""
 
 
-class Gatys(OptimisationMethod):
+class Gatys(OptimizationMethod):
     """Optimize an image for the content's features at relu4_2 and the style's Gram matrices.
 
     The content loss is the mean squared error at relu4_2, the style loss that of the Gram matrices
@@ -102,11 +102,11 @@ class Gatys(OptimisationMethod):
         for index in range(len(contents)):
             one = slice(index, index + 1)
             paintings.append(
-                self.optimise(contents[one], relu4_2[one], [gram[one] for gram in grams])
+                self.optimize(contents[one], relu4_2[one], [gram[one] for gram in grams])
             )
         return torch.cat(paintings)
 
-    def optimise(self, content: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:
+    def optimize(self, content: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:
         """Optimize the pixels of an image for target features.
 
         Args:
@@ -122,7 +122,7 @@ class Gatys(OptimisationMethod):
         with torch.inference_mode(False), torch.enable_grad():
             picture = content.detach().float().clone().requires_grad_()
             targets = [target.detach().clone() for target in (relu4_2, *grams)]
-            optimiser = torch.optim.LBFGS(
+            optimizer = torch.optim.LBFGS(
                 [picture],
                 max_iter=self.steps,
                 max_eval=self.steps,
@@ -135,13 +135,13 @@ class Gatys(OptimisationMethod):
             with tqdm(total=self.steps, unit="step", leave=False, disable=None) as bar:
 
                 def evaluate() -> Tensor:
-                    optimiser.zero_grad()
+                    optimizer.zero_grad()
                     loss = self.loss(picture, targets[0], targets[1:])
                     loss.backward()
                     bar.update()
                     return loss
 
-                optimiser.step(evaluate)
+                optimizer.step(evaluate)
         return picture.detach()
 
     def loss(self, picture: Tensor, relu4_2: Tensor, grams: Sequence[Tensor]) -> Tensor:

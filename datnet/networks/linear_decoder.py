@@ -68,12 +68,12 @@ class LeastSquares:
         """
         row, column = positions // features.shape[3], positions % features.shape[3]
         padded = reflect_border(features)[0]
-        neighbours = [
+        neighbors = [
             padded[:, row + below, column + right]
             for below in range(KERNEL)
             for right in range(KERNEL)
         ]
-        inputs = torch.stack(neighbours, dim=1).flatten(0, 1)
+        inputs = torch.stack(neighbors, dim=1).flatten(0, 1)
         inputs = torch.cat([inputs, torch.ones(1, len(positions))])
         squares = F.pixel_unshuffle(target, self.decoder.enlargement)[0, :, row, column]
         self.products += inputs @ inputs.T

@@ -298,8 +298,8 @@ class StyTr2(StyleTransferNetwork):
             ``(B, 512, H/8, W/8)``.
         """
         _, positions, encoded = content_features
-        painted = self.style_decoder(encoded, as_tokens(positions), style)
-        return painted.mT.unflatten(2, positions.shape[2:])
+        stylized = self.style_decoder(encoded, as_tokens(positions), style)
+        return stylized.mT.unflatten(2, positions.shape[2:])
 
     def generate_mixed(
         self,

@@ -29,7 +29,7 @@ class TrainingFreeNetwork(StyleTransferNetwork):
         """
 
 
-class OptimisationMethod(TrainingFreeNetwork):
+class OptimizationMethod(TrainingFreeNetwork):
     """A method that optimizes the pixels of each output image.
 
     Each step takes a forward and a backward pass through the encoder. No gradient flows from the

@@ -135,8 +135,8 @@ class WCT(TrainingFreeNetwork):
         moments = [weighted_sum(each, weights) for each in zip(*styles, strict=True)]
         for level in range(len(self.decoders), 0, -1):
             features = self.encoder(picture.clamp(0, 1), level)[-1]
-            coloured = whiten_to(features, *moments[2 * level - 2 : 2 * level])
-            blended = torch.lerp(features, coloured, self.strength * alpha)
+            colored = whiten_to(features, *moments[2 * level - 2 : 2 * level])
+            blended = torch.lerp(features, colored, self.strength * alpha)
             change = self.decode(blended, level, size) - self.decode(features, level, size)
             picture = picture + change
         return picture

@@ -44,12 +44,12 @@ class ArtFlowObjective(Objective[ArtFlow]):
         with torch.no_grad():
             content_features = self.encoder(content, depth=4)
             style_features = self.encoder(style, depth=4)
-        painted = network.generate(
+        stylized = network.generate(
             network.encode_content(content), network.encode_style(style), content.shape[2:]
         )
-        painted_features = self.encoder(painted, depth=4)
+        stylized_features = self.encoder(stylized, depth=4)
         result = {
-            "content": terms.squared_error(painted_features[3], content_features[3]),
-            "global_style": terms.global_style(painted_features, style_features, (1, 2, 3, 4)),
+            "content": terms.squared_error(stylized_features[3], content_features[3]),
+            "global_style": terms.global_style(stylized_features, style_features, (1, 2, 3, 4)),
         }
         return {name: result[name] for name in self.weights}

@@ -139,16 +139,16 @@ def matting_energy(images: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
         since both are small differences of larger values.
     """
     size = images.shape[2:]
-    values, colours = centred_windows(images), centred_windows(guide)
-    identity = torch.eye(colours.shape[-1]).to(colours)
-    gram = colours.mT @ colours + MATTING_EPSILON * identity
-    residuals = values - colours @ torch.linalg.solve(gram, colours.mT @ values)
+    values, colors = centered_windows(images), centered_windows(guide)
+    identity = torch.eye(colors.shape[-1]).to(colors)
+    gram = colors.mT @ colors + MATTING_EPSILON * identity
+    residuals = values - colors @ torch.linalg.solve(gram, colors.mT @ values)
     energies = (values * residuals).sum(dim=(1, 2, 3)) / size.numel()
     gradients = F.fold(residuals.permute(0, 3, 2, 1).flatten(1, 2), size, 3)
     return energies, 2 * gradients / size.numel()
 
 
-def centred_windows(images: Tensor) -> Tensor:
+def centered_windows(images: Tensor) -> Tensor:
     """All 3 × 3 windows minus their means: ``(B, C, H, W)`` to ``(B, N, 9, C)``."""
     windows = F.unfold(images.double(), 3).unflatten(1, (-1, 9)).permute(0, 3, 2, 1)
     return windows - windows.mean(dim=2, keepdim=True)

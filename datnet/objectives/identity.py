@@ -19,7 +19,7 @@ ALL_LEVELS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
-class ComparedPainting:
+class ComparedResult:
     """A stylized batch, the features that its losses compare, and the losses."""
 
     output: Tensor
@@ -32,9 +32,9 @@ class ComparedPainting:
     """Unweighted scalars: content, global_style and, if wanted, the two identity losses."""
 
 
-def paint_and_compare(
+def stylize_and_compare(
     network: EncoderDecoderNetwork, content: Tensor, style: Tensor, wanted: Container[str]
-) -> ComparedPainting:
+) -> ComparedResult:
     """Stylize a batch, reconstruct its images, and compute SANet's losses.
 
     The losses are those of SANet (Park and Lee, CVPR 2019), eqs. (7)-(11):
@@ -71,16 +71,16 @@ def paint_and_compare(
             network.encoder,
             images=(content, style),
             features=(content_features, style_features),
-            painted=(same_content, same_style),
+            stylized=(same_content, same_style),
         )
-    return ComparedPainting(output, content_features, style_features, result)
+    return ComparedResult(output, content_features, style_features, result)
 
 
 def identity_losses(
     encoder: VggEncoder,
     images: Sequence[Tensor],
     features: Sequence[Sequence[Tensor]],
-    painted: Sequence[Tensor],
+    stylized: Sequence[Tensor],
 ) -> dict[str, Tensor]:
     """Identity losses: difference between images and their reconstructions.
 
@@ -88,13 +88,13 @@ def identity_losses(
         encoder: The frozen loss encoder.
         images: Content images and style images, each ``(B, 3, H, W)``; their losses are added.
         features: Features relu1_1 … relu5_1 of the same images.
-        painted: The network's results for the same images as content and style, not clamped.
+        stylized: The network's results for the same images as content and style, not clamped.
 
     Returns:
         ``identity_pixels`` and ``identity_features``, unweighted scalars.
     """
     pixels, deep = [], []
-    for original, maps, same in zip(images, features, painted, strict=True):
+    for original, maps, same in zip(images, features, stylized, strict=True):
         pixels.append(terms.squared_error(same, original))
         deep.append(terms.content_restoration(encoder(same), maps))
     return {

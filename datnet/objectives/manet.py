@@ -10,7 +10,7 @@ from datnet.errors import DatNetError
 from datnet.networks.manet import MANet
 from datnet.objectives import terms
 from datnet.objectives.base import Objective
-from datnet.objectives.identity import ALL_LEVELS, ComparedPainting, paint_and_compare
+from datnet.objectives.identity import ALL_LEVELS, ComparedResult, stylize_and_compare
 
 DISENTANGLEMENT_LIMIT = 10.0
 """The disentanglement losses are 0 while the weighted content + style loss is at least this."""
@@ -88,7 +88,7 @@ class MANetObjective(Objective[MANet]):
                 "a batch: set data.batch_size to 2 or more, or "
                 "model.objective.disentangled_content and model.objective.disentangled_style to 0"
             )
-        painting = paint_and_compare(network, content, style, self.weights)
+        painting = stylize_and_compare(network, content, style, self.weights)
         result = dict(painting.terms)
         progress = sum(
             self.weights.get(name, 0.0) * result[name].item()
@@ -107,7 +107,7 @@ class MANetObjective(Objective[MANet]):
         return {name: result[name] for name in self.weights}
 
 
-def disentangled_content(network: MANet, painting: ComparedPainting) -> Tensor:
+def disentangled_content(network: MANet, painting: ComparedResult) -> Tensor:
     """Content distance between results of the first content with neighboring styles.
 
     Args:
@@ -120,10 +120,10 @@ def disentangled_content(network: MANet, painting: ComparedPainting) -> Tensor:
     content = [level[:1].expand_as(level) for level in painting.content_features]
     output = network.generate(content, painting.style_features, painting.output.shape[2:])
     features = network.encoder(output)
-    return terms.normalized_content(features, _neighbours(features))
+    return terms.normalized_content(features, _neighbors(features))
 
 
-def disentangled_style(network: MANet, painting: ComparedPainting) -> Tensor:
+def disentangled_style(network: MANet, painting: ComparedResult) -> Tensor:
     """Style distance between results of neighboring contents with the first style.
 
     Args:
@@ -136,8 +136,8 @@ def disentangled_style(network: MANet, painting: ComparedPainting) -> Tensor:
     style = [level[:1].expand_as(level) for level in painting.style_features]
     output = network.generate(painting.content_features, style, painting.output.shape[2:])
     features = network.encoder(output)
-    return terms.global_style(features, _neighbours(features), ALL_LEVELS)
+    return terms.global_style(features, _neighbors(features), ALL_LEVELS)
 
 
-def _neighbours(features: Sequence[Tensor]) -> list[Tensor]:
+def _neighbors(features: Sequence[Tensor]) -> list[Tensor]:
     return [level.roll(1, dims=0) for level in features]

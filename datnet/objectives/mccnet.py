@@ -9,7 +9,7 @@ from datnet.networks.mccnet import MCCNet
 from datnet.networks.statistics import full_precision
 from datnet.objectives import terms
 from datnet.objectives.base import Objective
-from datnet.objectives.identity import paint_and_compare
+from datnet.objectives.identity import stylize_and_compare
 
 NOISE_STD = (0.01, 0.02)
 """Smallest and largest standard deviation of the illumination noise, for pixels in [0, 1]."""
@@ -67,7 +67,7 @@ class MCCNetObjective(Objective[MCCNet]):
             ``illumination`` and ``total_variation``, unweighted scalars; terms of weight 0 are left
             out.
         """
-        painting = paint_and_compare(network, content, style, self.weights)
+        painting = stylize_and_compare(network, content, style, self.weights)
         result = dict(painting.terms)
         if "illumination" in self.weights:
             std = torch.empty(()).uniform_(*NOISE_STD).item()

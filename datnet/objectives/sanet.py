@@ -6,7 +6,7 @@ from torch import Tensor
 
 from datnet.networks.sanet import SANet
 from datnet.objectives.base import Objective
-from datnet.objectives.identity import paint_and_compare
+from datnet.objectives.identity import stylize_and_compare
 
 
 class SANetObjective(Objective[SANet]):
@@ -51,5 +51,5 @@ class SANetObjective(Objective[SANet]):
             ``content``, ``global_style``, ``identity_pixels`` and ``identity_features``, unweighted
             scalars; terms of weight 0 are left out.
         """
-        result = paint_and_compare(network, content, style, self.weights).terms
+        result = stylize_and_compare(network, content, style, self.weights).terms
         return {name: result[name] for name in self.weights}

@@ -79,6 +79,6 @@ class StyTr2Objective(Objective[StyTr2]):
                 self.encoder,
                 images=(content, style),
                 features=(content_features, style_features),
-                painted=(same_content, same_style),
+                stylized=(same_content, same_style),
             )
         return {name: result[name] for name in self.weights}

@@ -36,7 +36,7 @@ from datnet.images.files import complete_or_absent
 from datnet.networks.base import SMALLEST_SIDE, EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
-from datnet.networks.training_free import OptimisationMethod
+from datnet.networks.training_free import OptimizationMethod
 from datnet.zoo.network_file import NetworkDescription
 
 SUFFIXES = (".onnx", ".pt2")
@@ -194,7 +194,7 @@ def refuse_what_no_file_can_hold(
         DatNetError: If the network cannot be exported, with the reason.
     """
     reason = None
-    if isinstance(network, OptimisationMethod):
+    if isinstance(network, OptimizationMethod):
         reason = "it optimizes the pixels of each image, and an exported file computes no gradients"
     if isinstance(network, CAPVSTNet):
         reason = (

@@ -37,7 +37,7 @@ from datnet.images.opening import (
 from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
-from datnet.networks.training_free import OptimisationMethod
+from datnet.networks.training_free import OptimizationMethod
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
@@ -164,7 +164,7 @@ class Stylizer:
         self.dtype = dtype
         self.network: StyleTransferNetwork = load_network(path).to(self.device)
         if steps is not None:
-            if not isinstance(self.network, OptimisationMethod):
+            if not isinstance(self.network, OptimizationMethod):
                 raise DatNetError(
                     f"{self.description.name} is a feed-forward network; leave steps out"
                 )
@@ -333,19 +333,19 @@ class Stylizer:
         features = [style.features for style in styles]
         with precision(self.device, self.dtype):
             if regions is None:
-                painted = self.network.generate_mixed(
+                stylized = self.network.generate_mixed(
                     content_features, features, shares, size, alpha
                 )
             else:
-                painted = self._generate_by_region(
+                stylized = self._generate_by_region(
                     content_features, styles[0], regions, size, alpha
                 )
-        if not painted.isfinite().all():
+        if not stylized.isfinite().all():
             raise DatNetError(
                 f"the network {self.description.name} returned values that are not finite; "
                 "its training has diverged, use another one"
             )
-        result = painted[0].float().clamp(0, 1)
+        result = stylized[0].float().clamp(0, 1)
         return result if chroma_of is None else keep_chroma(result, chroma_of)
 
     def _open_regions(self, regions: tuple[Picture, Picture]) -> tuple[Image.Image, Image.Image]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from datnet.errors import DatNetError
 from datnet.images.reading import read_image
 from datnet.images.tensors import to_tensor
-from datnet.networks.training_free import OptimisationMethod, TrainingFreeNetwork
+from datnet.networks.training_free import OptimizationMethod, TrainingFreeNetwork
 from datnet.zoo.backbones import cache_dir
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, find_target
@@ -136,7 +136,7 @@ def with_settings(
 def takes_steps(network: Mapping[str, Any]) -> bool:
     """Whether a network (``_target_`` and settings) optimizes the pixels step by step."""
     target = find_target(network)
-    return isinstance(target, type) and issubclass(target, OptimisationMethod)
+    return isinstance(target, type) and issubclass(target, OptimizationMethod)
 
 
 def sample_photographs(name: str) -> Iterator[Tensor]:

@@ -50,16 +50,16 @@ def fused(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Mean and standard deviation, each ``(B, C, N)``.
     """
-    centre = value.mean(2, keepdim=True)
-    centred = value - centre
-    moments = torch.cat([centred, centred.square()], dim=1)
+    center = value.mean(2, keepdim=True)
+    centered = value - center
+    moments = torch.cat([centered, centered.square()], dim=1)
     channels = max(query.shape[1], moments.shape[1])
     query, key, padded = (
         F.pad(each.mT, (0, channels - each.shape[1]))[:, None] for each in (query, key, moments)
     )
     result = F.scaled_dot_product_attention(query, key, padded, scale=1.0)[:, 0].mT
     mean, square = result[:, : moments.shape[1]].chunk(2, dim=1)
-    return mean + centre, (torch.relu(square - mean.square()) + 1e-10).sqrt()
+    return mean + center, (torch.relu(square - mean.square()) + 1e-10).sqrt()
 
 
 FORMS: dict[str, Moments] = {

@@ -77,13 +77,13 @@ def measure(arguments: argparse.Namespace) -> None:
     pictures = {"photograph": content, "painting": style, "gray": torch.full_like(content, 0.5)}
     with torch.no_grad():
         for name in arguments.networks:
-            painted = load_network(network_file(name), encoder)(content, style).clamp(0, 1)
-            pictures[name] = painted
-            pictures[f"{name}, brighter"] = (painted * BRIGHTER).clamp(0, 1)
+            stylized = load_network(network_file(name), encoder)(content, style).clamp(0, 1)
+            pictures[name] = stylized
+            pictures[f"{name}, brighter"] = (stylized * BRIGHTER).clamp(0, 1)
         content_features, style_features = encoder(content), encoder(style)
     targets = terms.local_feature_targets(content_features, style_features, LEVELS)
     if arguments.steps:
-        pictures["optimized pixels"] = optimised(
+        pictures["optimized pixels"] = optimized(
             content, targets, style_features, encoder, arguments.steps
         )
 
@@ -91,7 +91,7 @@ def measure(arguments: argparse.Namespace) -> None:
         rows = [["level", "similarity to content", "of neighbors: target", "content", "painting"]]
         for level, target in zip(LEVELS, targets, strict=True):
             maps = target, content_features[level - 1], style_features[level - 1]
-            likeness = [correlation(target, maps[1]), *(of_neighbours(each) for each in maps)]
+            likeness = [correlation(target, maps[1]), *(of_neighbors(each) for each in maps)]
             rows.append([str(level), *(f"{value:.2f}" for value in likeness)])
         losses = [["picture", *(f"level {level}" for level in LEVELS), "local feature", "global"]]
         for name, images in pictures.items():
@@ -124,7 +124,7 @@ def middle(folder: Path, count: int, size: int, crop: int) -> Tensor:
     return squares[:, :, start : start + crop, start : start + crop]
 
 
-def optimised(
+def optimized(
     content: Tensor,
     targets: Sequence[Tensor],
     style_features: Sequence[Tensor],
@@ -157,7 +157,7 @@ def optimised(
     return pixels.detach()
 
 
-def of_neighbours(maps: Tensor) -> float:
+def of_neighbors(maps: Tensor) -> float:
     """Return the correlation of positions with their right neighbors."""
     return correlation(maps[..., 1:], maps[..., :-1])
 

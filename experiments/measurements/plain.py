@@ -186,27 +186,27 @@ class PlainDatNet(nn.Module):
         Returns:
             The weighted sum, a scalar.
         """
-        painted = self.paint(content, style)
+        stylized = self.paint(content, style)
         restored = self.paint(content, content)
         terms = {
-            "local_feature": self.local_feature(painted, content, style),
-            "global_style": self.global_style(painted, style),
+            "local_feature": self.local_feature(stylized, content, style),
+            "global_style": self.global_style(stylized, style),
             "content_restoration": self.content_restoration(restored, content),
         }
         return objective.total(terms)
 
-    def local_feature(self, painted: Tensor, content: Tensor, style: Tensor) -> Tensor:
+    def local_feature(self, stylized: Tensor, content: Tensor, style: Tensor) -> Tensor:
         """Equation (10): local feature loss.
 
         Args:
-            painted: Results ``(B, 3, H, W)``.
+            stylized: Results ``(B, 3, H, W)``.
             content: ``(B, 3, H, W)`` in [0, 1].
             style: ``(B, 3, H', W')`` in [0, 1].
 
         Returns:
             A scalar.
         """
-        features = self.encode(painted)
+        features = self.encode(stylized)
         with torch.no_grad():
             of_content, of_style = self.encode(content), self.encode(style)
             targets = {
@@ -220,21 +220,21 @@ class PlainDatNet(nn.Module):
             }
         return sum(
             (F.mse_loss(features[level - 1], target) for level, target in targets.items()),
-            start=painted.new_zeros(()),
+            start=stylized.new_zeros(()),
         )
 
-    def global_style(self, painted: Tensor, style: Tensor) -> Tensor:
+    def global_style(self, stylized: Tensor, style: Tensor) -> Tensor:
         """Equation (9): global style loss.
 
         Args:
-            painted: Results ``(B, 3, H, W)``.
+            stylized: Results ``(B, 3, H, W)``.
             style: ``(B, 3, H', W')`` in [0, 1].
 
         Returns:
             A scalar.
         """
-        total = painted.new_zeros(())
-        features, of_style = self.encode(painted), self.encode(style)
+        total = stylized.new_zeros(())
+        features, of_style = self.encode(stylized), self.encode(style)
         for maps, style_maps in zip(features[1:], of_style[1:], strict=True):
             for ours, theirs in zip(
                 channel_mean_std(maps), channel_mean_std(style_maps), strict=True

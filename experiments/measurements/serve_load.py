@@ -77,7 +77,7 @@ class Visitors:
         """Upload a photograph and a painting, stylize and download the result."""
         started = time.perf_counter()
         try:
-            answer = self._paint(number)
+            answer = self._decode(number)
         except (httpx.HTTPError, KeyError, ValueError) as error:
             answer = f"failed: {error!r}"
         with self.lock:
@@ -86,7 +86,7 @@ class Visitors:
                 self.seconds.append(time.perf_counter() - started)
             self.memory.append(resident_megabytes(self.server))
 
-    def _paint(self, number: int) -> str:
+    def _decode(self, number: int) -> str:
         pictures = [self.upload(2 * number, 400), self.upload(2 * number + 1, 300)]
         session = f"visit-{number}"
         joined = self.client.post(

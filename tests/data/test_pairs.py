@@ -251,8 +251,8 @@ def test_fixed_pairs_are_spread_over_the_files(files: tuple[list[Path], list[Pat
     pairs = [fixed[number] for number in range(3)]
     assert [pair.content_path for pair in pairs] == [str(files[0][i]) for i in (0, 2, 4)]
     assert [pair.style_path for pair in pairs] == [str(files[1][i]) for i in (0, 1, 3)]
-    centre = np.asarray(Image.open(files[0][2]))[8:40, 14:46] / 255
-    assert pairs[1].content.permute(1, 2, 0).numpy() == pytest.approx(centre, abs=1e-6)
+    center = np.asarray(Image.open(files[0][2]))[8:40, 14:46] / 255
+    assert pairs[1].content.permute(1, 2, 0).numpy() == pytest.approx(center, abs=1e-6)
 
 
 def test_more_fixed_pairs_than_files(files: tuple[list[Path], list[Path]]) -> None:

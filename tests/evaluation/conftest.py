@@ -11,7 +11,7 @@ from datnet.evaluation import benchmark as benchmark_module
 from datnet.evaluation.candidates import Candidate
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
-from datnet.evaluation.peak_memory import Peak, peak_of_painting
+from datnet.evaluation.peak_memory import Peak, peak_of_stylizing
 from datnet.evaluation.protocol import Evaluation, evaluate
 from datnet.evaluation.summary import EvaluationSummary
 from tests.helpers.evaluations import SIZE, CountingEncoder, make_image
@@ -60,6 +60,6 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Peaks of memory are measured in this process, which is quick and less exact."""
 
     def peak(candidate: Candidate, size: int, dtype: str, threads: int | None) -> Peak:
-        return peak_of_painting(candidate.build(), size, torch.device("cpu"), dtype)
+        return peak_of_stylizing(candidate.build(), size, torch.device("cpu"), dtype)
 
     monkeypatch.setattr(benchmark_module, "peak_in_new_process", peak)

@@ -90,8 +90,8 @@ def test_turning_the_hue_by_a_third_swaps_the_primaries_and_keeps_grey() -> None
 
 
 def test_gradient_passes_through_its_colours() -> None:
-    colours = palette("000000 ff0000 ffffff")
-    np.testing.assert_allclose(gradient(colours, np.array([0.5, 2.0])), colours[1:], atol=1e-6)
+    colors = palette("000000 ff0000 ffffff")
+    np.testing.assert_allclose(gradient(colors, np.array([0.5, 2.0])), colors[1:], atol=1e-6)
 
 
 def test_noise_fills_its_range_and_is_smooth() -> None:

@@ -35,8 +35,8 @@ class PixelNetwork(StyleTransferNetwork):
         alpha: float = 1.0,
     ) -> Tensor:
         (content,) = content_features
-        painted = [adaptive_instance_norm(content, style) for (style,) in styles]
-        return torch.lerp(content, weighted_sum(painted, weights), alpha) + self.tint
+        stylized = [adaptive_instance_norm(content, style) for (style,) in styles]
+        return torch.lerp(content, weighted_sum(stylized, weights), alpha) + self.tint
 
 
 def write_pixel_network(path: Path) -> Path:

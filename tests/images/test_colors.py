@@ -17,9 +17,9 @@ def picture(seed: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
 
 
 def test_chroma_comes_of_the_content_and_luma_stays() -> None:
-    painted, content = picture(0), picture(1)
-    result = keep_chroma(painted, content)
-    torch.testing.assert_close(luma(result), luma(painted))
+    stylized, content = picture(0), picture(1)
+    result = keep_chroma(stylized, content)
+    torch.testing.assert_close(luma(result), luma(stylized))
     # The chroma points where the content's does, and is as strong or, at the edge of RGB, weaker.
     chroma, wanted = result - luma(result), content - luma(content)
     share = (chroma * wanted).sum(0) / wanted.square().sum(0)

@@ -53,7 +53,7 @@ def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
 WIDE = profile(b"RGB ", 563 / 256, ADOBE_RGB)
 
 
-def colours(side: int = 32) -> Image.Image:
+def colors(side: int = 32) -> Image.Image:
     small = np.random.default_rng(0).integers(40, 216, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((side, side), Image.Resampling.NEAREST)
 
@@ -78,11 +78,11 @@ def centres(pixels: np.ndarray) -> np.ndarray:
 def test_colour_profile_is_honoured_and_kept(tmp_path: Path, suffix: str) -> None:
     path, copy = tmp_path / f"wide{suffix}", tmp_path / f"copy{suffix}"
     lossy = suffix in (".jpg", ".webp")
-    colours().save(path, icc_profile=WIDE, **({"quality": 100} if lossy else {}))
+    colors().save(path, icc_profile=WIDE, **({"quality": 100} if lossy else {}))
     tolerance = 8 if lossy else 1.5
     image, origin = read_picture(path)
     assert (image.mode, image.info, origin.icc_profile) == ("RGB", {}, WIDE)
-    original, expected = centres(values(colours())), centres(in_srgb(colours()))
+    original, expected = centres(values(colors())), centres(in_srgb(colors()))
     assert np.abs(centres(values(image)) - expected).max() <= tolerance
     assert np.abs(original - expected).max() > 15  # the profile does make a difference
 
@@ -103,13 +103,13 @@ def test_other_profiles(tmp_path: Path) -> None:
         assert image.getpixel((0, 0)) == pytest.approx((128, 128, 128), abs=1)  # 0.2157 of light
         assert origin.icc_profile is None  # it cannot describe a color picture
     for damaged in (b"nothing", WIDE[:200], linear):
-        colours().save(path, icc_profile=damaged)
+        colors().save(path, icc_profile=damaged)
         image, origin = read_picture(path)
-        assert np.array_equal(values(image), values(colours()))
+        assert np.array_equal(values(image), values(colors()))
         assert origin.icc_profile is None
-    colours().convert("CMYK").save(tmp_path / "a.tif", icc_profile=WIDE)
+    colors().convert("CMYK").save(tmp_path / "a.tif", icc_profile=WIDE)
     image, origin = read_picture(tmp_path / "a.tif")
-    assert np.abs(values(image) - values(colours())).max() <= 2
+    assert np.abs(values(image) - values(colors())).max() <= 2
     assert origin.icc_profile is None
 
 
@@ -122,21 +122,21 @@ def test_a_profile_that_leads_one_way_alone_is_not_kept(tmp_path: Path) -> None:
     table += struct.pack(">HH", 2, 2) + curves + (grid // 2).tobytes() + curves
     white = b"XYZ " + bytes(4) + number(0.9642) + number(1) + number(0.8249)
     path = tmp_path / "scan.tif"
-    colours().save(path, icc_profile=icc(b"RGB ", {b"wtpt": white, b"A2B0": table}))
+    colors().save(path, icc_profile=icc(b"RGB ", {b"wtpt": white, b"A2B0": table}))
     image, origin = read_picture(path)
-    assert not np.array_equal(values(image), values(colours())), "the profile counts"
+    assert not np.array_equal(values(image), values(colors())), "the profile counts"
     assert origin.icc_profile is None
     save_picture(image, tmp_path / "b.tif", origin)
 
 
 def test_format_without_profiles_gets_srgb(tmp_path: Path) -> None:
-    save_picture(colours(), tmp_path / "a.bmp", Origin(WIDE))
-    assert np.array_equal(values(read_image(tmp_path / "a.bmp")), values(colours()))
+    save_picture(colors(), tmp_path / "a.bmp", Origin(WIDE))
+    assert np.array_equal(values(read_image(tmp_path / "a.bmp")), values(colors()))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
 def test_resolution_is_kept(tmp_path: Path, suffix: str) -> None:
-    colours().save(tmp_path / "a.png", dpi=(300, 150))
+    colors().save(tmp_path / "a.png", dpi=(300, 150))
     image, origin = read_picture(tmp_path / "a.png")
     assert origin.dpi == pytest.approx((300, 150), abs=0.1)
     save_picture(image, tmp_path / f"b{suffix}", origin)
@@ -161,7 +161,7 @@ def test_resolution_turns_with_the_picture_and_other_notes_stay_behind(tmp_path:
 def test_odd_resolutions_are_forgotten(dpi: object) -> None:
     from datnet.images.pictures import to_picture
 
-    image = colours()
+    image = colors()
     image.info["dpi"] = dpi
     assert to_picture(image)[1].dpi is None
 
@@ -196,7 +196,7 @@ def test_transparency_with_a_profile_and_without_a_need(tmp_path: Path) -> None:
     save_picture(image, tmp_path / "b.png", origin)
     assert Image.open(tmp_path / "b.png").getpixel((24, 9))[3] == 128
     assert Image.open(tmp_path / "b.png").info["icc_profile"] == WIDE
-    colours().convert("RGBA").save(tmp_path / "opaque.png")
+    colors().convert("RGBA").save(tmp_path / "opaque.png")
     assert read_picture(tmp_path / "opaque.png")[0].mode == "RGB"
 
 

@@ -151,10 +151,10 @@ def test_content_does_not_leak(network: ArtFlow) -> None:
     """Stylizing a result with its style again changes nothing; with its content it restores it."""
     content, style = noise(32, 48, seed=0), noise(40, 36, seed=1).square()
     content_maps, style_maps = network.encode(content), network.encode(style)
-    painted = network.generate(content_maps, style_maps, (32, 48))
-    assert (painted - content).abs().mean() > 0.05
-    again = network.generate(network.encode(painted), style_maps, (32, 48))
-    torch.testing.assert_close(again, painted, rtol=0, atol=1e-3)
+    stylized = network.generate(content_maps, style_maps, (32, 48))
+    assert (stylized - content).abs().mean() > 0.05
+    again = network.generate(network.encode(stylized), style_maps, (32, 48))
+    torch.testing.assert_close(again, stylized, rtol=0, atol=1e-3)
     back = network.generate(network.encode(again), content_maps, (32, 48))
     torch.testing.assert_close(back, content, rtol=0, atol=1e-3)
 

@@ -12,14 +12,14 @@ from datnet.networks.cap_vstnet import (
     CAPVSTNet,
     CAPVSTNetArtistic,
     CAPVSTNetPhotorealistic,
-    recolour_regions,
+    recolor_regions,
 )
 from datnet.networks.ops.reversible import (
     ReversibleBlock,
     channels_to_squares,
     squares_to_channels,
 )
-from datnet.networks.ops.whitening import cholesky_moments, recolour
+from datnet.networks.ops.whitening import cholesky_moments, recolor
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from tests.helpers.golden_weights import picture
 
@@ -149,8 +149,8 @@ def test_sizes_are_extended_by_reflection_at_the_right_and_at_the_bottom() -> No
 def test_painted_maps_have_the_moments_of_the_style(network: CAPVSTNet) -> None:
     content, style = network.encode(images(48, 64)), network.encode(images(40, 36, seed=1))
     mean, factor = cholesky_moments(style)
-    painted = recolour(content.double(), mean, factor)
-    new_mean, new_factor = cholesky_moments(painted)
+    stylized = recolor(content.double(), mean, factor)
+    new_mean, new_factor = cholesky_moments(stylized)
     torch.testing.assert_close(new_mean, mean, rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(new_factor, factor, rtol=1e-4, atol=1e-7)
 
@@ -175,7 +175,7 @@ def test_alpha_and_mixtures_are_of_means_and_factors(network: CAPVSTNet) -> None
         0.75 * (0.4 * one + 0.6 * other) + 0.25 * same
         for one, other, same in zip(*styles, own, strict=True)
     )
-    expected = network.decode(recolour(maps, mean, factor), (32, 36))
+    expected = network.decode(recolor(maps, mean, factor), (32, 36))
     torch.testing.assert_close(mixed, expected, rtol=0, atol=1e-5)
 
 
@@ -194,9 +194,9 @@ def test_constant_images(network: CAPVSTNet, level: float) -> None:
     constant, other = torch.full((1, 3, 32, 40), level), images(40, 36, seed=1)
     (maps,) = network.encode_content(constant)
     mean, factor = network.encode_style(other)
-    painted = recolour(maps, mean, factor)
-    assert painted.isfinite().all()
-    assert (painted.double().mean(dim=(2, 3)) - mean[:, :, 0]).abs().max() < 1e-5
+    stylized = recolor(maps, mean, factor)
+    assert stylized.isfinite().all()
+    assert (stylized.double().mean(dim=(2, 3)) - mean[:, :, 0]).abs().max() < 1e-5
     for content, style in ((constant, other), (other, constant), (constant, constant)):
         assert network(content, style).isfinite().all()
     torch.testing.assert_close(network(constant, constant), constant, rtol=0, atol=1e-4)
@@ -234,11 +234,11 @@ def test_regions_take_the_moments_of_their_partners(network: CAPVSTNet) -> None:
     content_labels = checkerboard(48, 64)[0, ::stride, ::stride]
     style_labels = checkerboard(48, 48)[0, ::stride, ::stride]
     for index, labels in enumerate((style_labels, style_labels.flip(1))):
-        painted = recolour_regions(
+        stylized = recolor_regions(
             content[index].double(), style[index].double(), content_labels, labels
         )
         for label in (3, 7):
-            got = cholesky_moments(painted[None, :, content_labels == label, None])
+            got = cholesky_moments(stylized[None, :, content_labels == label, None])
             expected = cholesky_moments(style[index][None, :, labels == label, None])
             torch.testing.assert_close(got[0], expected[0], rtol=1e-6, atol=1e-8)
             torch.testing.assert_close(got[1], expected[1], rtol=1e-4, atol=1e-7)
@@ -282,13 +282,13 @@ def test_a_region_without_a_fit_partner_stays(unfit: str) -> None:
         style_labels[0, :12] = 1
         fit = style_labels.clone()
         fit[0, 12] = 1
-    painted = recolour_regions(content, style, content_labels, style_labels)
+    stylized = recolor_regions(content, style, content_labels, style_labels)
     region = content_labels == 1
-    assert torch.equal(painted[:, region], content[:, region])
-    assert not torch.isclose(painted[:, ~region], content[:, ~region]).all()
+    assert torch.equal(stylized[:, region], content[:, region])
+    assert not torch.isclose(stylized[:, ~region], content[:, ~region]).all()
     if unfit != "absent":
-        painted = recolour_regions(content, style, content_labels, fit)
-        assert not torch.isclose(painted[:, region], content[:, region]).all()
+        stylized = recolor_regions(content, style, content_labels, fit)
+        assert not torch.isclose(stylized[:, region], content[:, region]).all()
 
 
 def test_labels_of_another_size_are_refused() -> None:

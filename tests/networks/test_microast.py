@@ -91,8 +91,8 @@ def test_a_weaker_style_is_still_a_picture(trained: MicroAST, reference: dict[st
     spread = content.std()
     assert published.std(dim=(2, 3)).mean() < 0.3 * spread
     for alpha in (0.25, 0.5, 0.75):
-        painted = trained(content, style, alpha)
-        assert painted.std(dim=(2, 3)).mean() > 0.5 * spread
+        stylized = trained(content, style, alpha)
+        assert stylized.std(dim=(2, 3)).mean() > 0.5 * spread
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datnet.networks.linear_decoder import LeastSquares, LinearDecoder
-from datnet.networks.ops.whitening import symmetric_moments, whiten_and_colour, whiten_to
+from datnet.networks.ops.whitening import symmetric_moments, whiten_and_color, whiten_to
 from datnet.networks.vgg import VggEncoder
 from datnet.networks.wct import WCT
 
@@ -120,7 +120,7 @@ def test_moments_of_styles_mix(network: WCT) -> None:
 def test_whitening_in_two_halves_is_whitening() -> None:
     content, style = smooth(20, 20, 1, channels=5), smooth(24, 16, 2, channels=5)
     moments = symmetric_moments(style)
-    torch.testing.assert_close(whiten_to(content, *moments), whiten_and_colour(content, style))
+    torch.testing.assert_close(whiten_to(content, *moments), whiten_and_color(content, style))
     torch.testing.assert_close(moments[1] @ moments[1], style.flatten(2)[0].double().cov()[None])
 
 

@@ -28,8 +28,8 @@ def test_terms(network: ArtFlow, encoder: VggEncoder) -> None:
     assert objective.weights == {"content": 0.1, "global_style": 1.0}
     content, style = images(0), images(1).square()
     result = objective.terms(network, content, style)
-    painted = network.generate(network.encode(content), network.encode(style), (32, 32))
-    output, wanted, statistics = (encoder(batch) for batch in (painted, content, style))
+    stylized = network.generate(network.encode(content), network.encode(style), (32, 32))
+    output, wanted, statistics = (encoder(batch) for batch in (stylized, content, style))
     expected = {
         "content": F.mse_loss(output[3], wanted[3]),
         "global_style": terms.global_style(output, statistics, (1, 2, 3, 4)),

@@ -31,11 +31,11 @@ def levin_laplacian(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
     laplacian = torch.zeros(height * width, height * width, dtype=torch.float64)
     for y in range(height - 2):
         for x in range(width - 2):
-            colours = guide[:, y : y + 3, x : x + 3].flatten(1).double()
+            colors = guide[:, y : y + 3, x : x + 3].flatten(1).double()
             inside = numbers[y : y + 3, x : x + 3].flatten()
-            centred = colours - colours.mean(dim=1, keepdim=True)
-            covariance = centred @ centred.mT / 9 + epsilon / 9 * torch.eye(3)
-            affinity = (1 + centred.mT @ torch.linalg.inv(covariance) @ centred) / 9
+            centered = colors - colors.mean(dim=1, keepdim=True)
+            covariance = centered @ centered.mT / 9 + epsilon / 9 * torch.eye(3)
+            affinity = (1 + centered.mT @ torch.linalg.inv(covariance) @ centered) / 9
             laplacian[inside[:, None], inside] += torch.eye(9) - affinity
     return laplacian
 
@@ -43,16 +43,16 @@ def levin_laplacian(guide: Tensor, epsilon: float = 1e-7) -> Tensor:
 @pytest.mark.parametrize("kind", ["noise", "flat in places", "gray"])
 def test_matting_is_levins_quadratic_form(kind: str) -> None:
     generator = torch.Generator().manual_seed(0)
-    guide, painted = torch.rand(2, 2, 3, 7, 9, generator=generator)
+    guide, stylized = torch.rand(2, 2, 3, 7, 9, generator=generator)
     if kind == "flat in places":
         guide[:, :, :, 4:] = 0.25
     if kind == "gray":
         guide = guide.mean(dim=1, keepdim=True).expand(2, 3, 7, 9)
-    energy, gradient = matting_energy(painted, guide)
+    energy, gradient = matting_energy(stylized, guide)
     assert energy.shape == (2,)
     for index in range(2):
         laplacian = levin_laplacian(guide[index])
-        values = painted[index].flatten(1).double()
+        values = stylized[index].flatten(1).double()
         expected = (values @ laplacian * values).sum() / 63
         torch.testing.assert_close(energy[index], expected, rtol=1e-6, atol=1e-9)
         slope = (2 * values @ laplacian / 63).view(3, 7, 9)
@@ -72,13 +72,13 @@ def test_matting_is_free_for_linear_changes_of_colour() -> None:
 def test_matting_gradient_is_clamped_for_each_image() -> None:
     """As published: after the weight, for every color value, in a batch of any size."""
     generator = torch.Generator().manual_seed(0)
-    painted, content = torch.rand(2, 3, 3, 16, 20, generator=generator)
-    painted.requires_grad_()
-    energy, slope = matting_energy(painted, content)
+    stylized, content = torch.rand(2, 3, 3, 16, 20, generator=generator)
+    stylized.requires_grad_()
+    energy, slope = matting_energy(stylized, content)
     limit = slope.abs().median().item()
-    loss = matting(painted, content, limit)
+    loss = matting(stylized, content, limit)
     torch.testing.assert_close(loss, energy.mean().float())
-    (gradient,) = torch.autograd.grad(5 * loss, painted)
+    (gradient,) = torch.autograd.grad(5 * loss, stylized)
     expected = 5 * slope.clamp(-limit, limit).float() / 3
     torch.testing.assert_close(gradient, expected)
     assert 0.3 < (gradient.abs() > 4.99 * limit / 3).float().mean() < 0.7
@@ -87,12 +87,12 @@ def test_matting_gradient_is_clamped_for_each_image() -> None:
 def test_published_batch_has_the_published_gradient(encoder: VggEncoder) -> None:
     """1500 times the summed gradient of two images, clamped at 0.05."""
     generator = torch.Generator().manual_seed(0)
-    painted, content = torch.rand(2, 2, 3, 32, 36, generator=generator)
-    painted.requires_grad_()
+    stylized, content = torch.rand(2, 2, 3, 32, 36, generator=generator)
+    stylized.requires_grad_()
     objective = CAPVSTNetObjective(encoder)
     weight = objective.weights["matting"]
-    (gradient,) = torch.autograd.grad(weight * matting(painted, content, 0.1 / weight), painted)
-    _, slope = matting_energy(painted, content)
+    (gradient,) = torch.autograd.grad(weight * matting(stylized, content, 0.1 / weight), stylized)
+    _, slope = matting_energy(stylized, content)
     torch.testing.assert_close(gradient, (1500 * slope).clamp(-0.05, 0.05).float())
 
 
@@ -103,11 +103,11 @@ def test_terms(network: CAPVSTNet, encoder: VggEncoder) -> None:
     content, style = images(0, count=2), images(1, count=2).square()
     result = objective.terms(network, content, style)
     maps = network.encode(content)
-    painted = network.generate([maps], network.encode_style(style), (32, 36))
-    back = network.generate([network.encode(painted)], cholesky_moments(maps), (32, 36))
+    stylized = network.generate([maps], network.encode_style(style), (32, 36))
+    back = network.generate([network.encode(stylized)], cholesky_moments(maps), (32, 36))
     expected = {
-        "global_style": terms.global_style(encoder(painted), encoder(style), (1, 2, 3, 4)),
-        "matting": matting_energy(painted, content)[0].mean().float(),
+        "global_style": terms.global_style(encoder(stylized), encoder(style), (1, 2, 3, 4)),
+        "matting": matting_energy(stylized, content)[0].mean().float(),
         "cycle": (back - content).abs().mean(),
     }
     assert result.keys() == expected.keys()

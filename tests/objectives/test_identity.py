@@ -6,7 +6,7 @@ from torch import Tensor
 
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
-from datnet.objectives.identity import paint_and_compare
+from datnet.objectives.identity import stylize_and_compare
 
 BOTH = ("identity_pixels", "identity_features")
 
@@ -25,7 +25,7 @@ def images(seed: int, height: int = 32) -> Tensor:
 def test_an_image_as_its_own_style(network: SANet) -> None:
     """All three results are then equal, so the losses are multiples of each other."""
     content = images(0)
-    painting = paint_and_compare(network, content, content, BOTH)
+    painting = stylize_and_compare(network, content, content, BOTH)
     pixels = (painting.output - content).square().mean()
     torch.testing.assert_close(painting.terms["identity_pixels"], 2 * pixels)
     features, expected = network.encoder(painting.output), network.encoder(content)
@@ -37,8 +37,8 @@ def test_an_image_as_its_own_style(network: SANet) -> None:
 def test_identity_is_of_content_and_of_style(network: SANet) -> None:
     """Also when they differ in size; the order of the two does not matter."""
     content, style = images(0), images(1, height=40)
-    one = paint_and_compare(network, content, style, BOTH).terms
-    other = paint_and_compare(network, style, content, BOTH).terms
+    one = stylize_and_compare(network, content, style, BOTH).terms
+    other = stylize_and_compare(network, style, content, BOTH).terms
     for name in BOTH:
         torch.testing.assert_close(one[name], other[name])
     for name in ("content", "global_style"):
@@ -56,10 +56,10 @@ def test_unwanted_identity_is_not_painted(network: SANet, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(network, "generate", watch)
     content, style = images(0), images(1)
-    assert paint_and_compare(network, content, style, ["content"]).terms.keys() == {
+    assert stylize_and_compare(network, content, style, ["content"]).terms.keys() == {
         "content",
         "global_style",
     }
     assert len(paintings) == 1
-    paint_and_compare(network, content, style, ["identity_features"])
+    stylize_and_compare(network, content, style, ["identity_features"])
     assert len(paintings) == 1 + 3

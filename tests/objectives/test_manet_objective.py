@@ -9,7 +9,7 @@ from torch import Tensor
 from datnet.errors import DatNetError
 from datnet.networks.manet import MANet
 from datnet.networks.vgg import VggEncoder
-from datnet.objectives.identity import ComparedPainting, paint_and_compare
+from datnet.objectives.identity import ComparedResult, stylize_and_compare
 from datnet.objectives.manet import MANetObjective, disentangled_content, disentangled_style
 
 DISENTANGLED = ("disentangled_content", "disentangled_style")
@@ -27,8 +27,8 @@ def images(count: int, seed: int = 0) -> Tensor:
     return torch.nn.functional.interpolate(small, (32, 32), mode="bicubic").clamp(0, 1)
 
 
-def paint(network: MANet, content: Tensor, style: Tensor) -> ComparedPainting:
-    return paint_and_compare(network, content, style, ())
+def paint(network: MANet, content: Tensor, style: Tensor) -> ComparedResult:
+    return stylize_and_compare(network, content, style, ())
 
 
 def lively_decoder(network: MANet) -> None:
@@ -81,7 +81,7 @@ def test_both_sides_of_a_pair_learn(distance, encoder: VggEncoder) -> None:
     outputs = torch.stack([first, second, first]).requires_grad_()
     network = SimpleNamespace(encoder=encoder, generate=lambda *_: outputs)
     features = encoder(outputs.detach())
-    distance(network, ComparedPainting(outputs.detach(), features, features, {})).backward()
+    distance(network, ComparedResult(outputs.detach(), features, features, {})).backward()
     assert all(outputs.grad.abs().amax(dim=(1, 2, 3)) > 0)
 
 

@@ -137,9 +137,9 @@ def test_content_and_style_are_seen_by_the_encoder(network: MicroAST, encoder: V
     output = network.generate(
         network.encode_content(content), network.encode_style(style), content.shape[2:]
     )
-    painted, wanted = encoder(output), encoder(content)
-    torch.testing.assert_close(result["content"], F.mse_loss(painted[3], wanted[3]))
-    expected = terms.global_style(painted, encoder(style), (1, 2, 3, 4))
+    stylized, wanted = encoder(output), encoder(content)
+    torch.testing.assert_close(result["content"], F.mse_loss(stylized[3], wanted[3]))
+    expected = terms.global_style(stylized, encoder(style), (1, 2, 3, 4))
     torch.testing.assert_close(result["global_style"], expected)
     contrast = style_contrast(network.encode_style(output), network.encode_style(style))
     torch.testing.assert_close(result["contrastive"], contrast)

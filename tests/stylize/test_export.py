@@ -164,9 +164,9 @@ def test_the_example_needs_neither_torch_nor_datnet(exported: Path, tmp_path: Pa
     command = [sys.executable, "-c", code, str(EXAMPLE), *map(str, arguments)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    painted = np.asarray(Image.open(tmp_path / "result.png"))
-    assert painted.shape == (40, 57, 3)
-    assert not np.array_equal(painted, np.asarray(Image.open(photo)))
+    stylized = np.asarray(Image.open(tmp_path / "result.png"))
+    assert stylized.shape == (40, 57, 3)
+    assert not np.array_equal(stylized, np.asarray(Image.open(photo)))
 
 
 def test_pt2_paints_like_the_network(tmp_path: Path, traced: None) -> None:

@@ -264,20 +264,20 @@ def test_pictures_of_one_colour(stylizer: Stylizer, way: str) -> None:
 
 @pytest.mark.parametrize("way", [None, "luminance", "histogram"])
 def test_mask_with_one_style(stylizer: Stylizer, way: str | None) -> None:
-    painted = stylizer(PHOTO, FIRST, keep_colors=way)
+    stylized = stylizer(PHOTO, FIRST, keep_colors=way)
 
     def masked(mask: object) -> Image.Image:
         return stylizer(PHOTO, FIRST, keep_colors=way, mask=mask)
 
-    assert masked(Image.new("L", (7, 300), 255)) == painted
+    assert masked(Image.new("L", (7, 300), 255)) == stylized
     assert masked(np.zeros((1, 1))) == PHOTO
     left = np.zeros((48, 64), bool)
     left[:, :20] = True
     result = values(masked(left))
-    assert np.array_equal(result[:, :20], values(painted)[:, :20])
+    assert np.array_equal(result[:, :20], values(stylized)[:, :20])
     assert np.array_equal(result[:, 20:], values(PHOTO)[:, 20:])
     half = values(masked(np.full((48, 64), 128, np.uint8)))
-    assert np.abs(half - (values(painted) + values(PHOTO)) / 2).max() <= 2
+    assert np.abs(half - (values(stylized) + values(PHOTO)) / 2).max() <= 2
 
 
 def test_mask_with_two_styles(stylizer: Stylizer, tmp_path: Path) -> None:
@@ -348,9 +348,9 @@ def test_invisible_pixels_have_no_colours(stylizer: Stylizer) -> None:
     content[:, :16] = (180, 90, 90, 255)
     content[:, 16:24] = (100, 100, 160, 255)
     style = stylizer.encode_style(FIRST)
-    painted = stylizer(content, style, keep_colors="histogram").convert("RGB")
+    stylized = stylizer(content, style, keep_colors="histogram").convert("RGB")
     # The painting became two parts red and one part blue, without the white of the background.
-    assert values(painted).mean((0, 1)) == pytest.approx([153, 93, 113], abs=6)
+    assert values(stylized).mean((0, 1)) == pytest.approx([153, 93, 113], abs=6)
     clear = np.zeros((64, 64, 4), np.uint8)
     assert stylizer(clear, style, keep_colors="histogram").getchannel("A").getextrema() == (0, 0)
 

@@ -54,11 +54,11 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert load_file(path)["tint"].dtype == torch.float16
     monkeypatch.setattr(stylizer, "DEFAULT_NETWORK", "pixel")
     photo, painting = Image.new("RGB", (40, 40), "gray"), Image.new("RGB", (40, 40), "blue")
-    painted, expected = (
+    stylized, expected = (
         Stylizer(checkpoint, "cpu")(photo, painting).getpixel((20, 20))
         for checkpoint in (None, run / "network.safetensors")
     )
-    assert painted == pytest.approx(expected, abs=1)
+    assert stylized == pytest.approx(expected, abs=1)
     with pytest.raises(DatNetError, match=r"did you mean pixel\?.* DatNet: pixel; methods"):
         network_file("pixels")
 
@@ -114,12 +114,12 @@ def test_what_ships_is_trained(name: str) -> None:
         torch.cat([read_square(file, 256) for file in find_images(folder)[:3]])
         for folder in (sample.eval_content, sample.eval_style)
     )
-    painted = network(photographs, paintings)
+    stylized = network(photographs, paintings)
     styles = encoder(paintings)
-    distances = [global_style(encoder(images), styles) for images in (painted, photographs)]
+    distances = [global_style(encoder(images), styles) for images in (stylized, photographs)]
     assert distances[0] < 0.6 * distances[1]
     likenesses = [
-        ssim(painted, photographs.roll(shift, 0), data_range=1.0).item() for shift in range(3)
+        ssim(stylized, photographs.roll(shift, 0), data_range=1.0).item() for shift in range(3)
     ]
     assert likenesses[0] > 1.3 * max(likenesses[1:]), "more like its own photograph than others"
     if name == stylizer.DEFAULT_NETWORK:

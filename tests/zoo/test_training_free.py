@@ -10,7 +10,7 @@ from torch import Tensor
 from datnet import Stylizer
 from datnet.errors import DatNetError
 from datnet.networks.gatys import Gatys
-from datnet.networks.training_free import OptimisationMethod
+from datnet.networks.training_free import OptimizationMethod
 from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK
 from datnet.networks.wct import WCT
 from datnet.zoo import training_free
@@ -107,7 +107,7 @@ def test_names_are_checkpoints(
     assert (
         path == training_free_file("gatys") == tmp_path / "cache" / "networks" / "gatys.safetensors"
     )
-    assert isinstance(Stylizer("gatys", "cpu").network, OptimisationMethod)
+    assert isinstance(Stylizer("gatys", "cpu").network, OptimizationMethod)
     Path("gatys").write_text("a file goes before a name")
     assert network_file("gatys") == Path("gatys")
     with pytest.raises(DatNetError, match="methods without training: wct, gatys"):

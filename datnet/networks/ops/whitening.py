@@ -62,7 +62,7 @@ def square_root(matrices: Tensor, inverse: bool = False) -> Tensor:
     return vectors @ (values.diag_embed() + change) @ vectors.mT
 
 
-def whiten_and_colour(content: Tensor, style: Tensor) -> Tensor:
+def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
     """Whitening and coloring transform: give content features the style's mean and covariance.
 
     Each image is transformed separately, in float64, since the variances of the directions span
@@ -104,9 +104,9 @@ def whiten_to(content: Tensor, mean: Tensor, root: Tensor) -> Tensor:
     Returns:
         Features ``(B, C, H, W)`` in the dtype of ``content``.
     """
-    _, centred, covariance = _moments(content)
-    coloured = root @ square_root(covariance, inverse=True) @ centred + mean
-    return coloured.view(content.shape).to(content.dtype)
+    _, centered, covariance = _moments(content)
+    colored = root @ square_root(covariance, inverse=True) @ centered + mean
+    return colored.view(content.shape).to(content.dtype)
 
 
 def cholesky_moments(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +146,7 @@ def cholesky_factor(covariance: Tensor) -> Tensor:
     return torch.linalg.cholesky_ex(covariance + ridge[:, None, None] * identity).L
 
 
-def recolour(content: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
+def recolor(content: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     """Content features with a given channel mean and Cholesky factor of the covariance (cWCT).
 
     Linear in both, so a mixture of styles takes one call with the averaged means and factors.
@@ -159,18 +159,18 @@ def recolour(content: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     Returns:
         Features ``(B, C, H, W)`` in the dtype of ``content``.
     """
-    _, centred, covariance = _moments(content)
+    _, centered, covariance = _moments(content)
     own_factor = cholesky_factor(covariance)
     transform = torch.linalg.solve_triangular(own_factor, factor, upper=False, left=False)
-    coloured = transform @ centred + mean
-    return coloured.view(content.shape).to(content.dtype)
+    colored = transform @ centered + mean
+    return colored.view(content.shape).to(content.dtype)
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     flat = features.flatten(2).double()
     mean = flat.mean(dim=2, keepdim=True)
-    centred = flat - mean
-    covariance = centred @ centred.mT / (flat.shape[2] - 1)
+    centered = flat - mean
+    covariance = centered @ centered.mT / (flat.shape[2] - 1)
     # An eigendecomposition fails for NaN. The centered features pass it on to the loss, whose check
     # tells the user what to do.
-    return mean, centred, covariance.nan_to_num(nan=0, posinf=0, neginf=0)
+    return mean, centered, covariance.nan_to_num(nan=0, posinf=0, neginf=0)

@@ -155,11 +155,11 @@ def stylize_video(
                     for each in styles
                 ]
             result = stylizer.stylize(item.pixels, encoded, options)
-            painted = np.asarray(result)
+            stylized = np.asarray(result)
             if blend is not None:
-                painted = blend(item.pixels, painted)
-            writer.write_frame(painted, item)
-            meter.add(item.pixels, painted)
+                stylized = blend(item.pixels, stylized)
+            writer.write_frame(stylized, item)
+            meter.add(item.pixels, stylized)
             frames, end = frames + 1, item.start + item.duration
             bar.update()
     flicker = meter.measure()

@@ -158,7 +158,7 @@ def build_page(
                 )
         gr.Markdown(f"<small>{CREDITS}</small>")
 
-        def paint_wish(
+        def stylize_request(
             photo: dict[str, Any] | None,
             painting: dict[str, Any] | None,
             second: dict[str, Any] | None,
@@ -172,17 +172,17 @@ def build_page(
                 wish = make_wish(photo, painting, second, mix, alpha, colors, size)
                 # Files in Gradio's folder are not copied again, and are removed with the page.
                 folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-                painted = paint(stylizers[network], wish, limits.megapixels * 1e6, folder)
+                stylized = paint(stylizers[network], wish, limits.megapixels * 1e6, folder)
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
             return (
-                (str(painted.before), str(painted.after)),
-                gr.DownloadButton(value=str(painted.after), interactive=True),
+                (str(stylized.before), str(stylized.after)),
+                gr.DownloadButton(value=str(stylized.after), interactive=True),
             )
 
         # With preprocessing Gradio would decode uploads itself, without our limits and messages.
         button.click(
-            paint_wish,
+            stylize_request,
             [photo, painting, second, mix, alpha, colors, size, network],
             [comparison, download],
             api_name="paint",

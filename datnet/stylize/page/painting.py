@@ -36,7 +36,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Painted:
+class Stylized:
     """The two result files, of the same size in pixels.
 
     Attributes:
@@ -48,7 +48,7 @@ class Painted:
     after: Path
 
 
-def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> Painted:
+def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> Stylized:
     """Stylize the uploads of a wish and write the results to a folder.
 
     Args:
@@ -79,11 +79,11 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> P
         for path in (wish.photo, wish.paintings[0])
     )
     name = f"{photo_name}__{painting_name}"
-    painted = Painted(folder / f"{name}_before.jpg", folder / f"{name}.png")
+    stylized = Stylized(folder / f"{name}_before.jpg", folder / f"{name}.png")
     before = photo.resize(result.size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    save_picture(before, painted.before, origin, quality=90)
-    save_picture(result, painted.after, origin)
-    return painted
+    save_picture(before, stylized.before, origin, quality=90)
+    save_picture(result, stylized.after, origin)
+    return stylized
 
 
 def read_upload(path: Path, role: str, at_least: int | None) -> tuple[Image.Image, Origin]:

@@ -31,9 +31,9 @@ def network(encoder: VggEncoder) -> DatNet:
 @torch.no_grad()
 def test_the_plain_network_paints_the_same(network: DatNet) -> None:
     content, style = torch.rand(1, 3, 67, 48), torch.rand(1, 3, 48, 53)
-    painted = network.eval()(content, style)
-    assert painted.std() > 0.05
-    assert (PlainDatNet(network)(content, style) - painted).abs().max() < 1e-3
+    stylized = network.eval()(content, style)
+    assert stylized.std() > 0.05
+    assert (PlainDatNet(network)(content, style) - stylized).abs().max() < 1e-3
 
 
 def test_the_plain_step_has_the_same_loss_and_gradients(network: DatNet) -> None:

@@ -8,9 +8,9 @@ from datnet.networks.ops.whitening import (
     RIDGE,
     cholesky_factor,
     cholesky_moments,
-    recolour,
+    recolor,
     square_root,
-    whiten_and_colour,
+    whiten_and_color,
 )
 
 
@@ -82,7 +82,7 @@ def test_gradients_are_bounded_where_a_direction_becomes_empty() -> None:
 
 def test_content_takes_mean_and_covariance_of_the_style() -> None:
     content, style = features(2, 6, 8, 10), features(2, 6, 5, 9, seed=1)
-    output = whiten_and_colour(content, style)
+    output = whiten_and_color(content, style)
     assert output.shape == content.shape
     assert output.dtype == torch.float32
     torch.testing.assert_close(output.mean((2, 3)), style.mean((2, 3)), rtol=1e-4, atol=1e-4)
@@ -91,11 +91,11 @@ def test_content_takes_mean_and_covariance_of_the_style() -> None:
 
 def test_features_keep_their_own_statistics_and_images_do_not_mix() -> None:
     content, style = features(3, 6, 8, 10), features(3, 6, 8, 10, seed=1)
-    torch.testing.assert_close(whiten_and_colour(content, content), content)
-    together = whiten_and_colour(content, style)
+    torch.testing.assert_close(whiten_and_color(content, content), content)
+    together = whiten_and_color(content, style)
     for index in range(3):
         one = slice(index, index + 1)
-        torch.testing.assert_close(together[one], whiten_and_colour(content[one], style[one]))
+        torch.testing.assert_close(together[one], whiten_and_color(content[one], style[one]))
 
 
 @pytest.mark.parametrize("empty", ["content", "style", "both"])
@@ -104,7 +104,7 @@ def test_constant_features(empty: str) -> None:
     for name in ("content", "style") if empty == "both" else (empty,):
         inputs[name] = torch.full((1, 6, 8, 8), 0.3)
     content, style = (inputs[name].requires_grad_() for name in ("content", "style"))
-    output = whiten_and_colour(content, style)
+    output = whiten_and_color(content, style)
     output.square().sum().backward()
     expected = style.mean((2, 3), keepdim=True).expand_as(output)
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-4)
@@ -117,7 +117,7 @@ def test_not_a_number_is_handed_on() -> None:
     """The check of the loss can then name the batch; an eigendecomposition would just fail."""
     content, style = features(2, 6, 8, 8), features(2, 6, 8, 8, seed=1)
     content[0, 0, 0, 0] = torch.nan
-    output = whiten_and_colour(content, style)
+    output = whiten_and_color(content, style)
     assert output[0].isnan().any()
     assert output[1].isfinite().all()
 
@@ -149,12 +149,12 @@ def test_cholesky_factor_where_there_is_none(empty: float, size: float) -> None:
 
 def test_recolouring_transfers_mean_and_covariance() -> None:
     content, style = features(2, 5, 12, 10), features(2, 5, 9, 11, seed=1)
-    result = recolour(content, *cholesky_moments(style))
+    result = recolor(content, *cholesky_moments(style))
     assert result.dtype == content.dtype
     torch.testing.assert_close(covariance(result), covariance(style), rtol=1e-4, atol=1e-4)
     expected = style.mean(dim=(2, 3))
     torch.testing.assert_close(result.mean(dim=(2, 3)), expected, rtol=1e-4, atol=1e-4)
-    same = recolour(content, *cholesky_moments(content))
+    same = recolor(content, *cholesky_moments(content))
     torch.testing.assert_close(same, content, rtol=1e-5, atol=1e-5)
 
 
@@ -164,12 +164,12 @@ def test_recolouring_is_by_the_triangular_factors() -> None:
     content_factor, style_factor = (
         torch.linalg.cholesky(covariance(each)[0]) for each in (content, style)
     )
-    centred = (content - content.mean(dim=(2, 3), keepdim=True)).flatten(2)[0]
-    expected = style_factor @ torch.linalg.inv(content_factor) @ centred
-    result = recolour(content, *cholesky_moments(style)).flatten(2)[0]
+    centered = (content - content.mean(dim=(2, 3), keepdim=True)).flatten(2)[0]
+    expected = style_factor @ torch.linalg.inv(content_factor) @ centered
+    result = recolor(content, *cholesky_moments(style)).flatten(2)[0]
     result = result - result.mean(dim=1, keepdim=True)
     torch.testing.assert_close(result, expected)
-    other = whiten_and_colour(content, style).flatten(2)[0]
+    other = whiten_and_color(content, style).flatten(2)[0]
     assert (other - other.mean(dim=1, keepdim=True) - expected).abs().max() > 0.1
 
 
@@ -177,7 +177,7 @@ def test_gradients_of_recolouring() -> None:
     content, style = features(1, 3, 3, 4).double(), features(1, 3, 4, 3, seed=1).double()
 
     def apply(content: Tensor, style: Tensor) -> Tensor:
-        return recolour(content, *cholesky_moments(style))
+        return recolor(content, *cholesky_moments(style))
 
     torch.autograd.gradcheck(apply, (content.requires_grad_(), style.requires_grad_()))
 
@@ -191,7 +191,7 @@ def test_gradients_of_recolouring_constants_are_finite(level: float) -> None:
         (constant, constant),
     ):
         content, style = content.clone().requires_grad_(), style.clone().requires_grad_()
-        result = recolour(content, *cholesky_moments(style))
+        result = recolor(content, *cholesky_moments(style))
         assert result.isfinite().all()
         for gradient in torch.autograd.grad(result.square().sum(), (content, style)):
             assert gradient.isfinite().all()
@@ -201,5 +201,5 @@ def test_what_is_not_finite_is_handed_on() -> None:
     """So that the check of the loss tells the user, instead of an exception from inside torch."""
     broken = features(1, 4, 6, 6)
     broken[0, 0, 0, 0] = torch.nan
-    assert recolour(broken, *cholesky_moments(features(1, 4, 6, 6))).isnan().any()
-    assert recolour(features(1, 4, 6, 6), *cholesky_moments(broken)).isnan().any()
+    assert recolor(broken, *cholesky_moments(features(1, 4, 6, 6))).isnan().any()
+    assert recolor(features(1, 4, 6, 6), *cholesky_moments(broken)).isnan().any()

@@ -109,8 +109,8 @@ def test_what_lies_behind_may_overwrite_its_output() -> None:
     """Layers are followed by a ReLU in place, here for sizes that are and are no multiples of 4."""
     for maps in (MAPS, MAPS[:, :, :32, :32]):
         convolution = layer()
-        painted = nn.Sequential(convolution, nn.ReLU(inplace=True))(maps)
-        (ours,) = torch.autograd.grad(painted.sum(), convolution.weight)
+        stylized = nn.Sequential(convolution, nn.ReLU(inplace=True))(maps)
+        (ours,) = torch.autograd.grad(stylized.sum(), convolution.weight)
         (plain,) = torch.autograd.grad(
             by_pytorch(convolution, maps).relu().sum(), convolution.weight
         )

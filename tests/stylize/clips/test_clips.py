@@ -670,8 +670,8 @@ def static_scene(frames: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("clip", [static_scene(10), noisy(pan(10, 64, 96), 3)])
 def test_smoothing_takes_flicker_away(clip: list[np.ndarray]) -> None:
-    painted = noisy([255 - frame for frame in clip], 25, seed=1)
-    without, with_ = flicker(clip, painted), flicker(clip, smooth(clip, painted, 0.8))
+    stylized = noisy([255 - frame for frame in clip], 25, seed=1)
+    without, with_ = flicker(clip, stylized), flicker(clip, smooth(clip, stylized, 0.8))
     assert without is not None
     assert with_ is not None
     assert with_[0] < 0.7 * without[0]
@@ -691,10 +691,10 @@ def test_smoothing_does_not_blend_over_a_cut() -> None:
     before, after = texture(48, 64, 1).copy(), texture(48, 64, 2).copy()
     before[:16] = after[:16] = 0  # a static bar that is stylized differently
     clip = [before] * 4 + [after] * 2
-    painted = [255 - before] * 4 + [after] * 2
-    smoothed = smooth(clip, painted, 0.9)
-    assert np.array_equal(smoothed[4], painted[4])
-    assert mean_difference(smoothed[5], painted[5]) < 0.5
+    stylized = [255 - before] * 4 + [after] * 2
+    smoothed = smooth(clip, stylized, 0.9)
+    assert np.array_equal(smoothed[4], stylized[4])
+    assert mean_difference(smoothed[5], stylized[5]) < 0.5
 
 
 def test_smoothing_follows_a_slow_fade() -> None:
@@ -705,8 +705,8 @@ def test_smoothing_follows_a_slow_fade() -> None:
 
 def test_smoothing_blends_results_of_another_size_than_the_clip() -> None:
     content = [SCENE[:48, :64].copy()] * 3
-    painted = [np.full((96, 128, 3), level, np.uint8) for level in (100, 200, 200)]
-    smoothed = smooth(content, painted, 0.5)
+    stylized = [np.full((96, 128, 3), level, np.uint8) for level in (100, 200, 200)]
+    smoothed = smooth(content, stylized, 0.5)
     assert [frame.shape for frame in smoothed] == [(96, 128, 3)] * 3
     assert [int(np.median(frame)) for frame in smoothed] == [100, 150, 175]
 

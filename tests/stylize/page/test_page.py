@@ -92,8 +92,8 @@ def free_port() -> int:
 def test_paint_writes_two_files_of_the_asked_size(stylizer, pictures, tmp_path):
     photo = pictures / "content" / "0.png"  # 64 × 48
     wish = Wish(photo, [pictures / "style" / "0.png"], StylizeOptions(size=96))
-    painted = paint(stylizer, wish, 1e6, tmp_path)
-    before, after = Image.open(painted.before), Image.open(painted.after)
+    stylized = paint(stylizer, wish, 1e6, tmp_path)
+    before, after = Image.open(stylized.before), Image.open(stylized.after)
     assert before.size == after.size == (128, 96)
     assert after.format == "PNG"
     enlarged = Image.open(photo).convert("RGB").resize((128, 96), Image.Resampling.BICUBIC)
@@ -290,9 +290,9 @@ def test_a_picture_goes_in_and_another_one_comes_out(visitor):
     photo = visitor.upload("photo.png", image_bytes(80, 64))
     result = visitor.paint(photo, visitor.upload("painting.jpg", image_bytes(90, 70, "JPEG")))
     assert result["orig_name"] == "photo__painting.png"
-    painted = Image.open(io.BytesIO(visitor.client.get(result["url"]).content))
-    assert painted.format == "PNG"
-    assert painted.size == (320, 256)
+    stylized = Image.open(io.BytesIO(visitor.client.get(result["url"]).content))
+    assert stylized.format == "PNG"
+    assert stylized.size == (320, 256)
 
 
 def test_mistakes_get_a_message_and_no_stack_trace(visitor):
@@ -689,8 +689,8 @@ def test_a_second_painting_and_another_network_in_a_browser(browser, address, tm
         button.click()
 
         def result() -> list[np.ndarray]:
-            painted = browser.execute_script(PIXELS, 1)
-            pixels = np.array(painted[2], float) if painted else None
+            stylized = browser.execute_script(PIXELS, 1)
+            pixels = np.array(stylized[2], float) if stylized else None
             return [pixels] if pixels is not None and expected(pixels) else []
 
         return wait_for(result)[0]
