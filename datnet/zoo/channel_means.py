@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from datnet.images.embedded import VERSION, sample_images
 from datnet.images.files import write_bytes
 from datnet.images.reading import read_image
 from datnet.images.resizing import resized_crop
@@ -42,15 +43,16 @@ def channel_means(arch: str, layers: Sequence[nn.Module]) -> list[Tensor]:
     Returns:
         One vector ``(C,)`` per convolution, in order.
     """
-    file_name = f"{arch}-{_digest(layers)}.safetensors"
-    packaged = Path(__file__).parent / "channel_means" / file_name
-    cached = weight_files.cache_dir() / "channel_means" / file_name
-    if not packaged.exists() and not cached.exists():
-        from datnet.images.embedded import sample_images
-
-        photographs = sorted(sample_images().train_content.iterdir())
-        save_means(measure_channel_means(layers, photographs), cached)
-    stored = load_file(packaged if packaged.exists() else cached)
+    name = f"{arch}-{_digest(layers)}"
+    path = Path(__file__).parent / "channel_means" / f"{name}.safetensors"
+    if not path.exists():
+        # Other photographs have other means, so the name says which they were.
+        file_name = f"{name}-sample{VERSION}.safetensors"
+        path = weight_files.cache_dir() / "channel_means" / file_name
+        if not path.exists():
+            photographs = sorted(sample_images().train_content.iterdir())
+            save_means(measure_channel_means(layers, photographs), path)
+    stored = load_file(path)
     return [stored[f"{index:02d}"] for index in range(len(stored))]
 
 

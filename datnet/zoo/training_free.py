@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.images.embedded import VERSION, sample_images
 from datnet.images.reading import read_image
 from datnet.images.tensors import to_tensor
 from datnet.networks.training_free import OptimizationMethod, TrainingFreeNetwork
@@ -29,7 +30,7 @@ METHODS = {
         encoder={"arch": "vgg16", "weights": "imagenet", "normalized": True},
         training={
             "description": "not trained: linear decoders fitted by least squares to photographs "
-            "of the embedded sample set"
+            f"of the embedded sample set, version {VERSION}"
         },
     ),
     "gatys": NetworkDescription(
@@ -147,8 +148,6 @@ def sample_photographs(name: str) -> Iterator[Tensor]:
     Args:
         name: Method that is prepared with them, for the message that this takes a minute.
     """
-    from datnet.images.embedded import sample_images
-
     photographs = sorted(sample_images().train_content.iterdir())
     print(
         f"Preparing {name}, once, with {len(photographs)} photographs: about a minute …",
