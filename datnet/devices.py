@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import torch
 
@@ -72,3 +73,21 @@ def ran_out_of_memory(error: BaseException) -> bool:
         isinstance(error, RuntimeError)
         and ("out of memory" in words or "can't allocate memory" in words)
     )
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn out-of-memory errors within the block into a DatNetError.
+
+    Raises:
+        DatNetError: If memory runs out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # torch's own errors are RuntimeErrors
+        if not ran_out_of_memory(error):
+            raise
+        raise DatNetError(
+            "there is not enough memory for pictures of this size; choose a smaller size or "
+            "style_size"
+        ) from error

@@ -62,7 +62,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Export the network and print the differences between file and network."""
     from datnet.images.files import check_writable
-    from datnet.stylize.export import TOLERANCE, export_network, require_suffix  # imports torch
+    from datnet.stylize.export import export_network, require_suffix  # these import torch
+    from datnet.stylize.export_check import TOLERANCE
     from datnet.zoo.lookup import network_file
     from datnet.zoo.network_file import load_network, read_description
 

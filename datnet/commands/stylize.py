@@ -226,7 +226,8 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.stylize.inputs import describe_left_out, find_inputs, parse_style
     from datnet.stylize.jobs import plan
     from datnet.stylize.photorealistic import photorealistic_file
-    from datnet.stylize.stylizer import Stylizer, with_open_pictures
+    from datnet.stylize.prepared import with_open_pictures
+    from datnet.stylize.stylizer import Stylizer
 
     weights: list[float] | None = None
     if arguments.style:

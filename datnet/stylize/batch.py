@@ -16,7 +16,8 @@ from datnet.images.opening import open_picture
 from datnet.images.pictures import save_picture
 from datnet.stylize.jobs import Job
 from datnet.stylize.options import StylizeOptions
-from datnet.stylize.stylizer import EncodedStyle, Stylizer
+from datnet.stylize.prepared import EncodedStyle
+from datnet.stylize.stylizer import Stylizer
 
 
 class Batch:

@@ -9,9 +9,7 @@ See :class:`Stylizer` for examples that run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from datnet.devices import DTYPES, choose_device, precision, ran_out_of_memory
+from datnet.devices import DTYPES, choose_device, enough_memory, precision
 from datnet.errors import DatNetError
 from datnet.images.colors import is_gray, keep_chroma, match_colors
 from datnet.images.opening import (
@@ -39,6 +37,7 @@ from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimizationMethod
 from datnet.stylize.options import StylizeOptions, check_side
+from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
 from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
@@ -47,21 +46,6 @@ DEFAULT_NETWORK = "datnet_full"
 
 DEFAULT_CONTENT_SIDE = 512
 """Default shorter side, in pixels, of the contents that a style is encoded for."""
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedStyle:
-    """An encoded painting, from :meth:`Stylizer.encode_style`; immutable.
-
-    Attributes:
-        picture: The painting in sRGB, at the size at which it was encoded.
-        features: Its style features.
-        network: The network that encoded it; no other can use the features.
-    """
-
-    picture: Image.Image
-    features: tuple[Tensor, ...]
-    network: StyleTransferNetwork
 
 
 class Stylizer:
@@ -384,60 +368,3 @@ class Stylizer:
             size,
             alpha,
         )
-
-
-def as_list(
-    style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
-) -> list[Picture | EncodedStyle]:
-    """Return one style, or several, as a list."""
-    if isinstance(style, str | Path | Image.Image | np.ndarray | Tensor | EncodedStyle):
-        return [style]
-    return list(style)
-
-
-def with_open_pictures(options: StylizeOptions) -> StylizeOptions:
-    """Return the settings with mask and region maps opened, for use with many contents.
-
-    Raises:
-        DatNetError: If a file cannot be read.
-    """
-    mask = None if options.mask is None else open_mask(options.mask)
-    regions = options.regions and (
-        open_regions(options.regions[0]),
-        open_regions(options.regions[1]),
-    )
-    return replace(options, mask=mask, regions=regions)
-
-
-def visible_colors(pixels: Tensor, opacity: Image.Image | None) -> Tensor:
-    """Return the colors of the visible pixels, or of all pixels if none is visible.
-
-    Args:
-        pixels: ``(3, H, W)`` in [0, 1].
-        opacity: Alpha channel of size ``(W, H)``; None if all pixels are opaque.
-
-    Returns:
-        ``(3, N)`` in [0, 1], on the CPU.
-    """
-    colors = pixels.cpu().flatten(1)
-    if opacity is None or opacity.getextrema() == (0, 0):
-        return colors
-    return colors[:, torch.from_numpy(np.array(opacity).ravel() > 0)]
-
-
-@contextmanager
-def enough_memory() -> Iterator[None]:
-    """Turn out-of-memory errors within the block into a DatNetError.
-
-    Raises:
-        DatNetError: If memory runs out.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:  # torch's own errors are RuntimeErrors
-        if not ran_out_of_memory(error):
-            raise
-        raise DatNetError(
-            "there is not enough memory for pictures of this size; choose a smaller size or "
-            "style_size"
-        ) from error

@@ -115,7 +115,7 @@ def test_the_card(network: Path, info: Callable[..., tuple[int, str, str]]) -> N
     assert status == 0
     assert card.startswith("# pixels\n")
     assert card == model_card(NetworkFile.read(network))
-    assert "The smallest style transfer network" in card  # what the method's file says of it
+    assert "A minimal style transfer network" in card  # what the method's file says of it
     assert "| license of the pictures | CC BY 4.0, by the museum |" in card
     assert "| content images | 1,500 images, folder birds |" in card
     assert "It saw 14 pairs of pictures" in card

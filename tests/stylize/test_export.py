@@ -31,8 +31,9 @@ from datnet.networks.ops.exported_attention import exported_attention_mean
 from datnet.networks.sanet import StyleAttention
 from datnet.networks.stytr2 import ContentAwarePositions, StyTr2
 from datnet.networks.vgg import VggEncoder
-from datnet.stylize import export
-from datnet.stylize.export import export_network, picture
+from datnet.stylize import export, export_check
+from datnet.stylize.export import export_network
+from datnet.stylize.export_check import picture
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from tests.helpers.full_disk import files_end_at
 
@@ -172,7 +173,7 @@ def test_the_example_needs_neither_torch_nor_datnet(exported: Path, tmp_path: Pa
 def test_pt2_paints_like_the_network(tmp_path: Path, traced: None) -> None:
     network, path = make(), tmp_path / "small.pt2"
     comparisons = export_network(network, DESCRIPTION, path, alpha_input=False)
-    assert len(comparisons) == len(export.CHECKED_SIZES)
+    assert len(comparisons) == len(export_check.CHECKED_SIZES)
     extra = {"datnet.json": ""}
     with path.open("rb") as file:
         module = torch.export.load(file, extra_files=extra).module()

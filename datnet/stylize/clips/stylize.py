@@ -23,7 +23,8 @@ from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.clips.flicker import FlickerMeter
 from datnet.stylize.clips.smoothing import TemporalSmoothing
 from datnet.stylize.options import StylizeOptions
-from datnet.stylize.stylizer import EncodedStyle, Stylizer, as_list, with_open_pictures
+from datnet.stylize.prepared import EncodedStyle, as_list, with_open_pictures
+from datnet.stylize.stylizer import Stylizer
 
 
 @dataclass(frozen=True)

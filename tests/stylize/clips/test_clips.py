@@ -24,7 +24,8 @@ from datnet.stylize.clips.flicker import MOST_PAIRS, FlickerMeter
 from datnet.stylize.clips.motion import optical_flow
 from datnet.stylize.clips.smoothing import TemporalSmoothing
 from datnet.stylize.options import StylizeOptions
-from datnet.stylize.stylizer import EncodedStyle, Stylizer
+from datnet.stylize.prepared import EncodedStyle
+from datnet.stylize.stylizer import Stylizer
 from tests.helpers.full_disk import files_end_at
 from tests.helpers.pixel_network import write_pixel_network
 

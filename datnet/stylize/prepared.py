@@ -1,0 +1,70 @@
+"""What stylizations share, prepared once: encoded styles, open masks and regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from datnet.images.opening import Picture, open_mask, open_regions
+from datnet.networks.base import StyleTransferNetwork
+from datnet.stylize.options import StylizeOptions
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedStyle:
+    """An encoded painting, from :meth:`Stylizer.encode_style`; immutable.
+
+    Attributes:
+        picture: The painting in sRGB, at the size at which it was encoded.
+        features: Its style features.
+        network: The network that encoded it; no other can use the features.
+    """
+
+    picture: Image.Image
+    features: tuple[Tensor, ...]
+    network: StyleTransferNetwork
+
+
+def as_list(
+    style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
+) -> list[Picture | EncodedStyle]:
+    """Return one style, or several, as a list."""
+    if isinstance(style, str | Path | Image.Image | np.ndarray | Tensor | EncodedStyle):
+        return [style]
+    return list(style)
+
+
+def with_open_pictures(options: StylizeOptions) -> StylizeOptions:
+    """Return the settings with mask and region maps opened, for use with many contents.
+
+    Raises:
+        DatNetError: If a file cannot be read.
+    """
+    mask = None if options.mask is None else open_mask(options.mask)
+    regions = options.regions and (
+        open_regions(options.regions[0]),
+        open_regions(options.regions[1]),
+    )
+    return replace(options, mask=mask, regions=regions)
+
+
+def visible_colors(pixels: Tensor, opacity: Image.Image | None) -> Tensor:
+    """Return the colors of the visible pixels, or of all pixels if none is visible.
+
+    Args:
+        pixels: ``(3, H, W)`` in [0, 1].
+        opacity: Alpha channel of size ``(W, H)``; None if all pixels are opaque.
+
+    Returns:
+        ``(3, N)`` in [0, 1], on the CPU.
+    """
+    colors = pixels.cpu().flatten(1)
+    if opacity is None or opacity.getextrema() == (0, 0):
+        return colors
+    return colors[:, torch.from_numpy(np.array(opacity).ravel() > 0)]
