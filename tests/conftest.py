@@ -20,9 +20,14 @@ SHARED = Path(__file__).parents[1] / ".." / "shared"
 
 os.environ.setdefault("WANDB_MODE", "offline")
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell's background jobs ignore Ctrl-C, and so would commands that tests interrupt.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background jobs ignore Ctrl-C, and those of `nohup` a closed terminal; so would the
+# commands that tests interrupt.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 FETCHING_FIXTURES = {"pretrained", "real_weights", "experiment"}

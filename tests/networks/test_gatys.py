@@ -105,7 +105,7 @@ def test_mixed_styles_have_the_mean_gram_matrix(
 ) -> None:
     targets: list[Tensor] = []
     monkeypatch.setattr(
-        Gatys, "optimise", lambda self, content, _, grams: targets.extend(grams) or content
+        Gatys, "optimize", lambda self, content, _, grams: targets.extend(grams) or content
     )
     styles = [method.encode_style(smooth(32, 32, seed)) for seed in (1, 2)]
     content = method.encode_content(smooth(32, 32, seed=3))
