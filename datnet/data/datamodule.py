@@ -29,6 +29,12 @@ class ContentStyleDataModule(LightningDataModule):
     same pairs as an uninterrupted one. It divides the pairs among processes itself, so the trainer
     needs ``use_distributed_sampler=False``.
 
+    >>> data = ContentStyleDataModule(crop_size=64, batch_size=2, num_workers=0)
+    >>> data.setup("fit")
+    >>> batch = next(iter(data.val_dataloader()))
+    >>> batch.content.shape, batch.style.shape
+    (torch.Size([2, 3, 64, 64]), torch.Size([2, 3, 64, 64]))
+
     Args:
         content_dir: Folder of content images, with its subfolders. ``None`` takes the embedded
             sample set.

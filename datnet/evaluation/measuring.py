@@ -76,6 +76,13 @@ def round_to_8_bits(image: Tensor) -> Tensor:
 class Metrics(nn.Module):
     """Measures results with :data:`~datnet.evaluation.metrics.METRICS`.
 
+    >>> metrics = Metrics.pretrained()  # doctest: +SKIP
+    >>> content, style = torch.rand(2, 1, 3, 64, 64)
+    >>> targets = metrics.content_target(content), metrics.style_target(style)
+    >>> measured = metrics.measure(content, *targets)  # the control that does nothing
+    >>> round(measured.values["ssim"], 3)
+    1.0
+
     Args:
         networks: The networks that metrics use, by the names in their ``networks``.
         encoder_name: Name of the network ``"encoder"`` in the text above tables. It is part of

@@ -34,6 +34,12 @@ from datnet.networks.vgg import CHANNELS, VggEncoder
 class DatNet(EncoderDecoderNetwork):
     """DatNet; without channel attention it is AdaAttN.
 
+    >>> import torch
+    >>> network = DatNet(VggEncoder("vgg16")).eval()
+    >>> content, style = torch.rand(1, 3, 60, 48), torch.rand(1, 3, 40, 40)
+    >>> network(content, style).shape
+    torch.Size([1, 3, 60, 48])
+
     Args:
         encoder: The frozen encoder.
         channel_attention: Whether ECA re-weights the encoder features. Without it the modules are

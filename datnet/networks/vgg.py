@@ -41,6 +41,10 @@ class VggEncoder(nn.Module):
     The weights are random until :meth:`load`; :func:`datnet.zoo.vgg_encoder` gives an encoder with
     ImageNet weights.
 
+    >>> encoder = VggEncoder("vgg16")
+    >>> [tuple(features.shape) for features in encoder(torch.rand(1, 3, 64, 48))]
+    [(1, 64, 64, 48), (1, 128, 32, 24), (1, 256, 16, 12), (1, 512, 8, 6), (1, 512, 4, 3)]
+
     Args:
         arch: "vgg19" (as in the papers) or "vgg16" (a download of 64 MB instead of 548 MB).
         normalized: Whether loaded weights are to be rescaled.

@@ -20,6 +20,14 @@ Level = Annotated[int, Interval(ge=1, le=5)]
 class DatNetObjective(Objective[DatNet]):
     """Local feature loss, global style loss and content restoration loss.
 
+    >>> from datnet.networks.vgg import VggEncoder
+    >>> objective = DatNetObjective(content_restoration=0)  # the ablation without it
+    >>> content, style = torch.rand(2, 1, 3, 32, 32)
+    >>> terms = objective.terms(DatNet(VggEncoder("vgg16")), content, style)
+    >>> list(terms)
+    ['local_feature', 'global_style']
+    >>> objective.total(terms).backward()
+
     Args:
         local_feature: Weight λc.
         global_style: Weight λs.

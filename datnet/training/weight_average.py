@@ -21,14 +21,14 @@ class WeightAverage(Callback):
 
     Args:
         decay: In [0, 1). The weights of n steps ago count ``(1 - decay) decayⁿ``.
-        anew_from_step: Step, from 0, at which the decay's warm-up restarts; None for never.
+        restart_from_step: Step, from 0, at which the decay's warm-up restarts; None for never.
     """
 
     state_key = WEIGHT_AVERAGE
 
-    def __init__(self, decay: float, anew_from_step: int | None = None) -> None:
+    def __init__(self, decay: float, restart_from_step: int | None = None) -> None:
         self.decay = decay
-        self.anew_from_step = anew_from_step
+        self.restart_from_step = restart_from_step
         self.steps = 0
         self.average: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
@@ -48,7 +48,7 @@ class WeightAverage(Callback):
         """Update the average after a complete step."""
         if (batch_index + 1) % trainer.accumulate_grad_batches:
             return
-        if trainer.global_step - 1 == self.anew_from_step:
+        if trainer.global_step - 1 == self.restart_from_step:
             self.steps = 0
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 9))

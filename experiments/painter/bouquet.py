@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.painter.colour import WHITE, FloatArray, mix, smoothstep
+from experiments.painter.color import WHITE, FloatArray, mix, smoothstep
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.scene import Scene
 from experiments.painter.surface import pixel_grid, polygon_mask
 
 
-def bouquet(rng: np.random.Generator, width: int, height: int, colours: FloatArray) -> Scene:
+def bouquet(rng: np.random.Generator, width: int, height: int, colors: FloatArray) -> Scene:
     """Flowers in a vase on a table.
 
     Args:
         rng: Source of the composition.
         width: Columns.
         height: Rows.
-        colours: `(6 or more, 3)`: wall, pattern of the wall, table, vase, leaves, dark, and then
+        colors: `(6 or more, 3)`: wall, pattern of the wall, table, vase, leaves, dark, and then
             the flowers.
     """
-    wall, pattern, table, vase, leaf, dark = colours[:6]
-    petals = colours[6:]
+    wall, pattern, table, vase, leaf, dark = colors[:6]
+    petals = colors[6:]
     x, y = pixel_grid(width, height)
     size = min(width, height)
     patches = fractal_noise(rng, width, height, size / 4)
@@ -92,7 +92,7 @@ def _flower(
     tint = petals[rng.integers(len(petals))]
     lobes = int(rng.integers(5, 9))
     edge = 0.85 + 0.2 * np.abs(np.cos(turn * lobes / 2 + rng.uniform(0, 6)))
-    colour = mix(tint, tint * 0.55, smoothstep(0.75, 0.2, distance))
-    colour = mix(colour, WHITE, 0.3 * smoothstep(0.65, 0.9, distance))
-    scene.put(distance < edge, colour, turn, at)
+    color = mix(tint, tint * 0.55, smoothstep(0.75, 0.2, distance))
+    color = mix(color, WHITE, 0.3 * smoothstep(0.65, 0.9, distance))
+    scene.put(distance < edge, color, turn, at)
     scene.put(distance < 0.26, mix(dark, petals[rng.integers(len(petals))], 0.5), turn, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from experiments.painter.colour import FloatArray, to_image
+from experiments.painter.color import FloatArray, to_image
 from experiments.painter.surface import SCALE, relief_light
 
 
@@ -56,11 +56,11 @@ def sample(field: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
 class OilCanvas:
     """Paint on a canvas.
 
-    Colour is kept in RGB, the thickness of the paint in alpha, so that one call draws both.
+    Color is kept in RGB, the thickness of the paint in alpha, so that one call draws both.
     """
 
     def __init__(self, ground: FloatArray) -> None:
-        """Starts from the ground colour of every pixel, `(height, width, 3)`."""
+        """Starts from the ground color of every pixel, `(height, width, 3)`."""
         height, width, _ = ground.shape
         layer = to_image(ground).resize((width * SCALE, height * SCALE)).convert("RGBA")
         layer.putalpha(90)
@@ -72,7 +72,7 @@ class OilCanvas:
         rng: np.random.Generator,
         paths: FloatArray,
         width: float,
-        colours: FloatArray,
+        colors: FloatArray,
         bristles: int = 6,
         unevenness: float = 0.035,
     ) -> None:
@@ -82,7 +82,7 @@ class OilCanvas:
             rng: Source of the differences between bristles.
             paths: `(N, K, 2)` points in pixels, see `follow`.
             width: Width of the brush in pixels.
-            colours: `(N, 3)`.
+            colors: `(N, 3)`.
             bristles: Lines of paint side by side in a stroke.
             unevenness: Standard deviation of the bristles' lightness, as a share of full white.
         """
@@ -98,7 +98,7 @@ class OilCanvas:
             + slip[:, :, None, None] * along[:, None]
         )
         lightness = rng.normal(0, unevenness, (count, bristles, 1))
-        paint = np.clip(colours[:, None] + lightness, 0, 1) * 255
+        paint = np.clip(colors[:, None] + lightness, 0, 1) * 255
         load = rng.normal(150, 40, (count, bristles, 1)) + 30 * rng.normal(0, 1, (count, 1, 1))
         ink = np.concatenate([paint, np.clip(load, 0, 255)], axis=2).astype(np.uint8)
         thickness = max(1, round(1.7 * SCALE * width / bristles))
@@ -115,14 +115,14 @@ class OilCanvas:
         x: FloatArray,
         y: FloatArray,
         radius: float,
-        colours: FloatArray,
+        colors: FloatArray,
     ) -> None:
         """Draws round touches of paint at `(N,)` points, with radii about `radius` pixels."""
         wide = radius * SCALE * rng.uniform(0.75, 1.2, (2, x.size))
         left, right = x * SCALE - wide[0], x * SCALE + wide[0]
         top, bottom = y * SCALE - wide[1], y * SCALE + wide[1]
         load = np.clip(rng.normal(170, 35, (x.size, 1)), 0, 255)
-        ink = np.concatenate([np.clip(colours, 0, 1) * 255, load], axis=1).astype(np.uint8)
+        ink = np.concatenate([np.clip(colors, 0, 1) * 255, load], axis=1).astype(np.uint8)
         boxes = np.stack([left, top, right, bottom], axis=1).tolist()
         for box, fill in zip(boxes, ink.tolist(), strict=True):
             self._draw.ellipse(box, fill=tuple(fill))

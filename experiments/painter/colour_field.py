@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from experiments.painter.colour import WHITE, choose_palette, mix, smoothstep, to_image
+from experiments.painter.color import WHITE, choose_palette, mix, smoothstep, to_image
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.surface import canvas_weave, pixel_grid, relief_light
 

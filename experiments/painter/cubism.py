@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from experiments.painter.brush import OilCanvas, follow, sample, scatter
-from experiments.painter.colour import FloatArray, choose_palette, mix, to_image, vary
+from experiments.painter.color import FloatArray, choose_palette, mix, to_image, vary
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.surface import SCALE, pixel_grid, polygon_mask
 
-# light, pale, ochre, brown, grey, cool, dark
+# light, pale, ochre, brown, gray, cool, dark
 PALETTES = (
     "e6d9b8 cbb68a a8874f 6f4f2e 8a8a80 5f7076 241d18",
     "dcdccb b9b79c 94885f 5f5f45 7f8c8a 4a5f66 1c2022",
@@ -21,9 +21,9 @@ PALETTES = (
 
 def cubism(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Piles facets along a few leading directions, adds signs of a guitar and a bottle."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     size = min(width, height)
-    picture = mix(colours[1], colours[4], fractal_noise(rng, width, height, size / 3))
+    picture = mix(colors[1], colors[4], fractal_noise(rng, width, height, size / 3))
     angle = np.full((height, width), 0.2)
     leading = rng.uniform(0, np.pi) + np.array([0, 0.55, 1.1, np.pi / 2])
     outlines = []
@@ -32,7 +32,7 @@ def cubism(rng: np.random.Generator, width: int, height: int) -> Image.Image:
         spread = (0.5 - 0.22 * share) * np.array([width, height])
         center = np.array([width, height]) / 2 + rng.uniform(-1, 1, 2) * spread
         corners = _facet(rng, center, size * rng.uniform(0.22, 0.42) * (1 - 0.6 * share), leading)
-        _shade(rng, picture, angle, corners, colours)
+        _shade(rng, picture, angle, corners, colors)
         outlines.append(corners)
 
     unit = size / 100
@@ -45,7 +45,7 @@ def cubism(rng: np.random.Generator, width: int, height: int) -> Image.Image:
             rng, follow(turn, x, y, 2.0 * brush * unit, 3), brush * unit, tints, bristles=4
         )
     painted = np.asarray(canvas.picture(relief=0.8), dtype=np.float32) / 255
-    return _signs(rng, to_image(mix(picture, painted, 0.5)), outlines[20::2], colours)
+    return _signs(rng, to_image(mix(picture, painted, 0.5)), outlines[20::2], colors)
 
 
 def _facet(
@@ -68,7 +68,7 @@ def _shade(
     picture: FloatArray,
     angle: FloatArray,
     corners: FloatArray,
-    colours: FloatArray,
+    colors: FloatArray,
 ) -> None:
     """Paints a facet that is dense at one edge and open at the other (passage)."""
     height, width, _ = picture.shape
@@ -86,22 +86,22 @@ def _shade(
     place = ((x + left - corners[0, 0]) * across[0] + (y + top - corners[0, 1]) * across[1]) / (
         far or 1
     )
-    tint = colours[rng.choice(7, p=[0.24, 0.2, 0.17, 0.11, 0.13, 0.09, 0.06])]
+    tint = colors[rng.choice(7, p=[0.24, 0.2, 0.17, 0.11, 0.13, 0.09, 0.06])]
     cover = mask * np.clip(1.05 - rng.uniform(0.55, 1.15) * place, 0, 0.96)
     picture[at] = mix(picture[at], tint, cover)
     angle[at] = np.where(mask > 0, np.arctan2(edge[1], edge[0]), angle[at])
 
 
 def _signs(
-    rng: np.random.Generator, picture: Image.Image, outlines: list[FloatArray], colours: FloatArray
+    rng: np.random.Generator, picture: Image.Image, outlines: list[FloatArray], colors: FloatArray
 ) -> Image.Image:
     """Draws broken contours, strings, a sound hole, scrolls and the neck of a bottle."""
     width, height = picture.size
     size = min(width, height) * SCALE
     large = picture.resize((width * SCALE, height * SCALE), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(large)
-    ink = tuple(int(255 * value) for value in colours[6])
-    chalk = tuple(int(255 * value) for value in colours[0])
+    ink = tuple(int(255 * value) for value in colors[6])
+    chalk = tuple(int(255 * value) for value in colors[0])
     thin = max(1, round(size / 330))
     for corners in outlines:
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):

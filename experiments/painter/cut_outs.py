@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from experiments.painter.colour import FloatArray, choose_palette, to_image
+from experiments.painter.color import FloatArray, choose_palette, to_image
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.surface import SCALE, blob, polygon_mask
 
@@ -20,11 +20,11 @@ PALETTES = (
 
 def cut_outs(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Pastes a ground of rectangles, a cut-out in each, and smaller pieces over the joints."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     columns, rows = int(rng.integers(2, 4)), int(rng.integers(2, 5))
-    sheet = np.ones((high, wide, 3)) * colours[0]
+    sheet = np.ones((high, wide, 3)) * colors[0]
     cuts_x = np.linspace(0, 1, columns + 1) + np.pad(rng.uniform(-0.08, 0.08, columns - 1), 1)
     cuts_y = np.linspace(0, 1, rows + 1) + np.pad(rng.uniform(-0.05, 0.05, rows - 1), 1)
     pieces: list[tuple[FloatArray, FloatArray]] = []
@@ -34,24 +34,22 @@ def cut_outs(rng: np.random.Generator, width: int, height: int) -> Image.Image:
             left, right = cuts_x[column] * wide, cuts_x[column + 1] * wide
             top, bottom = cuts_y[row] * high, cuts_y[row + 1] * high
             ground, figure = rng.choice(
-                [c for c in range(len(colours)) if c != last], 2, replace=False
+                [c for c in range(len(colors)) if c != last], 2, replace=False
             )
             last = ground
             corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-            _paste(rng, sheet, corners + rng.normal(0, 0.004, (4, 2)) * size, colours[ground])
+            _paste(rng, sheet, corners + rng.normal(0, 0.004, (4, 2)) * size, colors[ground])
             middle, reach = corners.mean(axis=0), 0.5 * np.array([right - left, bottom - top])
             if rng.random() < 0.4:
-                pieces.append((_shape(rng, middle, reach * 0.95), colours[figure]))
-                figure = rng.choice([c for c in range(len(colours)) if c != figure])
-                pieces.append((_shape(rng, middle, reach * 0.6), colours[figure]))
+                pieces.append((_shape(rng, middle, reach * 0.95), colors[figure]))
+                figure = rng.choice([c for c in range(len(colors)) if c != figure])
+                pieces.append((_shape(rng, middle, reach * 0.6), colors[figure]))
             else:
-                pieces.append(
-                    (_shape(rng, middle, reach * rng.uniform(0.75, 1.0)), colours[figure])
-                )
+                pieces.append((_shape(rng, middle, reach * rng.uniform(0.75, 1.0)), colors[figure]))
     for _ in range(rng.integers(6, 16)):
         middle = rng.uniform(0.04, 0.96, 2) * (wide, high)
         reach = size * rng.uniform(0.03, 0.09) * np.ones(2)
-        pieces.append((_shape(rng, middle, reach), colours[rng.integers(len(colours))]))
+        pieces.append((_shape(rng, middle, reach), colors[rng.integers(len(colors))]))
     for outline, tint in pieces:
         _paste(rng, sheet, outline, tint)
     return to_image(sheet).reduce(SCALE)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from experiments.painter.colour import choose_palette, mix, to_image
+from experiments.painter.color import choose_palette, mix, to_image
 from experiments.painter.noise import fractal_noise
 from experiments.painter.surface import SCALE, canvas_weave, relief_light
 
@@ -22,16 +22,16 @@ PALETTES = (
 
 def drip_painting(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Pours about ninety lines and throws some hundred drops in every paint."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     weave = canvas_weave(rng, wide, high, pitch=size / 160)
     stain = fractal_noise(rng, wide, high, size / 4, octaves=5)
-    ground = mix(colours[0], colours[0] * 0.78, stain) * (0.88 + 0.14 * weave[..., None])
+    ground = mix(colors[0], colors[0] * 0.78, stain) * (0.88 + 0.14 * weave[..., None])
     layer = to_image(ground).convert("RGBA")
     layer.putalpha(40)
     draw = ImageDraw.Draw(layer)
-    for number, paint in enumerate(colours[1:]):
+    for number, paint in enumerate(colors[1:]):
         fill = (*(int(255 * value) for value in paint), 90 + 25 * number)
         for _ in range(rng.integers(9, 18)):
             _pour(rng, draw, wide, high, size * rng.choice([0.0016, 0.0028, 0.005]), fill)

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 
 from experiments.painter.bouquet import bouquet
-from experiments.painter.colour import (
+from experiments.painter.color import (
     choose_palette,
     mix,
     palette,
@@ -33,7 +33,7 @@ def engraving(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     scene = _subject(rng, width, height)
-    tone = ndimage.gaussian_filter(scene.colour.mean(axis=-1), min(width, height) / 170)
+    tone = ndimage.gaussian_filter(scene.color.mean(axis=-1), min(width, height) / 170)
     low, top = np.quantile(tone, (0.02, 0.98))
     tone = np.clip((tone - low) / (top - low), 0, 1)
     dark = 1 - np.asarray(

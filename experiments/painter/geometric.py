@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from experiments.painter.colour import WHITE, FloatArray, choose_palette, mix, smoothstep, to_image
+from experiments.painter.color import WHITE, FloatArray, choose_palette, mix, smoothstep, to_image
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.surface import SCALE, canvas_weave, pixel_grid, relief_light
 
-# ground, line, and then the colours of the shapes
+# ground, line, and then the colors of the shapes
 PALETTES = (
     "eee3c8 1b1b1e c8372d 1f4e8c e3b23c 2f7f6f e08a6a 8fa8b8",
     "e4ddd0 22202a d9482b 3a3f8f f0c14b 6f9f8a b0567f 2a2a2f",
@@ -21,7 +21,7 @@ PALETTES = (
 
 def geometric(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Composes shapes large to small; where they overlap, paint shows through."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     x, y = pixel_grid(wide, high)
@@ -29,8 +29,8 @@ def geometric(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     glow = np.exp(
         -(((x / wide - rng.random()) / 0.5) ** 2 + ((y / high - rng.random()) / 0.5) ** 2)
     )
-    second = colours[rng.integers(2, len(colours))]
-    sheet = mix(colours[0], mix(colours[0], second, 0.55), glow)
+    second = colors[rng.integers(2, len(colors))]
+    sheet = mix(colors[0], mix(colors[0], second, 0.55), glow)
     sheet = sheet * (0.93 + 0.12 * fractal_noise(rng, wide, high, size / 6, octaves=5))[..., None]
 
     scumble = 0.9 + 0.2 * fractal_noise(rng, wide, high, size / 25, octaves=3)
@@ -45,7 +45,7 @@ def geometric(rng: np.random.Generator, width: int, height: int) -> Image.Image:
             along * axis + aside * np.array([-axis[1], axis[0]])
         )
         turn = lean + rng.choice([0, 0, np.pi / 2, rng.uniform(0, np.pi)])
-        tint = colours[rng.choice(len(colours), p=_weights(len(colours)))]
+        tint = colors[rng.choice(len(colors), p=_weights(len(colors)))]
         left, top = np.clip((center - 2.6 * reach).astype(int), 0, (wide - 1, high - 1))
         right, bottom = np.clip((center + 2.6 * reach).astype(int), 1, (wide, high))
         if right <= left or bottom <= top:
@@ -66,7 +66,7 @@ def geometric(rng: np.random.Generator, width: int, height: int) -> Image.Image:
             -reach, reach, fade
         )
         paint = tint * scumble[at][..., None]
-        if rng.random() < 0.25 and colours[0].mean() > 0.5:
+        if rng.random() < 0.25 and colors[0].mean() > 0.5:
             paint = sheet[at] * mix(tint, WHITE, 0.15)
         sheet[at] = mix(sheet[at], paint, cover * opacity)
     painted = np.asarray(to_image(sheet).reduce(SCALE), dtype=np.float32) / 255

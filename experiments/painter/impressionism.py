@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.painter.brush import OilCanvas, follow, sample, scatter
-from experiments.painter.colour import choose_palette, mix, saturate, vary
+from experiments.painter.color import choose_palette, mix, saturate, vary
 from experiments.painter.outdoors import landscape, seascape
 
 # high sky, low sky, far hills, middle hills, ground, trees, light, accent
@@ -21,18 +21,18 @@ PALETTES = (
 
 def impressionism(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Paints a landscape or a sea with three sizes of brush, from broad to fine."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     unit = min(width, height) / 100
     subject = seascape if rng.random() < 0.4 else landscape
-    scene = subject(rng, width, height, colours)
-    canvas = OilCanvas(mix(scene.colour, colours[4], 0.5))
+    scene = subject(rng, width, height, colors)
+    canvas = OilCanvas(mix(scene.color, colors[4], 0.5))
     for brush, cover in ((4.6, 1.6), (2.4, 1.35), (1.3, 1.3)):
         size = brush * unit
         x, y = scatter(rng, width, height, cover * size)
-        tints = vary(rng, saturate(sample(scene.colour, x, y), 1.3), hue=14, lightness=0.045)
+        tints = vary(rng, saturate(sample(scene.color, x, y), 1.3), hue=14, lightness=0.045)
         touched = rng.random(x.size) < 0.16
         tints[touched] = mix(
-            tints[touched], colours[rng.integers(len(colours), size=touched.sum())], 0.5
+            tints[touched], colors[rng.integers(len(colors), size=touched.sum())], 0.5
         )
         angle = scene.angle + rng.normal(0, 0.2)
         paths = follow(angle, x, y, 2.3 * size, steps=4)

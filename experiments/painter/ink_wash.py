@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from experiments.painter.colour import FloatArray, choose_palette, mix, smoothstep, to_image
+from experiments.painter.color import FloatArray, choose_palette, mix, smoothstep, to_image
 from experiments.painter.noise import fractal_noise, profile
 from experiments.painter.surface import SCALE, paper_grain, pixel_grid
 
@@ -61,9 +61,9 @@ def ink_wash(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     marks = _marks(rng, width, height)
     bleed = ndimage.gaussian_filter(marks, size * 0.006)
     tone = np.maximum(tone * (1 - 0.3 * bleed), marks * (0.72 + 0.4 * silk) + 0.25 * bleed)
-    colour = mix(ink, tint, 0.85 * np.clip(cool, 0, 1))
+    color = mix(ink, tint, 0.85 * np.clip(cool, 0, 1))
     sheet = paper * paper_grain(rng, width, height)[..., None] * (0.95 + 0.08 * mist[..., None])
-    picture = mix(sheet, colour, np.clip(tone * (0.85 + 0.3 * silk), 0, 0.96))
+    picture = mix(sheet, color, np.clip(tone * (0.85 + 0.3 * silk), 0, 0.96))
     return to_image(_stamp(rng, picture, seal, size, silk))
 
 

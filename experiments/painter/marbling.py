@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from experiments.painter.colour import FloatArray, choose_palette, to_image
+from experiments.painter.color import FloatArray, choose_palette, to_image
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.surface import SCALE, paper_grain, pixel_grid
 
@@ -23,7 +23,7 @@ def marbling(rng: np.random.Generator, width: int, height: int) -> Image.Image:
 
     The displacement by a tine is that of A. Jaffer and A. Lu, "Mathematical Marbling" (2012).
     """
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     x, y = (axis / size for axis in pixel_grid(wide, high))
@@ -48,17 +48,17 @@ def marbling(rng: np.random.Generator, width: int, height: int) -> Image.Image:
         along = along + way * pull * 0.02 / (0.02 + away)
         x, y = (across, along) if comb % 2 == 0 else (along, across)
 
-    picture = _bath(rng, x, y, colours, size)
+    picture = _bath(rng, x, y, colors, size)
     vein = 0.95 + 0.1 * fractal_noise(rng, wide, high, size / 8)
     grain = paper_grain(rng, wide, high)
     return to_image(picture * (vein * grain)[..., None]).reduce(SCALE)
 
 
 def _bath(
-    rng: np.random.Generator, x: FloatArray, y: FloatArray, colours: FloatArray, size: int
+    rng: np.random.Generator, x: FloatArray, y: FloatArray, colors: FloatArray, size: int
 ) -> FloatArray:
-    """Colour of the bath before combing, at any place: stones or bands of unequal width."""
-    order = rng.permutation(len(colours))
+    """Color of the bath before combing, at any place: stones or bands of unequal width."""
+    order = rng.permutation(len(colors))
     side = min(size, 512)
     if rng.random() < 0.5:
         levels = np.sort(rng.uniform(0, 1, 22))
@@ -74,7 +74,7 @@ def _bath(
             away = np.hypot(np.minimum(off_x, side - off_x), np.minimum(off_y, side - off_y))
             bands[away < reach] = number
             bands[(away < 0.55 * reach)] = number + 1
-    tints = colours[order[bands % len(order)]]
+    tints = colors[order[bands % len(order)]]
     tints = np.pad(tints, ((0, 1), (0, 1), (0, 0)), mode="wrap")
     tile = (
         np.asarray(to_image(tints).resize((side * 2, side * 2), Image.Resampling.LANCZOS)) / 255.0

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from experiments.painter.bouquet import bouquet
 from experiments.painter.brush import sample
-from experiments.painter.colour import FloatArray, choose_palette, mix, smoothstep, to_image, vary
+from experiments.painter.color import FloatArray, choose_palette, mix, smoothstep, to_image, vary
 from experiments.painter.noise import fractal_noise
 from experiments.painter.portrait import portrait
 from experiments.painter.scene import Scene
@@ -33,12 +33,12 @@ def mosaic(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Sets about 60 tesserae along the short side, after A. Hausner (SIGGRAPH 2001)."""
     size = min(width, height)
     if rng.random() < 0.6:
-        colours = choose_palette(rng, SAINTS)
-        scene = _saint(rng, width, height, colours)
+        colors = choose_palette(rng, SAINTS)
+        scene = _saint(rng, width, height, colors)
     else:
-        colours = choose_palette(rng, GARDENS)
-        scene = bouquet(rng, width, height, colours)
-    _frame(scene, colours)
+        colors = choose_palette(rng, GARDENS)
+        scene = bouquet(rng, width, height, colors)
+    _frame(scene, colors)
 
     pitch = size / 60
     depth = ndimage.distance_transform_edt(~boundaries(scene.region))
@@ -48,35 +48,35 @@ def mosaic(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     x, y = _relax(rng, angle, pitch, depth)
     tilt = sample(angle, x, y)
     tile, gap, place = _nearest(x, y, tilt, width, height)
-    tints = vary(rng, sample(scene.colour, x, y), hue=9, lightness=0.055)
+    tints = vary(rng, sample(scene.color, x, y), hue=9, lightness=0.055)
     glint = rng.random(x.size) < 0.07
     tints[glint] = np.clip(tints[glint] * 1.35 + 0.05, 0, 1)
     lean = rng.normal(0, 0.09, (x.size, 2))  # every tessera catches the light its own way
     light = 1 + (place * lean[tile]).sum(axis=-1) + 0.06 * rng.normal(0, 1, x.size)[tile]
     stone = 0.93 + 0.14 * fractal_noise(rng, width, height, pitch / 2, octaves=2)
-    grout = mix(colours[5], np.array([0.62, 0.57, 0.5]), 0.55)
+    grout = mix(colors[5], np.array([0.62, 0.57, 0.5]), 0.55)
     grout = grout * (0.75 + 0.5 * fractal_noise(rng, width, height, pitch, octaves=3))[..., None]
     bevel = 1 + 0.22 * smoothstep(0.3, 0.06, gap) * np.where(place.sum(axis=-1) < 0, 1, -1)
     face = tints[tile] * (light * stone * bevel)[..., None]
     return to_image(mix(grout, face, smoothstep(0.05, 0.17, gap)))
 
 
-def _saint(rng: np.random.Generator, width: int, height: int, colours: FloatArray) -> Scene:
-    gold, pale, *_ = colours
-    scene = portrait(rng, width, height, colours)
+def _saint(rng: np.random.Generator, width: int, height: int, colors: FloatArray) -> Scene:
+    gold, pale, *_ = colors
+    scene = portrait(rng, width, height, colors)
     x, y = pixel_grid(width, height)
     distance = np.hypot(x - width / 2, y - 0.4 * height) / min(width, height)
     ground = scene.region == 0
-    rim = mix(colours[7], pale, 0.5 * (distance * 40 % 1 < 0.5))
+    rim = mix(colors[7], pale, 0.5 * (distance * 40 % 1 < 0.5))
     halo = np.where((distance > 0.345)[..., None], rim, pale)
-    colour = np.where((distance < 0.37)[..., None], halo, gold)
-    scene.colour[:] = np.where(ground[..., None], colour, scene.colour)
+    color = np.where((distance < 0.37)[..., None], halo, gold)
+    scene.color[:] = np.where(ground[..., None], color, scene.color)
     rings = (distance < 0.345) * 1 + (distance < 0.37) * 1
     scene.region[:] = np.where(ground, rings - 3, scene.region)
     return scene
 
 
-def _frame(scene: Scene, colours: FloatArray) -> None:
+def _frame(scene: Scene, colors: FloatArray) -> None:
     """Lays a border of alternating lozenges around the scene."""
     height, width = scene.region.shape
     x, y = pixel_grid(width, height)
@@ -84,11 +84,11 @@ def _frame(scene: Scene, colours: FloatArray) -> None:
     inset = np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)) / size
     along = np.where(np.minimum(x, width - x) < np.minimum(y, height - y), y, x) / size * 14
     lozenge = np.abs(along % 1 - 0.5) + np.abs(inset / 0.07 - 0.5) < 0.42
-    for reach, tint, number in ((0.085, colours[5], -4), (0.07, colours[6], -5)):
+    for reach, tint, number in ((0.085, colors[5], -4), (0.07, colors[6], -5)):
         scene.put(inset < reach, tint, 0.0)
         scene.region[inset < reach] = number
     inner = (inset < 0.07) & lozenge
-    scene.put(inner, np.where((along % 2 < 1)[..., None], colours[1], colours[7]), 0.0)
+    scene.put(inner, np.where((along % 2 < 1)[..., None], colors[1], colors[7]), 0.0)
 
 
 def _relax(

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.painter.brush import OilCanvas, follow, sample, scatter
-from experiments.painter.colour import choose_palette, gradient, mix, smoothstep, vary
+from experiments.painter.color import choose_palette, gradient, mix, smoothstep, vary
 from experiments.painter.noise import current, fractal_noise, profile, smooth_noise
 from experiments.painter.scene import Scene
 from experiments.painter.surface import pixel_grid
@@ -22,30 +22,30 @@ PALETTES = (
 
 def night_sky(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Paints eddies, a moon, stars with halos, hills with lit windows and cypresses."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     unit = min(width, height) / 100
-    scene = _night(rng, width, height, colours)
-    canvas = OilCanvas(scene.colour * 0.8)
+    scene = _night(rng, width, height, colors)
+    canvas = OilCanvas(scene.color * 0.8)
     for brush, length, cover in ((3.0, 16, 1.3), (1.7, 15, 1.25)):
         size = brush * unit
         x, y = scatter(rng, width, height, cover * size)
-        tints = vary(rng, sample(scene.colour, x, y), hue=8, lightness=0.06)
+        tints = vary(rng, sample(scene.color, x, y), hue=8, lightness=0.06)
         strong = rng.random(x.size) < 0.12
-        tints[strong] = mix(tints[strong], colours[rng.integers(4, size=strong.sum())], 0.7)
+        tints[strong] = mix(tints[strong], colors[rng.integers(4, size=strong.sum())], 0.7)
         paths = follow(scene.angle, x, y, length * unit, steps=9)
         canvas.stroke(rng, paths, size, tints, bristles=4, unevenness=0.05)
     x, y = scatter(rng, width, height, 1.3 * unit)
     near = sample(scene.region, x, y) > 3  # houses and cypresses, in front of three hills
     x, y = x[near], y[near]
-    tints = vary(rng, sample(scene.colour, x, y), hue=8, lightness=0.05)
+    tints = vary(rng, sample(scene.color, x, y), hue=8, lightness=0.05)
     canvas.stroke(
         rng, follow(scene.angle, x, y, 2.5 * unit, steps=4), 1.2 * unit, tints, bristles=3
     )
     return canvas.picture(relief=1.3)
 
 
-def _night(rng: np.random.Generator, width: int, height: int, colours: np.ndarray) -> Scene:
-    tones, halo, star, hills, cypress, window = colours[:4], *colours[4:]
+def _night(rng: np.random.Generator, width: int, height: int, colors: np.ndarray) -> Scene:
+    tones, halo, star, hills, cypress, window = colors[:4], *colors[4:]
     size = min(width, height)
     x, y = pixel_grid(width, height)
     ground = height * rng.uniform(0.68, 0.8)
@@ -61,7 +61,7 @@ def _night(rng: np.random.Generator, width: int, height: int, colours: np.ndarra
             5 * distance + np.arctan2(y - center_y, x - center_x)
         )
     drift = fractal_noise(rng, width, height, size / 5, 3)
-    colour = gradient(tones, 0.3 * y / ground + 0.3 * band + 0.5 * drift)
+    color = gradient(tones, 0.3 * y / ground + 0.3 * band + 0.5 * drift)
     angle = current(potential)
 
     for index in range(rng.integers(6, 12)):  # the first one is the moon
@@ -69,11 +69,11 @@ def _night(rng: np.random.Generator, width: int, height: int, colours: np.ndarra
         radius = size * (0.05 if index == 0 else rng.uniform(0.014, 0.026))
         distance = np.hypot(x - center_x, y - center_y) / radius
         rings = 0.7 + 0.3 * np.cos(3.2 * distance)
-        colour = mix(colour, halo, smoothstep(4.2, 1.2, distance) * rings)
-        colour = mix(colour, star, smoothstep(1.25, 0.8, distance))
+        color = mix(color, halo, smoothstep(4.2, 1.2, distance) * rings)
+        color = mix(color, star, smoothstep(1.25, 0.8, distance))
         around = np.arctan2(x - center_x, center_y - y)
         angle = np.where(distance < 3.8, around, angle)
-    scene = Scene(colour, angle, np.zeros((height, width), int))
+    scene = Scene(color, angle, np.zeros((height, width), int))
 
     for layer in range(3):
         ridge = ground + height * 0.09 * layer - height * 0.14 * profile(rng, width, width / 3)

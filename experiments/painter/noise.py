@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from experiments.painter.colour import FloatArray
+from experiments.painter.color import FloatArray
 
 
 def smooth_noise(

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.painter.colour import FloatArray, gradient, mix, smoothstep
+from experiments.painter.color import FloatArray, gradient, mix, smoothstep
 from experiments.painter.noise import fractal_noise, profile, smooth_noise
 from experiments.painter.scene import Scene
 from experiments.painter.surface import blob, pixel_grid, polygon_mask
 
 
-def landscape(rng: np.random.Generator, width: int, height: int, colours: FloatArray) -> Scene:
+def landscape(rng: np.random.Generator, width: int, height: int, colors: FloatArray) -> Scene:
     """Sky with clouds, hills, a field or a water, trees and flowers.
 
     Args:
         rng: Source of the composition.
         width: Columns.
         height: Rows.
-        colours: `(8, 3)`: high sky, low sky, far hills, middle hills, ground, trees, light,
+        colors: `(8, 3)`: high sky, low sky, far hills, middle hills, ground, trees, light,
             accent.
     """
-    sky_high, sky_low, far, middle, ground, dark, light, accent = colours
+    sky_high, sky_low, far, middle, ground, dark, light, accent = colors
     _, y = pixel_grid(width, height)
     horizon = height * rng.uniform(0.36, 0.56)
     scene = _sky(rng, width, height, horizon, sky_high, sky_low, light)
@@ -47,15 +47,15 @@ def landscape(rng: np.random.Generator, width: int, height: int, colours: FloatA
     return scene
 
 
-def seascape(rng: np.random.Generator, width: int, height: int, colours: FloatArray) -> Scene:
-    """A sea with the light of a low sun, sails and a shore; `colours` as for `landscape`."""
-    sky_high, sky_low, far, middle, ground, dark, light, accent = colours
+def seascape(rng: np.random.Generator, width: int, height: int, colors: FloatArray) -> Scene:
+    """A sea with the light of a low sun, sails and a shore; `colors` as for `landscape`."""
+    sky_high, sky_low, far, middle, ground, dark, light, accent = colors
     x, y = pixel_grid(width, height)
     horizon = height * rng.uniform(0.32, 0.52)
     scene = _sky(rng, width, height, horizon, sky_high, sky_low, light)
     sun_x, sun_y = width * rng.uniform(0.2, 0.8), horizon - height * rng.uniform(0.05, 0.22)
     distance = np.hypot(x - sun_x, y - sun_y) / height
-    scene.colour = mix(scene.colour, light, 0.75 * np.exp(-((distance / 0.16) ** 2)))
+    scene.color = mix(scene.color, light, 0.75 * np.exp(-((distance / 0.16) ** 2)))
     scene.put(distance < rng.uniform(0.035, 0.06), mix(light, accent, 0.35), 0.0)
 
     cape = horizon - height * 0.12 * profile(rng, width, width / 3) * np.linspace(1.2, -0.3, width)
@@ -105,21 +105,21 @@ def _sky(
     _, y = pixel_grid(width, height)
     clouds = fractal_noise(rng, width, height, height / 5, 2.2, octaves=5)
     drift = smooth_noise(rng, width, height, height / 3)
-    colour = mix(high, low, np.clip(y / horizon, 0, 1) + 0.25 * (drift - 0.5))
+    color = mix(high, low, np.clip(y / horizon, 0, 1) + 0.25 * (drift - 0.5))
     threshold = rng.uniform(0.45, 0.62)
-    colour = mix(colour, light, 0.8 * smoothstep(threshold, threshold + 0.2, clouds))
-    return Scene(colour, 1.6 * (drift - 0.5), np.zeros((height, width), int))
+    color = mix(color, light, 0.8 * smoothstep(threshold, threshold + 0.2, clouds))
+    return Scene(color, 1.6 * (drift - 0.5), np.zeros((height, width), int))
 
 
 def _water(
-    rng: np.random.Generator, scene: Scene, top: float, colour: FloatArray, light: FloatArray
+    rng: np.random.Generator, scene: Scene, top: float, color: FloatArray, light: FloatArray
 ) -> None:
     height, width = scene.angle.shape
     _, y = pixel_grid(width, height)
     ripple = fractal_noise(rng, width, height, height / 40, 6)
     rows = np.clip(2 * top - y + height * 0.06 * (ripple - 0.5), 0, height - 1).astype(int)
     columns = np.broadcast_to(np.arange(width), rows.shape)
-    surface = mix(scene.colour[rows, columns], colour, 0.35 + 0.3 * ripple)
+    surface = mix(scene.color[rows, columns], color, 0.35 + 0.3 * ripple)
     surface = mix(surface, light, 0.7 * smoothstep(0.68, 0.8, ripple))
     scene.put(y > top, surface, 0.2 * (ripple - 0.5))
 
@@ -139,12 +139,12 @@ def _field(
     bearing = (x - vanishing) / width / depth
     rows = 0.5 + 0.5 * np.sin(bearing * rng.uniform(3, 7))
     patches = fractal_noise(rng, width, height, height / 12, 3)
-    colour = mix(ground, light, smoothstep(0.3, 0.8, 0.6 * rows + 0.5 * patches))
+    color = mix(ground, light, smoothstep(0.3, 0.8, 0.6 * rows + 0.5 * patches))
     specks = smooth_noise(rng, width, height, height / 70) * smooth_noise(
         rng, width, height, height / 9, 2
     )
-    colour = mix(colour, accent, smoothstep(0.42, 0.5, specks + 0.1 * depth))
-    scene.put(y > top, colour, np.arctan2(depth * height, x - vanishing))
+    color = mix(color, accent, smoothstep(0.42, 0.5, specks + 0.1 * depth))
+    scene.put(y > top, color, np.arctan2(depth * height, x - vanishing))
 
 
 def _tree(

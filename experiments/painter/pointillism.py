@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.painter.brush import OilCanvas, sample, scatter
-from experiments.painter.colour import choose_palette, mix, saturate, turn_hue, vary
+from experiments.painter.color import choose_palette, mix, saturate, turn_hue, vary
 from experiments.painter.outdoors import landscape, seascape
 
 # high sky, low sky, far hills, middle hills, ground, trees, light, accent
@@ -19,18 +19,18 @@ PALETTES = (
 
 
 def pointillism(rng: np.random.Generator, width: int, height: int) -> Image.Image:
-    """Dots a sea or a landscape: local colour, its neighbours in hue, and some complements."""
-    colours = choose_palette(rng, PALETTES)
+    """Dots a sea or a landscape: local color, its neighbours in hue, and some complements."""
+    colors = choose_palette(rng, PALETTES)
     unit = min(width, height) / 100
-    scene = (seascape if rng.random() < 0.5 else landscape)(rng, width, height, colours)
-    canvas = OilCanvas(mix(saturate(scene.colour, 0.6), np.array([0.96, 0.93, 0.84]), 0.55))
+    scene = (seascape if rng.random() < 0.5 else landscape)(rng, width, height, colors)
+    canvas = OilCanvas(mix(saturate(scene.color, 0.6), np.array([0.96, 0.93, 0.84]), 0.55))
     for radius, cover in ((0.85, 1.5), (0.75, 1.35), (0.62, 1.5)):
         x, y = scatter(rng, width, height, 1.25 * cover * radius * unit)
-        local = saturate(sample(scene.colour, x, y), 1.35)
+        local = saturate(sample(scene.color, x, y), 1.35)
         tints = vary(rng, local, hue=26, lightness=0.07)
         complement = rng.random(x.size) < 0.13
         tints[complement] = mix(turn_hue(local[complement], 180.0), local[complement], 0.25)
         pale = rng.random(x.size) < 0.1
-        tints[pale] = mix(tints[pale], colours[6], 0.7)
+        tints[pale] = mix(tints[pale], colors[6], 0.7)
         canvas.dots(rng, x, y, radius * unit, tints)
     return canvas.picture(relief=0.8)

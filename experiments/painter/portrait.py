@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.painter.colour import WHITE, FloatArray, mix, smoothstep
+from experiments.painter.color import WHITE, FloatArray, mix, smoothstep
 from experiments.painter.noise import fractal_noise
 from experiments.painter.scene import Scene
 from experiments.painter.surface import pixel_grid
 
 
-def portrait(rng: np.random.Generator, width: int, height: int, colours: FloatArray) -> Scene:
+def portrait(rng: np.random.Generator, width: int, height: int, colors: FloatArray) -> Scene:
     """Head and shoulders.
 
     Args:
         rng: Source of the pose.
         width: Columns.
         height: Rows.
-        colours: `(9, 3)`: background, its second colour, lit skin, shaded skin, hair, dark,
-            clothes, their second colour, lips.
+        colors: `(9, 3)`: background, its second color, lit skin, shaded skin, hair, dark,
+            clothes, their second color, lips.
     """
-    wall, second, lit, shaded, hair, _, clothes, trim, lips = colours
+    wall, second, lit, shaded, hair, _, clothes, trim, lips = colors
     x, y = pixel_grid(width, height)
     size = min(width, height)
     turn = rng.choice([-1.0, 1.0]) * rng.uniform(0.1, 0.28)  # to which side the head looks
@@ -51,16 +51,16 @@ def portrait(rng: np.random.Generator, width: int, height: int, colours: FloatAr
     skin = mix(skin, lips, 0.3 * np.exp(-cheeks))
     scene.put(head, skin, fall + np.pi / 2)
 
-    _face(scene, u, v, turn, colours)
+    _face(scene, u, v, turn, colors)
     fringe = v < -0.5 - 0.35 * np.sign(turn) * u + 0.35 * u**2 + 0.06 * np.sin(9 * u)
     cap = (np.abs(u) / 1.13) ** 2.2 + (np.abs(v + 0.06) / 1.12) ** 2.2 < 1
     scene.put(cap & fringe, hair, fall + np.pi / 2)
     return scene
 
 
-def _face(scene: Scene, u: FloatArray, v: FloatArray, turn: float, colours: FloatArray) -> None:
+def _face(scene: Scene, u: FloatArray, v: FloatArray, turn: float, colors: FloatArray) -> None:
     """Eyes, brows, nose and mouth, in coordinates where the head is about the unit circle."""
-    _, _, lit, shaded, hair, dark, _, _, lips = colours
+    _, _, lit, shaded, hair, dark, _, _, lips = colors
     eye_y, gap = -0.08, 0.4
     for sign in (-1, 1):
         center = sign * gap + 0.6 * turn
@@ -76,9 +76,9 @@ def _face(scene: Scene, u: FloatArray, v: FloatArray, turn: float, colours: Floa
     away = np.abs(u - 0.6 * turn - turn * 0.5 * np.clip(v + 0.1, 0, 1))
     bridge = (away < 0.035 + 0.07 * np.clip(v, 0, 1)) & (v > -0.2) & (v < 0.34)
     light = mix(shaded, lit, 0.2 + 0.8 * (np.sign(turn) * (u + turn) > 0))
-    np.copyto(scene.colour, light, where=bridge[..., None])
+    np.copyto(scene.color, light, where=bridge[..., None])
     nostrils = (np.abs(np.abs(u - 0.9 * turn) - 0.08) < 0.055) & (np.abs(v - 0.36) < 0.03)
-    np.copyto(scene.colour, mix(shaded, dark, 0.6), where=nostrils[..., None])
+    np.copyto(scene.color, mix(shaded, dark, 0.6), where=nostrils[..., None])
     mouth_x = u - 0.75 * turn
     fullness = 0.075 * np.clip(1 - (mouth_x / 0.3) ** 2, 0, 1)
     mouth = np.abs(v - 0.6 + 0.03 * np.cos(9 * mouth_x)) < fullness

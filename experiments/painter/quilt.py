@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from experiments.painter.colour import FloatArray, choose_palette, mix, smoothstep, to_image
+from experiments.painter.color import FloatArray, choose_palette, mix, smoothstep, to_image
 from experiments.painter.noise import fractal_noise, smooth_noise
 from experiments.painter.surface import SCALE, boundaries, canvas_weave, pixel_grid, relief_light
 
@@ -21,7 +21,7 @@ PALETTES = (
 
 def quilt(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Sews blocks of four by four patches; every cloth has its own print."""
-    colours = choose_palette(rng, PALETTES)
+    colors = choose_palette(rng, PALETTES)
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     x, y = pixel_grid(wide, high)
@@ -45,10 +45,10 @@ def quilt(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     fabric = np.zeros((high, wide, 3), np.float32)
     x, y = np.broadcast_arrays(x, y)
     for number in range(cloths):
-        base, figure = rng.choice(len(colours), 2, replace=False)
+        base, figure = rng.choice(len(colors), 2, replace=False)
         here = cloth == number
         share = _print(rng, x[here], y[here], size)
-        fabric[here] = mix(colours[base], colours[figure], share)
+        fabric[here] = mix(colors[base], colors[figure], share)
 
     _, piece = np.unique(block * 64 + patch, return_inverse=True)
     piece = piece.reshape(high, wide)
@@ -66,7 +66,7 @@ def quilt(rng: np.random.Generator, width: int, height: int) -> Image.Image:
 
 
 def _print(rng: np.random.Generator, x: FloatArray, y: FloatArray, size: int) -> FloatArray:
-    """Share of the second colour in a printed cotton: plain, dots, stripes, checks, sprigs."""
+    """Share of the second color in a printed cotton: plain, dots, stripes, checks, sprigs."""
     pitch = size * rng.uniform(0.012, 0.026)
     lean = rng.choice([0, np.pi / 4, np.pi / 2])
     u = (x * np.cos(lean) + y * np.sin(lean)) / pitch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.painter.colour import FloatArray, Mask
+from experiments.painter.color import FloatArray, Mask
 from experiments.painter.surface import pixel_grid
 
 Window = tuple[slice, slice]
@@ -18,29 +18,29 @@ class Scene:
     """A subject on a grid of pixels.
 
     Attributes:
-        colour: `(height, width, 3)` in [0, 1].
+        color: `(height, width, 3)` in [0, 1].
         angle: `(height, width)` direction of the strokes in radians.
         region: `(height, width)` number of the thing that is seen, 0 for the farthest.
     """
 
-    colour: FloatArray
+    color: FloatArray
     angle: FloatArray
     region: np.ndarray
 
     def put(
-        self, mask: Mask, colour: FloatArray, angle: FloatArray | float, at: Window = WHOLE
+        self, mask: Mask, color: FloatArray, angle: FloatArray | float, at: Window = WHOLE
     ) -> None:
         """Places a thing in front of all others where `mask` is above one half.
 
         Args:
             mask: `(rows, columns)` of the window.
-            colour: Colours that broadcast with `(rows, columns, 3)`.
+            color: Colors that broadcast with `(rows, columns, 3)`.
             angle: Directions that broadcast with the mask.
             at: Window of the scene, the whole of it unless told.
         """
         inside = mask > 0.5
         number = self.region.max() + 1
-        np.copyto(self.colour[at], colour, where=inside[..., None], casting="same_kind")
+        np.copyto(self.color[at], color, where=inside[..., None], casting="same_kind")
         np.copyto(self.angle[at], angle, where=inside, casting="same_kind")
         np.copyto(self.region[at], number, where=inside)
 

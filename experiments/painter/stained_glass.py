@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from experiments.painter.bouquet import bouquet
-from experiments.painter.colour import (
+from experiments.painter.color import (
     WHITE,
     FloatArray,
     choose_palette,
@@ -47,9 +47,9 @@ def stained_glass(rng: np.random.Generator, width: int, height: int) -> Image.Im
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     if rng.random() < 0.5:
-        panes, colour = _rose(rng, wide, high)
+        panes, color = _rose(rng, wide, high)
     else:
-        panes, colour = _picture(rng, width, height)
+        panes, color = _picture(rng, width, height)
 
     depth = ndimage.distance_transform_edt(~boundaries(panes)).astype(np.float32) / size
     x, y = pixel_grid(wide, high)
@@ -59,7 +59,7 @@ def stained_glass(rng: np.random.Generator, width: int, height: int) -> Image.Im
     day = 1.0 - 0.5 * np.hypot(x / wide - 0.5, y / high - 0.42)
     day = day + 0.25 * smooth_noise(rng, wide, high, size / 3)
     glow = 0.72 + 0.28 * smoothstep(0.0, 0.025, depth)
-    glass = colour * (0.62 + 0.55 * streaks)[..., None]
+    glass = color * (0.62 + 0.55 * streaks)[..., None]
     glass = mix(glass, WHITE, 0.16 * smoothstep(0.6, 1.0, streaks)) * (day * glow)[..., None]
     bubbles = smooth_noise(rng, wide, high, size / 190)
     glass = mix(glass, WHITE, 0.3 * (bubbles > 0.93))
@@ -76,8 +76,8 @@ def stained_glass(rng: np.random.Generator, width: int, height: int) -> Image.Im
 
 
 def _rose(rng: np.random.Generator, wide: int, high: int) -> tuple[np.ndarray, FloatArray]:
-    """Numbers and colours of the panes of a rose window."""
-    colours = choose_palette(rng, ROSES)
+    """Numbers and colors of the panes of a rose window."""
+    colors = choose_palette(rng, ROSES)
     size = min(wide, high)
     x, y = pixel_grid(wide, high)
     radius = np.hypot(x - wide / 2, y - high / 2) / size
@@ -107,19 +107,19 @@ def _rose(rng: np.random.Generator, wide: int, high: int) -> tuple[np.ndarray, F
     grid = np.stack(np.broadcast_arrays(x, y), axis=-1)[corner]
     panes[corner] = 9000 + cKDTree(shards).query(grid)[1]
 
-    order = rng.permutation(len(colours))
+    order = rng.permutation(len(colors))
     table = np.zeros((10_000, 3))
     for pane in np.unique(panes):
         group, sector = divmod(int(pane), 1000)
         number = order[(group + sector % 2 * (1 + group % 2)) % len(order)]
-        table[pane] = colours[number if group < 9 else rng.integers(2)]  # 9: the corners
+        table[pane] = colors[number if group < 9 else rng.integers(2)]  # 9: the corners
     used = np.unique(panes)
     table[used] = vary(rng, table[used], hue=5, lightness=0.04)
     return panes, table[panes]
 
 
 def _picture(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, FloatArray]:
-    """Numbers and colours of panes that follow a scene, its larger things broken in shards."""
+    """Numbers and colors of panes that follow a scene, its larger things broken in shards."""
     kind = rng.integers(3)
     if kind == 0:
         scene = bouquet(rng, width, height, choose_palette(rng, FLOWERS))
@@ -137,7 +137,7 @@ def _picture(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndar
     cell = cKDTree(shards * (1, 1.4)).query(points)[1].reshape(high, wide)
     _, panes = np.unique(region * count + cell, return_inverse=True)
     panes = panes.reshape(high, wide)
-    enlarged = scene.colour.repeat(SCALE, 0).repeat(SCALE, 1)
+    enlarged = scene.color.repeat(SCALE, 0).repeat(SCALE, 1)
     mass = np.bincount(panes.ravel())
     means = np.stack(
         [np.bincount(panes.ravel(), enlarged[..., c].ravel()) / mass for c in range(3)], 1

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from experiments.painter.colour import FloatArray
+from experiments.painter.color import FloatArray
 from experiments.painter.noise import smooth_noise
 
 SCALE = 2  # pictures are drawn this many times larger, then reduced, for smooth edges

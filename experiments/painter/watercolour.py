@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from experiments.painter.colour import FloatArray, Mask, choose_palette, mix, smoothstep, to_image
+from experiments.painter.color import FloatArray, Mask, choose_palette, mix, smoothstep, to_image
 from experiments.painter.noise import fractal_noise, profile
 from experiments.painter.surface import blob, paper_grain, pixel_grid, polygon_mask
 
@@ -42,7 +42,7 @@ class _Sheet:
 
         Args:
             wet: Share of water in [0, 1] in a window of the sheet; pigment gathers where it ends.
-            pigment: Colour that a full layer lets through, `(3,)`.
+            pigment: Color that a full layer lets through, `(3,)`.
             strength: Thickness of the layer, 1 for a full one.
             top: First row of the window.
             left: First column of the window.

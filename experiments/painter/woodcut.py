@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from experiments.painter.colour import FloatArray, choose_palette, mix, smoothstep, to_image
+from experiments.painter.color import FloatArray, choose_palette, mix, smoothstep, to_image
 from experiments.painter.noise import fractal_noise, profile, smooth_noise
 from experiments.painter.surface import SCALE, paper_grain, pixel_grid
 
@@ -23,8 +23,8 @@ PAPER, DEEP, MIDDLE, PALE, LINE = range(5)  # the inks of the waves, in the orde
 
 def woodcut(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     """Prints a graded sky with a sun and a mountain, and rows of waves with scalloped foam."""
-    colours = choose_palette(rng, PALETTES)
-    low_sky, accent = colours[5:]
+    colors = choose_palette(rng, PALETTES)
+    low_sky, accent = colors[5:]
     wide, high = width * SCALE, height * SCALE
     size = min(wide, high)
     x, y = pixel_grid(wide, high)
@@ -32,10 +32,10 @@ def woodcut(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     plank = fractal_noise(rng, wide, high, size / 70, 14, octaves=3)
     printed = 0.86 + 0.14 * smoothstep(0.25, 0.5, plank)  # share of the ink the plank hands over
 
-    sky = mix(colours[PAPER], low_sky, 0.9 * smoothstep(0.35, 1.0, y / horizon))
-    sky = mix(sky, colours[MIDDLE], 0.85 * smoothstep(0.42, 0.0, y / horizon))
+    sky = mix(colors[PAPER], low_sky, 0.9 * smoothstep(0.35, 1.0, y / horizon))
+    sky = mix(sky, colors[MIDDLE], 0.85 * smoothstep(0.42, 0.0, y / horizon))
     sheet = np.broadcast_to(sky, (high, wide, 3)).copy()
-    _sun_and_mountain(rng, sheet[: int(horizon + 0.1 * high)], horizon, colours, accent)
+    _sun_and_mountain(rng, sheet[: int(horizon + 0.1 * high)], horizon, colors, accent)
 
     rows = int(rng.integers(5, 8))
     shares = np.linspace(0, 1, rows).tolist()
@@ -45,12 +45,12 @@ def woodcut(rng: np.random.Generator, width: int, height: int) -> Image.Image:
         index, top = _wave(rng, share, way, bases[row], bases[row + 1], wide, high)
         at = np.s_[top : top + len(index)]
         inked = np.where(index == PAPER, 1, printed[at]) * (index >= 0)
-        sheet[at] = mix(sheet[at], colours[index], inked)
+        sheet[at] = mix(sheet[at], colors[index], inked)
 
     inset = np.minimum(np.minimum(x, wide - x), np.minimum(y, high - y)) / size
     frame = inset + 0.003 * smooth_noise(rng, wide, high, size / 30)
-    sheet[frame < 0.029] = colours[LINE]
-    sheet[frame < 0.024] = colours[PAPER]
+    sheet[frame < 0.029] = colors[LINE]
+    sheet[frame < 0.024] = colors[PAPER]
     print_ = np.asarray(to_image(sheet).reduce(SCALE), dtype=np.float32) / 255
     worn = 0.06 * (smooth_noise(rng, width, height, size / 6) - 0.5)[..., None]
     return to_image((print_ + worn) * paper_grain(rng, width, height)[..., None])
@@ -60,7 +60,7 @@ def _sun_and_mountain(
     rng: np.random.Generator,
     sky: FloatArray,
     horizon: float,
-    colours: FloatArray,
+    colors: FloatArray,
     accent: FloatArray,
 ) -> None:
     """Prints the things above the horizon onto the upper rows of the sheet, in place."""
@@ -70,15 +70,15 @@ def _sun_and_mountain(
     sky[np.hypot(x - disc_x, y - disc_y) < wide * rng.uniform(0.06, 0.1)] = accent
     cloud = smooth_noise(rng, wide, high, wide / 16, 7)
     for edge in (0.66, 0.74):
-        sky[:] = mix(sky, colours[PAPER], 0.75 * (cloud > edge) * (y < 0.9 * horizon))
+        sky[:] = mix(sky, colors[PAPER], 0.75 * (cloud > edge) * (y < 0.9 * horizon))
     peak = wide * rng.uniform(0.25, 0.75)
     ragged = wide * 0.02 * profile(rng, wide, wide / 12)
     rise = horizon * rng.uniform(0.4, 0.7)
     cone = horizon - rise * np.exp(-np.abs(np.arange(wide) - peak) / wide * 3.2) + ragged
-    sky[y > cone] = colours[DEEP]
+    sky[y > cone] = colors[DEEP]
     snow = cone.min() + 0.3 * rise + 2.5 * ragged * np.sin(np.arange(wide) / wide * 60)
-    sky[(y > cone) & (y < snow)] = colours[PAPER]
-    sky[np.abs(y - cone) < wide * 0.0028] = colours[LINE]
+    sky[(y > cone) & (y < snow)] = colors[PAPER]
+    sky[np.abs(y - cone) < wide * 0.0028] = colors[LINE]
 
 
 def _wave(

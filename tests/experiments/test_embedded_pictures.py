@@ -23,7 +23,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
 
 
-def test_a_painting_made_anew_is_the_one_in_the_package() -> None:
+def test_a_painting_made_again_is_the_one_in_the_package() -> None:
     """Except for compression losses, which are hardly visible."""
     size = TRAIN_STYLE_SIZES[1]
     stored = read_image(sample_images().train_style / "colour_field-1.webp")
@@ -31,7 +31,7 @@ def test_a_painting_made_anew_is_the_one_in_the_package() -> None:
     assert difference(paint(colour_field, 2, size), stored) > 20
 
 
-def test_a_photograph_made_anew_is_the_one_in_the_package() -> None:
+def test_a_photograph_made_again_is_the_one_in_the_package() -> None:
     coffee = next(each for each in EVAL_PHOTOGRAPHS if each.name == "coffee")
     made = embedded_pictures.square(embedded_pictures.read(coffee))
     assert difference(made, read_image(sample_images().eval_content / "coffee.webp")) < 5

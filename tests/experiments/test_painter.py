@@ -12,7 +12,7 @@ from PIL import Image
 
 from experiments.painter import MANNERS
 from experiments.painter.brush import follow
-from experiments.painter.colour import gradient, palette, turn_hue
+from experiments.painter.color import gradient, palette, turn_hue
 from experiments.painter.noise import current, fractal_noise
 
 every_manner = pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: manner.__name__)

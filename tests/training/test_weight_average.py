@@ -52,7 +52,7 @@ def test_the_average_is_saved_and_the_training_is_as_without(settings, tmp_path:
 
 
 @pytest.mark.slow
-def test_the_average_begins_anew_where_the_crops_change(settings, tmp_path: Path) -> None:
+def test_the_average_begins_again_where_the_crops_change(settings, tmp_path: Path) -> None:
     late = ("late_from_step=2", "late_crop_size=48", "late_short_side=64")
     run.train(settings(*STEPS, "weight_average=0.9", *(f"data.{setting}" for setting in late)))
 

@@ -36,7 +36,7 @@ def test_total_variation_sums_in_full_precision() -> None:
 
 
 @torch.no_grad()
-def test_noise_is_drawn_anew_between_its_bounds(
+def test_noise_is_drawn_again_between_its_bounds(
     network: MCCNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not clipped: white content gets brighter than white."""

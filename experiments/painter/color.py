@@ -14,7 +14,7 @@ WHITE = np.ones(3, np.float32)
 
 
 def palette(codes: str) -> FloatArray:
-    """Colours written as hexadecimal RGB, separated by spaces, as an `(N, 3)` array."""
+    """Colors written as hexadecimal RGB, separated by spaces, as an `(N, 3)` array."""
     rgb = [[int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)] for code in codes.split()]
     return np.array(rgb, np.float32)
 
@@ -26,60 +26,60 @@ def choose_palette(rng: np.random.Generator, palettes: tuple[str, ...]) -> Float
     return np.clip(turned * rng.uniform(0.94, 1.05), 0, 1)
 
 
-def turn_hue(colours: FloatArray, degrees: float | FloatArray) -> FloatArray:
-    """Rotates colours about the grey axis.
+def turn_hue(colors: FloatArray, degrees: float | FloatArray) -> FloatArray:
+    """Rotates colors about the gray axis.
 
     Args:
-        colours: `(..., 3)`.
-        degrees: One angle, or one for each colour, of shape `(...)`.
+        colors: `(..., 3)`.
+        degrees: One angle, or one for each color, of shape `(...)`.
 
     Returns:
         `(..., 3)`, clipped to [0, 1].
     """
     angle = np.radians(degrees)[..., None]
     cosine, sine = np.cos(angle), np.sin(angle)
-    grey = colours.mean(axis=-1, keepdims=True)
-    cross = np.roll(colours, 1, axis=-1) - np.roll(colours, -1, axis=-1)
-    return np.clip(colours * cosine + cross * sine / np.sqrt(3) + grey * (1 - cosine), 0, 1)
+    gray = colors.mean(axis=-1, keepdims=True)
+    cross = np.roll(colors, 1, axis=-1) - np.roll(colors, -1, axis=-1)
+    return np.clip(colors * cosine + cross * sine / np.sqrt(3) + gray * (1 - cosine), 0, 1)
 
 
-def vary(rng: np.random.Generator, colours: FloatArray, hue: float, lightness: float) -> FloatArray:
-    """Broken colour: every colour of `(N, 3)` differs by its own hue and lightness.
+def vary(rng: np.random.Generator, colors: FloatArray, hue: float, lightness: float) -> FloatArray:
+    """Broken color: every color of `(N, 3)` differs by its own hue and lightness.
 
     Args:
         rng: Source of the differences.
-        colours: `(N, 3)`.
+        colors: `(N, 3)`.
         hue: Standard deviation in degrees.
         lightness: Standard deviation, as a share of full white.
 
     Returns:
         `(N, 3)`, clipped to [0, 1].
     """
-    turned = turn_hue(colours, rng.normal(0, hue, len(colours)))
-    return np.clip(turned + rng.normal(0, lightness, (len(colours), 1)), 0, 1)
+    turned = turn_hue(colors, rng.normal(0, hue, len(colors)))
+    return np.clip(turned + rng.normal(0, lightness, (len(colors), 1)), 0, 1)
 
 
-def saturate(colours: FloatArray, amount: float) -> FloatArray:
-    """Moves colours away from grey (`amount` > 1) or towards it (< 1), clipped to [0, 1]."""
-    grey = colours.mean(axis=-1, keepdims=True)
-    return np.clip(grey + (colours - grey) * amount, 0, 1)
+def saturate(colors: FloatArray, amount: float) -> FloatArray:
+    """Moves colors away from gray (`amount` > 1) or towards it (< 1), clipped to [0, 1]."""
+    gray = colors.mean(axis=-1, keepdims=True)
+    return np.clip(gray + (colors - gray) * amount, 0, 1)
 
 
 def mix(first: FloatArray, second: FloatArray, share: float | Mask) -> FloatArray:
     """Paints `second` over `first` with an opacity of `share`.
 
     Args:
-        first: Colours that broadcast with `share[..., None]`.
-        second: Colours that broadcast with `share[..., None]`.
+        first: Colors that broadcast with `share[..., None]`.
+        second: Colors that broadcast with `share[..., None]`.
         share: Opacity in [0, 1], one number or one for each pixel.
     """
     return first + (second - first) * np.asarray(share)[..., None]
 
 
-def gradient(colours: FloatArray, place: FloatArray) -> FloatArray:
-    """Colours along a scale: 0 is the first of `(N, 3)`, 1 the last, linear between."""
-    stops = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(place, stops, colours[:, channel]) for channel in range(3)], axis=-1)
+def gradient(colors: FloatArray, place: FloatArray) -> FloatArray:
+    """Colors along a scale: 0 is the first of `(N, 3)`, 1 the last, linear between."""
+    stops = np.linspace(0, 1, len(colors))
+    return np.stack([np.interp(place, stops, colors[:, channel]) for channel in range(3)], axis=-1)
 
 
 def smoothstep(low: float | FloatArray, high: float | FloatArray, value: FloatArray) -> FloatArray:
@@ -88,6 +88,6 @@ def smoothstep(low: float | FloatArray, high: float | FloatArray, value: FloatAr
     return share * share * (3 - 2 * share)
 
 
-def to_image(colours: FloatArray) -> Image.Image:
+def to_image(colors: FloatArray) -> Image.Image:
     """`(height, width, 3)` in [0, 1], clipped, as an 8-bit RGB image."""
-    return Image.fromarray((np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8))
+    return Image.fromarray((np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8))
