@@ -376,7 +376,7 @@ def test_weights_command(
 ) -> None:
     serve(server, parts)
     assert call(monkeypatch, "weights", "list") == 0
-    assert f"microast missing: 2 MB to fetch from {server.url}" in capsys.readouterr().out
+    assert f"microast missing: 2 MB to download from {server.url}" in capsys.readouterr().out
     assert call(monkeypatch, "weights", "path", "microast") == 1
     assert "datnet weights fetch microast" in capsys.readouterr().err
     assert server.requests == []
