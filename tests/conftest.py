@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -68,10 +69,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> VggEncoder:
-    """A VGG-16 with random weights: the architecture without a download."""
+def random_encoder() -> VggEncoder:
+    """A VGG-16 with random weights: the architecture without a download. Nobody changes it."""
     torch.manual_seed(0)
     return VggEncoder("vgg16")
+
+
+@pytest.fixture
+def encoder(random_encoder: VggEncoder) -> VggEncoder:
+    """A copy for one test: what a network does to it, such as its memory format, ends there."""
+    return copy.deepcopy(random_encoder)
 
 
 class Golden:
@@ -101,11 +108,11 @@ def golden(shared: Path):
 
 
 @pytest.fixture(scope="session")
-def encoder_file(encoder: VggEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder_file(random_encoder: VggEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The random VGG-16 as a file in torchvision's naming."""
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     positions = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
-    layers = encoder.convolutions()
+    layers = random_encoder.convolutions()
     layers += layers[-1:] * (len(positions) - len(layers))  # conv5_2 and conv5_3 are never used
     save_file(
         {

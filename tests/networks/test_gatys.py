@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,8 +18,8 @@ def smooth(height: int, width: int, seed: int) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def method(encoder: VggEncoder) -> Gatys:
-    return Gatys(encoder, steps=5).eval()
+def method(random_encoder: VggEncoder) -> Gatys:
+    return Gatys(copy.deepcopy(random_encoder), steps=5).eval()
 
 
 def test_gram_matrix() -> None:

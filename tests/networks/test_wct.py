@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -18,17 +20,17 @@ def smooth(height: int, width: int, seed: int, channels: int = 3) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def network(encoder: VggEncoder) -> WCT:
+def network(random_encoder: VggEncoder) -> WCT:
     """Two levels, fitted to six pictures."""
-    network = WCT(encoder, deepest=2).eval()
+    network = WCT(copy.deepcopy(random_encoder), deepest=2).eval()
     network.prepare([smooth(64, 72, seed) for seed in range(6)])
     return network
 
 
 @pytest.fixture(scope="module")
-def full_strength(network: WCT, encoder: VggEncoder) -> WCT:
+def full_strength(network: WCT, random_encoder: VggEncoder) -> WCT:
     """The same with nothing of the content's own features at alpha 1."""
-    stronger = WCT(encoder, strength=1.0, deepest=2).eval()
+    stronger = WCT(copy.deepcopy(random_encoder), strength=1.0, deepest=2).eval()
     stronger.decoders.load_state_dict(network.decoders.state_dict())
     return stronger
 
