@@ -88,6 +88,8 @@ def _annotation(key: str) -> Any:
 
 def _nearest(key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if key in known:
+        return "other models have it; `datnet train model=NAME --cfg job` shows what this one has"
     hint = f"did you mean {near[0]}?" if near else "`datnet train --cfg job` shows all of them"
     if key.startswith(("model.network.", "model.objective.", "objective.", "trainer.")):
         taker = "the Trainer" if key.startswith("trainer.") else "the class"

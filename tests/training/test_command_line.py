@@ -21,6 +21,7 @@ OWN = ["data=coco_wikiart", "data.style_dir=styles"]
         (["trainer.max_step=3"], r"max_step is no setting; did you mean trainer\.max_steps\?"),
         (["max_steps=3"], r"did you mean trainer\.max_steps"),
         (["mode=adain"], "did you mean model"),
+        (["model=adain", "model.network.channel_attention=no"], "no setting; other models have it"),
         (
             ["model.objective.local_feature_levels=[2,3]"],
             r"did you mean model\.objective\.local_feature\? \(\+model\.objective\.local_feat",
