@@ -16,7 +16,7 @@ FULL, FIRST, LAST = 1, 2, 4
 
 def records(path: Path) -> list[Record]:
     content = path.read_bytes()
-    found, pending, position = [], b"", 7  # behind the file's own header
+    found, pending, position = [], b"", 7  # after the file's own header
     while position + HEADER <= len(content):
         if BLOCK - position % BLOCK < HEADER:
             position += BLOCK - position % BLOCK

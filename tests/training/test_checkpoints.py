@@ -152,7 +152,7 @@ def signal_in(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT])
-def test_a_signal_saves_and_stops_behind_the_step(
+def test_a_signal_saves_and_stops_after_the_step(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     """In the middle of an accumulation; the resumed run equals an uninterrupted one."""
@@ -196,7 +196,7 @@ def test_a_second_interrupt_ends_at_once(
 
 
 @pytest.mark.slow
-def test_all_processes_stop_behind_the_same_step(
+def test_all_processes_stop_after_the_same_step(
     small_overrides: list[str], tmp_path: Path
 ) -> None:
     """A signal to the first of two processes; the other would wait for it forever."""

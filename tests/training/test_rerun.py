@@ -125,7 +125,7 @@ def test_what_is_taken_from_a_setting_follows_its_change(settings, tmp_path: Pat
     assert settings_of(tmp_path, ["seed=7", "data.seed=1"]).data["seed"] == 1
 
 
-def test_changes_may_stand_behind_an_option(
+def test_changes_may_follow_an_option(
     settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = []

@@ -105,7 +105,7 @@ def test_weights_of_inference_mode_may_change() -> None:
         assert relative_difference(convolution(MAPS), by_pytorch(convolution, MAPS)) < 2e-5
 
 
-def test_what_lies_behind_may_overwrite_its_output() -> None:
+def test_the_next_layer_may_overwrite_its_output() -> None:
     """Layers are followed by a ReLU in place, here for sizes that are and are no multiples of 4."""
     for maps in (MAPS, MAPS[:, :, :32, :32]):
         convolution = layer()
