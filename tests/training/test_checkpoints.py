@@ -196,9 +196,7 @@ def test_a_second_interrupt_ends_at_once(
 
 
 @pytest.mark.slow
-def test_all_processes_stop_after_the_same_step(
-    small_overrides: list[str], tmp_path: Path
-) -> None:
+def test_all_processes_stop_after_the_same_step(small_overrides: list[str], tmp_path: Path) -> None:
     """A signal to the first of two processes; the other would wait for it forever."""
     command = [sys.executable, "-m", "datnet.training", *small_overrides, "model=adain"]
     command += ["trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=100000"]
