@@ -89,7 +89,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Load the networks and serve the page until it is stopped."""
-    require_extra("serve", "gradio", purpose="`datnet serve`")
+    require_extra("serve")
     from datnet.commands.evaluate import name_networks  # these import torch
     from datnet.images.embedded import sample_images
     from datnet.stylize.page.limits import Limits
