@@ -31,8 +31,8 @@ from datnet.networks.microast import MicroAST
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page import folder as page_folder
 from datnet.stylize.page.limits import Limits
-from datnet.stylize.page.painting import Wish, paint, read_upload
 from datnet.stylize.page.server import check_address, is_loopback, served
+from datnet.stylize.page.uploads import Request, read_upload, stylize_uploads
 from datnet.zoo.network_file import NetworkDescription, save_network
 from tests.helpers.pixel_network import PixelNetwork
 
@@ -89,10 +89,10 @@ def free_port() -> int:
 # ------------------------------------------------------------------------ without Gradio
 
 
-def test_paint_writes_two_files_of_the_asked_size(stylizer, pictures, tmp_path):
+def test_two_files_of_the_asked_size_are_written(stylizer, pictures, tmp_path):
     photo = pictures / "content" / "0.png"  # 64 × 48
-    wish = Wish(photo, [pictures / "style" / "0.png"], StylizeOptions(size=96))
-    stylized = paint(stylizer, wish, 1e6, tmp_path)
+    request = Request(photo, [pictures / "style" / "0.png"], StylizeOptions(size=96))
+    stylized = stylize_uploads(stylizer, request, 1e6, tmp_path)
     before, after = Image.open(stylized.before), Image.open(stylized.after)
     assert before.size == after.size == (128, 96)
     assert after.format == "PNG"
@@ -106,8 +106,10 @@ def test_weights_of_the_paintings_count(stylizer, pictures, tmp_path):
         folder = tmp_path / str(weights)
         folder.mkdir()
         paintings = [pictures / "style" / f"{number}.png" for number in (0, 1)]
-        wish = Wish(pictures / "content" / "0.png", paintings, StylizeOptions(weights=weights))
-        return np.asarray(Image.open(paint(stylizer, wish, 1e6, folder).after), float)
+        request = Request(
+            pictures / "content" / "0.png", paintings, StylizeOptions(weights=weights)
+        )
+        return np.asarray(Image.open(stylize_uploads(stylizer, request, 1e6, folder).after), float)
 
     assert np.abs(result([0.9, 0.1]) - result([0.1, 0.9])).mean() > 0.1
 
@@ -135,15 +137,17 @@ def test_removed_upload_asks_for_it_again(tmp_path):
         read_upload(tmp_path / "gone.jpg", "painting", None)
 
 
-def test_too_many_pixels_are_refused_before_they_are_painted(stylizer, pictures, tmp_path):
+def test_too_many_pixels_are_refused_before_they_are_stylized(stylizer, pictures, tmp_path):
     long = tmp_path / "long.png"
     Image.new("RGB", (3200, 32)).save(long)
     painting = pictures / "style" / "0.png"
     with pytest.raises(DatNetError, match=r"photo would have 6\.6 million pixels.*at most 1 "):
-        paint(stylizer, Wish(long, [painting], StylizeOptions(size=256)), 1e6, tmp_path)
+        stylize_uploads(
+            stylizer, Request(long, [painting], StylizeOptions(size=256)), 1e6, tmp_path
+        )
     photo = pictures / "content" / "0.png"
     with pytest.raises(DatNetError, match=r"painting would have 0\.1 million pixels"):
-        paint(stylizer, Wish(photo, [long], StylizeOptions(size=96)), 9e4, tmp_path)
+        stylize_uploads(stylizer, Request(photo, [long], StylizeOptions(size=96)), 9e4, tmp_path)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -266,7 +270,7 @@ class Visitor:
         *_, end = self.messages(session)
         return end["output"]["data"][1]["value"] if end["success"] else end["output"]
 
-    def paint(self, *pictures: Any, session: str | None = None) -> dict[str, Any]:
+    def stylize(self, *pictures: Any, session: str | None = None) -> dict[str, Any]:
         status, session = self.join(*pictures, session=session)
         assert status == 200
         return self.outcome(session)
@@ -288,7 +292,7 @@ def visitor(address: str) -> Visitor:
 
 def test_a_picture_goes_in_and_another_one_comes_out(visitor):
     photo = visitor.upload("photo.png", image_bytes(80, 64))
-    result = visitor.paint(photo, visitor.upload("painting.jpg", image_bytes(90, 70, "JPEG")))
+    result = visitor.stylize(photo, visitor.upload("painting.jpg", image_bytes(90, 70, "JPEG")))
     assert result["orig_name"] == "photo__painting.png"
     stylized = Image.open(io.BytesIO(visitor.client.get(result["url"]).content))
     assert stylized.format == "PNG"
@@ -298,16 +302,16 @@ def test_a_picture_goes_in_and_another_one_comes_out(visitor):
 def test_mistakes_get_a_message_and_no_stack_trace(visitor):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
     text = visitor.upload("text.jpg", b"only text" * 50)
-    assert "photo cannot be used: this is not" in visitor.paint(text, picture)["error"]
+    assert "photo cannot be used: this is not" in visitor.stylize(text, picture)["error"]
     dot = visitor.upload("dot.png", image_bytes(1, 1))
-    assert "painting is too small" in visitor.paint(picture, dot)["error"]
-    assert "no photo yet" in visitor.paint(None, picture)["error"]
-    assert "no painting yet" in visitor.paint(picture, None)["error"]
+    assert "painting is too small" in visitor.stylize(picture, dot)["error"]
+    assert "no photo yet" in visitor.stylize(None, picture)["error"]
+    assert "no painting yet" in visitor.stylize(picture, None)["error"]
 
 
 def test_files_that_were_not_uploaded_cannot_be_used(visitor):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
-    outcome = visitor.paint(visitor.file(Path(__file__).parents[3] / "README.md"), picture)
+    outcome = visitor.stylize(visitor.file(Path(__file__).parents[3] / "README.md"), picture)
     assert outcome["error"] == "Only uploaded pictures can be used."  # no word about what is there
     assert visitor.client.get(f"gradio_api/file={Path(__file__)}").status_code == 403
 
@@ -317,13 +321,13 @@ def test_nor_can_those_that_are_not_called_files(visitor, pictures):
     picture = pictures / "content" / "0.png"
     outside = {"path": str(picture)}
     disguised = {"path": f"{Path(uploaded['path']).parent}{'/..' * 9}{picture}"}
-    for wish in (
+    for uploads in (
         (outside, uploaded),
         (uploaded, outside),
         (uploaded, uploaded, outside),
         (disguised, uploaded),
     ):
-        assert visitor.paint(*wish).get("error") == "Only uploaded pictures can be used."
+        assert visitor.stylize(*uploads).get("error") == "Only uploaded pictures can be used."
 
 
 @pytest.mark.parametrize("name", ["0.png", "nothing.png"])
@@ -350,18 +354,18 @@ def test_nothing_is_fetched_that_a_visitor_names(visitor, fetched):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
     address = visitor.file("https://example.org/huge.png")
     nested = {"path": picture["path"], "inside": [address]}
-    for wish in ((address, picture), (picture, address), (picture, nested)):
-        assert "Only uploaded pictures" in visitor.paint(*wish)["error"]
+    for uploads in ((address, picture), (picture, address), (picture, nested)):
+        assert "Only uploaded pictures" in visitor.stylize(*uploads)["error"]
     assert fetched == []
 
 
 def test_examples_can_be_used_and_change_nothing_of_that(visitor, fetched):
     session = uuid.uuid4().hex
     example = visitor.example(session)
-    assert "url" in visitor.paint(example, example, session=session)
+    assert "url" in visitor.stylize(example, example, session=session)
     # Gradio has recreated the component for this session.
     address = visitor.file("https://example.org/huge.png")
-    assert "Only uploaded pictures" in visitor.paint(address, example, session=session)["error"]
+    assert "Only uploaded pictures" in visitor.stylize(address, example, session=session)["error"]
     assert fetched == []
 
 
@@ -424,15 +428,15 @@ def test_pictures_of_the_page_are_shown_whatever_they_are_called(visitor):
 
 def test_nobody_goes_past_the_queue(visitor):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
-    wish = {"data": [picture, picture, None, 0.5, 1, "The painting's", "256 (quick)", "tiny"]}
+    body = {"data": [picture, picture, None, 0.5, 1, "The painting's", "256 (quick)", "tiny"]}
     for path in ("run", "api"):
-        answer = visitor.client.post(f"gradio_api/{path}/paint", json=wish)
+        answer = visitor.client.post(f"gradio_api/{path}/paint", json=body)
         assert "join the queue" in answer.text
 
 
 def test_long_names_of_many_bytes_are_cut(visitor):
     picture = visitor.upload("絵" * 60 + ".png", image_bytes(80, 64))
-    assert "url" in visitor.paint(picture, picture)
+    assert "url" in visitor.stylize(picture, picture)
 
 
 def test_too_large_a_file_is_refused(visitor):
@@ -467,7 +471,7 @@ def test_what_is_old_is_removed_but_for_the_examples(stylizer, examples, monkeyp
         visitor = Visitor(address)
         upload = visitor.upload("picture.png", image_bytes(80, 64))
         wait_for(lambda: not Path(upload["path"]).exists())
-        assert "here for too long" in visitor.paint(upload, upload)["error"]
+        assert "here for too long" in visitor.stylize(upload, upload)["error"]
         example = visitor.example()
         assert Path(example["path"]).exists()
 
@@ -552,7 +556,7 @@ class EndlessNetwork(PixelNetwork):
 @GRADIO
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_stopping_while_a_picture_is_painted_is_as_clean(stop, tmp_path):
+def test_stopping_while_a_picture_is_stylized_is_as_clean(stop, tmp_path):
     (tmp_path / "endless_network.py").write_text(ENDLESS_NETWORK)
     target = {"_target_": "endless_network.EndlessNetwork"}
     network = tmp_path / "network.safetensors"
