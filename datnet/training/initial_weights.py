@@ -7,13 +7,12 @@ import logging
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.config import EncoderConfig
 from datnet.zoo.lookup import network_file
-from datnet.zoo.network_file import ENCODER_PREFIX, read_description
+from datnet.zoo.network_file import ENCODER_PREFIX, read_description, read_tensors, without_encoder
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +46,8 @@ def begin_with(
             f"init_from={checkpoint} was trained with encoder={arch} and this run has "
             f"encoder={encoder.arch}; they must be the same"
         )
-    wanted = {name: own[name] for name in own if not name.startswith(ENCODER_PREFIX)}
-    with safe_open(path, framework="pt") as file:
-        there = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    wanted = without_encoder(own)
+    there = read_tensors(path)
     fitting = {
         name for name in wanted.keys() & there.keys() if wanted[name].shape == there[name].shape
     }

@@ -21,6 +21,7 @@ from datnet.errors import DatNetError
 from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.eight_bits import from_eight_bits
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, converted_settings, find_target
 from datnet.zoo.run_files import RunFiles
@@ -78,13 +79,17 @@ def save_tensors(
     Raises:
         OSError: If it cannot be written.
     """
-    without_encoder = {
+    stored = {
         name: tensor.detach().contiguous().cpu()
-        for name, tensor in tensors.items()
-        if not name.startswith(ENCODER_PREFIX)
+        for name, tensor in without_encoder(tensors).items()
     }
     # Not save_file, whose files only their owner may read.
-    write_bytes(path, save(without_encoder, metadata={"datnet": json.dumps(asdict(description))}))
+    write_bytes(path, save(stored, metadata={"datnet": json.dumps(asdict(description))}))
+
+
+def without_encoder(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a state dict that a file holds, all but the encoder's."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(ENCODER_PREFIX)}
 
 
 def network_of_checkpoint(checkpoint: Path) -> Path:
@@ -165,6 +170,12 @@ def read_description(path: Path) -> NetworkDescription:
         ) from error
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a file of :func:`save_network`; 8-bit weights become float32."""
+    with safe_open(path, framework="pt") as file:
+        return from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
 def check_network_class(network: Mapping[str, Any]) -> None:
     """Check that the class a file names is a network, so that nothing else is ever called.
 
@@ -206,7 +217,7 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     """Rebuild a trained network, on the CPU, in evaluation mode.
 
     Args:
-        path: A file of :func:`save_network`; float16 tensors become float32.
+        path: A file of :func:`save_network`; 8-bit and float16 tensors become float32.
         encoder: An encoder to share between networks. By default the one that the file names is
             built, which may fetch its weights. Networks without a VGG need none.
 
@@ -224,13 +235,8 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     network: StyleTransferNetwork = build_with_encoder(
         description.network, lambda: encoder or vgg_encoder(**description.encoder)
     )
-    expected = {
-        name: tensor
-        for name, tensor in network.state_dict().items()
-        if not name.startswith(ENCODER_PREFIX)
-    }
-    with safe_open(path, framework="pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    expected = without_encoder(network.state_dict())
+    stored = read_tensors(path)
     wrong = [
         name
         for name in expected.keys() | stored.keys()
