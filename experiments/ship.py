@@ -1,12 +1,14 @@
 """Ships trained networks with DatNet: 8-bit files with model cards in pretrained/.
 
-    python -m experiments.ship runs/datnet_full/seed_1 runs/adain/seed_1
+    python -m experiments.ship runs/datnet_full/seed_1 runs/adain/seed_1 --photos COCO50
     datnet evaluate pretrained/*.safetensors --content COCO50 --style WIKIART20 -o evaluations/50x20
     python -m experiments.ship --evaluations evaluations/50x20
 
 The first command writes NAME.safetensors in 8 bits, its line in SHA256SUMS and its model card
 NAME.md. Parts of the network that change its results most stay in float16; a network whose results
-change even so is rejected. The last command adds the evaluation to the cards.
+change even so is rejected. How well the network reconstructs photographs (see
+experiments.measurements.reconstruction) is recorded in its file. The last command adds the
+evaluation to the cards.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -40,9 +44,13 @@ from datnet.zoo.network_file import (
     save_tensors,
     without_encoder,
 )
+from experiments.measurements.reconstruction import Reconstruction, measure
 
 LEAST_PSNR = 45.0
 """Minimum PSNR in dB between results of the stored network and of the original, for each pair."""
+
+SIDES = (128, 256, 512)
+"""Sides of the photographs that are reconstructed."""
 
 PAIRS = 4
 """Pairs of the sample set that are compared, at 256 × 256."""
@@ -57,20 +65,29 @@ def main() -> None:
     )
     parser.add_argument("runs", nargs="*", type=to_path, help="folders of finished trainings")
     parser.add_argument(
+        "--photos",
+        type=to_path,
+        help="folder of photographs to reconstruct (default: the embedded test photographs)",
+    )
+    parser.add_argument(
         "--evaluations", type=to_path, help="results of `datnet evaluate` of what was shipped"
     )
     arguments = parser.parse_args()
     try:
         for run in arguments.runs:
-            ship(RunFolder(run))
+            ship(RunFolder(run), arguments.photos or sample_images().eval_content)
         for name in shipped.shipped_names() if arguments.evaluations else []:
             write_card(NetworkFile.read(shipped.shipped_file(name)), arguments.evaluations)
     except DatNetError as error:
         sys.exit(f"error: {error}")
 
 
-def ship(run: RunFolder) -> None:
+def ship(run: RunFolder, photos: Path) -> None:
     """Write a run's network, its checksum and its model card, without an evaluation.
+
+    Args:
+        run: A finished training.
+        photos: Folder of photographs to reconstruct.
 
     Raises:
         DatNetError: If the run is not finished, or its results change although most of it is stored
@@ -79,6 +96,10 @@ def ship(run: RunFolder) -> None:
     if run.finished_steps() is None:
         raise DatNetError(f"{run.path} is not finished")
     network, description = load_network(run.network), read_description(run.network)
+    reconstruction = reconstructions(network, photos)
+    description = replace(
+        description, training={**description.training, "reconstruction": reconstruction}
+    )
     tensors, sixteen, psnr = smallest(network, run.network)
     path = shipped.PRETRAINED / f"{description.name}.safetensors"
     save_tensors(tensors, description, path)
@@ -92,6 +113,30 @@ def ship(run: RunFolder) -> None:
         f"{path}: {path.stat().st_size / 1e6:.1f} MB, {psnr:.1f} dB from 32 bits; "
         f"in 16 bits: {', '.join(sixteen) or 'nothing'}"
     )
+
+
+def reconstructions(network: StyleTransferNetwork, photos: Path) -> dict[str, dict[str, float]]:
+    """Measure how well a network reconstructs photographs that are their own style.
+
+    Args:
+        network: The network.
+        photos: Folder of photographs.
+
+    Returns:
+        By side of the square pictures: the number of photographs and the mean of each value of
+        :class:`~experiments.measurements.reconstruction.Reconstruction`; lightness by its absolute
+        value.
+    """
+    files = find_images(photos)
+    found = {}
+    for side in SIDES:
+        results = measure(network, [read_square(file, side) for file in files])
+        values = {
+            name: fmean(abs(getattr(one, name)) for one in results)
+            for name in Reconstruction._fields
+        }
+        found[str(side)] = {"photographs": len(files), **values}
+    return found
 
 
 def smallest(

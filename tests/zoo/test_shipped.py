@@ -53,6 +53,10 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
         Stylizer()
     call_ship(monkeypatch, run)
     path = network_file("pixel")
+    card = path.with_suffix(".md").read_text()
+    assert "| reconstruction at 256 × 256 | contrast 0." in card, (
+        "a brighter picture is cut at white"
+    )
     assert load_file(path)["tint"].dtype == torch.int8
     monkeypatch.setattr(stylizer, "DEFAULT_NETWORK", "pixel")
     photo, painting = Image.new("RGB", (40, 40), "gray"), Image.new("RGB", (40, 40), "blue")
