@@ -301,7 +301,7 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
     if clips:
-        require_extra("video", "av", purpose="stylizing clips")
+        require_extra("video")
     if arguments.regions is not None and (clips or planned.several):
         raise DatNetError(
             "--regions apply to one photograph and one style; use a separate command for each pair"

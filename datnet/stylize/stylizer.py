@@ -38,7 +38,7 @@ from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimizationMethod
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
 
@@ -107,7 +107,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` written by `datnet train` or its run folder, a
             published network such as "microast", or a training-free method such as "gatys", see
-            :func:`datnet.zoo.lookup.network_file`; by default the network that comes with DatNet.
+            :func:`datnet.zoo.lookup.find_network`; by default the network that comes with DatNet.
         device: Device such as "cpu" or "cuda:1"; by default a GPU if available.
         dtype: Precision of the convolutions: "float32", "bfloat16" or "float16"; recent GPUs are
             much faster in 16 bits. Attention and statistics stay in float32.
@@ -140,7 +140,7 @@ class Stylizer:
             )
         if checkpoint is not None and not str(checkpoint):
             raise DatNetError("checkpoint is an empty name; give a network, or leave it out")
-        path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
+        path = find_network(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
         if dtype not in DTYPES:

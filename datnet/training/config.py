@@ -198,7 +198,7 @@ def check_own_settings(config: TrainConfig) -> None:
     for key, value in _converted_fields("", TrainConfig, plain_values(config)).items():
         _put(config, key, value)
     if values["logger"]["tensorboard"]:
-        require_extra("tensorboard", "tensorboard", purpose="logger=tensorboard")
+        require_extra("tensorboard")
 
 
 def check_classes(config: TrainConfig) -> None:

@@ -11,7 +11,7 @@ import torch
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.config import EncoderConfig
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import ENCODER_PREFIX, read_description, read_tensors, without_encoder
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def begin_with(
 
     Args:
         network: The network to initialize.
-        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.network_file`.
+        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.find_network`.
         encoder: The encoder of the network to initialize.
 
     Returns:
@@ -37,7 +37,7 @@ def begin_with(
     Raises:
         DatNetError: If the network does not exist, no tensor matches, or the encoders differ.
     """
-    path = network_file(checkpoint)
+    path = find_network(checkpoint)
     description = read_description(path)
     own = network.state_dict()
     arch = description.encoder.get("arch")

@@ -14,7 +14,6 @@ from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
-from datnet.training.checkpoint_files import LAST
 from datnet.training.checkpoints import CheckpointFiles, FinalCheckpoint, StepCheckpoint
 from datnet.training.config import TrainConfig
 from datnet.training.csv_logger import CsvLogger
@@ -22,6 +21,7 @@ from datnet.training.run_folder import RunFolder
 from datnet.training.stopping import StopWhenAsked, TimeLimit
 from datnet.training.weight_average import WeightAverage
 from datnet.zoo.configs import plain_values
+from datnet.zoo.run_files import LAST
 
 
 def make_trainer(

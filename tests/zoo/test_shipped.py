@@ -22,7 +22,7 @@ from datnet.images.tensors import read_square
 from datnet.objectives.terms import global_style
 from datnet.stylize import stylizer
 from datnet.zoo import shipped, vgg_encoder
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from experiments import ship
 from tests.helpers.pixel_network import PixelNetwork
@@ -52,7 +52,7 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(DatNetError, match="no trained network comes with this version"):
         Stylizer()
     call_ship(monkeypatch, run)
-    path = network_file("pixel")
+    path = find_network("pixel")
     card = path.with_suffix(".md").read_text()
     assert "| reconstruction at 256 × 256 | contrast 0." in card, (
         "a brighter picture is cut at white"
@@ -66,7 +66,7 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     assert stylized == pytest.approx(expected, abs=1)
     with pytest.raises(DatNetError, match=r"did you mean pixel\?.* DatNet: pixel; methods"):
-        network_file("pixels")
+        find_network("pixels")
 
 
 def test_a_damaged_one_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,11 +75,11 @@ def test_a_damaged_one_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"x")
     with pytest.raises(DatNetError, match=r"pixel\.safetensors .*differs from that in SHA256SUMS"):
-        network_file("pixel")
+        find_network("pixel")
     path.write_bytes(content)
     (path.parent / "SHA256SUMS").unlink()
     with pytest.raises(DatNetError, match="SHA256SUMS cannot be read"):
-        network_file("pixel")
+        find_network("pixel")
 
 
 def test_what_may_not_be_shipped(
