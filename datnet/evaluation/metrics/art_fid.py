@@ -24,6 +24,7 @@ class ArtFid(SetMetric):
     better = "low"
     decimals = 1
     networks = ENCODER
+    needs = ("lpips_alex",)
     words = (
         "ArtFID (VGG) is (1 + mean LPIPS (AlexNet)) · (1 + FD (VGG)), likewise not comparable "
         "with published ArtFID and without an interval."

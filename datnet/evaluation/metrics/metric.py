@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
+from datnet.evaluation.kept import bytes_of
+
 ARROWS = {"high": "↑", "low": "↓", "zero": "→0"}
 
 Computed = TypeVar("Computed")
@@ -32,6 +34,15 @@ class Picture:
         if compute not in self._computed:
             self._computed[compute] = compute(self)
         return self._computed[compute]
+
+    def keep(self, compute: Callable[[Picture], Computed], value: Computed) -> None:
+        """Put ``compute(self)``, which came along with something else, into the cache."""
+        self._computed[compute] = value
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and of what was computed from them."""
+        return bytes_of([self.pixels, *self._computed.values()])
 
 
 class Column(ABC):
@@ -94,7 +105,13 @@ class Metric(Column):
 
 
 class SetMetric(Column):
-    """A metric with one value for all results of an evaluation; ``words`` is a sentence."""
+    """A metric with one value for all results of an evaluation; ``words`` is a sentence.
+
+    Attributes:
+        needs: Keys of the metrics of pairs that it is computed from.
+    """
+
+    needs: tuple[str, ...] = ()
 
     @abstractmethod
     def measure(
