@@ -197,8 +197,7 @@ def attention_panels(attention: Attention, points: list[tuple[float, float]]) ->
             heat = marked(heat_over(attention.painting, weights, level.stride), *peak)
             row.append(fit_height(heat, height))
             notes.append(
-                f"largest weight {weights.max():.0%}, "
-                f"{effective(weights):.3g} of {weights.size} positions"
+                f"largest {weights.max():.0%}, {effective(weights)} positions"
             )
         rows.append(row)
         captions.append(notes)
@@ -237,7 +236,7 @@ def correspondence_panels(attention: Attention) -> dict:
         captions.append(
             [
                 "correspondence map",
-                f"share in the result: {effective(found.share):.3g} of {count} positions",
+                f"{effective(found.share)} of {count} positions",
                 f"entropy {found.entropy.mean():.2g} of {np.log2(count):.3g} bits",
             ]
         )
@@ -249,12 +248,13 @@ def correspondence_panels(attention: Attention) -> dict:
     }
 
 
-def effective(weights: np.ndarray) -> float:
+def effective(weights: np.ndarray) -> str:
     """Effective number of positions: 2 to the power of the entropy of weights that sum to 1."""
     import numpy as np
 
     positive = weights[weights > 0].astype(np.float64)
-    return float(np.exp(-(positive * np.log(positive)).sum()))
+    count = float(np.exp(-(positive * np.log(positive)).sum()))
+    return f"{count:.1f}" if count < 10 else f"{count:.0f}"
 
 
 def fit_height(picture: Image.Image, height: int) -> Image.Image:

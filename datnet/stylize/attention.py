@@ -168,7 +168,7 @@ def open_pair(
     return visible(opened), open_style(painting, style_size, min(opened.size))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def attention_of(
     network: StyleTransferNetwork, photograph: Image.Image, painting: Image.Image
 ) -> Attention:
@@ -210,7 +210,7 @@ def attention_of(
     )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def channel_gates(
     network: StyleTransferNetwork, photograph: Image.Image, painting: Image.Image
 ) -> list[ChannelGates]:
