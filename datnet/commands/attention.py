@@ -188,7 +188,9 @@ def attention_panels(attention: Attention, points: list[tuple[float, float]]) ->
     width, height = attention.photograph.size
     for number, (x, y) in enumerate(points, 1):
         place, label = (x * width, y * height), str(number) if len(points) > 1 else ""
-        row = [marked(picture, *place, label) for picture in (attention.photograph, attention.result)]
+        row = [
+            marked(picture, *place, label) for picture in (attention.photograph, attention.result)
+        ]
         notes: list[str | None] = [f"at {place[0]:.0f}, {place[1]:.0f}", None]
         for level in attention.levels:
             weights = level.weights([place])[0]
@@ -196,9 +198,7 @@ def attention_panels(attention: Attention, points: list[tuple[float, float]]) ->
             peak = [(int(each) + 0.5) * level.stride for each in largest[::-1]]
             heat = marked(heat_over(attention.painting, weights, level.stride), *peak)
             row.append(fit_height(heat, height))
-            notes.append(
-                f"largest {weights.max():.0%}, {effective(weights)} positions"
-            )
+            notes.append(f"largest {weights.max():.0%}, {effective(weights)} positions")
         rows.append(row)
         captions.append(notes)
     return {

@@ -171,9 +171,7 @@ class DatNet(EncoderDecoderNetwork):
             return []
         attend = cast("Iterable[EfficientChannelAttention]", self.channel_attention)
         levels = self.encoder.levels(images)
-        return [
-            each.gates(level).flatten(1) for each, level in zip(attend, levels, strict=True)
-        ]
+        return [each.gates(level).flatten(1) for each, level in zip(attend, levels, strict=True)]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         """Decode the merged levels 4 and 5 to images, with level 3 as skip connection."""

@@ -205,9 +205,7 @@ def attention_of(
             "positions of the painting; DatNet, SANet, MANet and StyTr2 have"
         )
     result = network.generate(features, style_features, content.shape[2:])
-    return Attention(
-        photograph, painting, to_image(result[0].float().clamp(0, 1)), levels
-    )
+    return Attention(photograph, painting, to_image(result[0].float().clamp(0, 1)), levels)
 
 
 @torch.no_grad()
@@ -236,6 +234,8 @@ def channel_gates(
         network.channel_gates(to_tensor(each)[None].to(device)) for each in (photograph, painting)
     )
     return [
-        ChannelGates(f"relu{level}_1", ours[0].float().cpu().numpy(), theirs[0].float().cpu().numpy())
+        ChannelGates(
+            f"relu{level}_1", ours[0].float().cpu().numpy(), theirs[0].float().cpu().numpy()
+        )
         for level, (ours, theirs) in enumerate(zip(of_photograph, of_painting, strict=True), 1)
     ]

@@ -63,11 +63,15 @@ class AttentionPanel(ImagePanel):
         title = " | ".join(["content", "positions in the style", *levels])
         log_picture(trainer, title, panel, self.path(trainer))
         metrics = {
-            f"attention/entropy_{level}": float(np.mean([entropies[level] for _, entropies in rows]))
+            f"attention/entropy_{level}": float(
+                np.mean([entropies[level] for _, entropies in rows])
+            )
             for level in levels
         }
         for logger in trainer.loggers:
-            logger.log_metrics(metrics, max(0, trainer.global_step - 1))  # the index of the last step
+            logger.log_metrics(
+                metrics, max(0, trainer.global_step - 1)
+            )  # the index of the last step
         if isinstance(module.network, DatNet) and module.network.channel_attention is not None:
             strips = [
                 to_tensor(strip)
@@ -76,7 +80,9 @@ class AttentionPanel(ImagePanel):
             ]
             panel = make_grid(strips, nrow=1, padding=4, pad_value=1.0)
             path = self.path(trainer)
-            log_picture(trainer, GATES, panel, path.with_name(path.name.replace(self.name, "gates")))
+            log_picture(
+                trainer, GATES, panel, path.with_name(path.name.replace(self.name, "gates"))
+            )
 
 
 def attention_row(

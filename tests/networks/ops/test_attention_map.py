@@ -42,7 +42,9 @@ def test_statistics_equal_those_of_the_whole_matrix(
 
 def test_limits_of_entropy() -> None:
     """0 for one-hot attention, whose weights underflow; the logarithm for equal weights."""
-    one_hot = attention_statistics(1e4 * torch.eye(4)[None].view(1, 4, 2, 2), torch.eye(4)[None].view(1, 4, 2, 2))
+    one_hot = attention_statistics(
+        1e4 * torch.eye(4)[None].view(1, 4, 2, 2), torch.eye(4)[None].view(1, 4, 2, 2)
+    )
     assert torch.equal(one_hot.entropy, torch.zeros(2, 2))
     assert torch.equal(one_hot.strongest[1, 0], torch.tensor([1, 0]))
     equal = attention_statistics(torch.ones(1, 4, 2, 2), torch.ones(1, 4, 2, 8))
