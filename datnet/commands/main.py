@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import datnet
 from datnet.commands import (
+    attention,
     benchmark,
     dashboard,
     data,
@@ -74,6 +75,7 @@ def run() -> int:
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
+    attention.add_parser(commands)
     benchmark.add_parser(commands)
     data.add_parser(commands)
     dashboard.add_parser(commands)

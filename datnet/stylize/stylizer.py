@@ -36,6 +36,13 @@ from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimizationMethod
+from datnet.stylize.attention import (
+    Attention,
+    ChannelGates,
+    attention_of,
+    channel_gates,
+    open_pair,
+)
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
 from datnet.zoo.lookup import find_network
@@ -97,6 +104,13 @@ class Stylizer:
 
     >>> style = stylizer.encode_style(painting)
     >>> results = [stylizer(content, style) for content in (photo, photo.rotate(90))]
+
+    Look where in the painting a pixel of the photograph attends to, see
+    :class:`datnet.stylize.attention.Attention`:
+
+    >>> attention = stylizer.attention(photo, painting)
+    >>> weights = attention.levels[0].weights([(10, 20)])
+    >>> strongest = attention.levels[0].correspondence().strongest
 
     Errors are described in one line:
 
@@ -267,6 +281,47 @@ class Stylizer:
             if opacity is not None:
                 image.putalpha(opacity)
             return image
+
+    def attention(
+        self,
+        content: Picture,
+        style: Picture,
+        size: int | None = None,
+        style_size: int | None = None,
+    ) -> Attention:
+        """Compute where in the painting each position of the photograph attends to.
+
+        Args:
+            content: The photograph. Transparent parts become white.
+            style: The painting.
+            size: Shorter side of the photograph in pixels; by default its own, but at most 512.
+            style_size: Shorter side of the painting; by default its own, but at most the
+                photograph's.
+
+        Returns:
+            The attention, level by level, and the result.
+
+        Raises:
+            DatNetError: If a file cannot be read, a picture is too small, memory runs out or the
+                network has no attention from photograph to painting.
+        """
+        with enough_memory():
+            return attention_of(self.network, *open_pair(content, style, size, style_size))
+
+    def channel_gates(
+        self,
+        content: Picture,
+        style: Picture,
+        size: int | None = None,
+        style_size: int | None = None,
+    ) -> list[ChannelGates]:
+        """Compute the gates of the channel attention (ECA), for pictures as in :meth:`attention`.
+
+        Raises:
+            DatNetError: As for :meth:`attention`, or if the network has no channel attention.
+        """
+        with enough_memory():
+            return channel_gates(self.network, *open_pair(content, style, size, style_size))
 
     def _encode(self, picture: Image.Image) -> EncodedStyle:
         pixels = to_tensor(picture)[None].to(self.device)

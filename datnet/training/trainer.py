@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
+from datnet.training.attention_panel import AttentionPanel
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
 from datnet.training.checkpoints import CheckpointFiles, FinalCheckpoint, StepCheckpoint
 from datnet.training.config import TrainConfig
@@ -118,6 +119,7 @@ def make_callbacks(
     callbacks += [
         StopWhenAsked(folder.checkpoints),
         ImagePanel(folder.path / "images"),
+        *([AttentionPanel(folder.path / "images")] if config.attention_panel else []),
         Throughput(),
         SkippedFiles(),
     ]
