@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datnet.commands.arguments import real, to_name, to_path, to_word, whole
 from datnet.errors import DatNetError, require_extra
-from datnet.stylize.options import KEEP_COLORS, StylizeOptions, explained
+from datnet.stylize.options import AUTOMATIC, KEEP_COLORS, StylizeOptions, explained
 
 if TYPE_CHECKING:
     from datnet.stylize.jobs import Job, Plan
@@ -34,6 +34,10 @@ examples:
 
   mix two paintings, three parts to one
     datnet stylize photo.jpg --style monet.jpg:3 --style hokusai.jpg:1
+
+  the strength that covers 60 % of the way to the style; a texture that tiles
+    datnet stylize photo.jpg painting.jpg --alpha auto:0.6
+    datnet stylize bricks.png painting.jpg --tileable
 
   keep the colors of the photograph; stylize only where a mask is white
     datnet stylize photo.jpg painting.jpg --keep-colors
@@ -170,7 +174,11 @@ def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
         setting: The field, which gives the name, the help and the limits.
     """
     details: dict[str, Any] = {}
-    if setting.name == "keep_colors":
+    if isinstance(setting.default, bool):
+        details = {"action": "store_true"}
+    elif setting.name == "alpha":
+        details = {"type": strength, "metavar": "ALPHA"}
+    elif setting.name == "keep_colors":
         details = {"type": keep_colors, "nargs": "?", "const": KEEP_COLORS[0], "metavar": "WAY"}
     elif limits := setting.metadata["limits"]:
         number = whole if isinstance(limits[0], int) else real
@@ -185,6 +193,21 @@ def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
         help=setting.metadata["help"],
         **details,
     )
+
+
+def strength(text: str) -> float | str:
+    """Convert the value of ``--alpha``: a number in [0, 1], "auto" or "auto:SHARE".
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none of them.
+    """
+    if not text.startswith(AUTOMATIC):
+        return real(0, 1)(text)
+    try:
+        StylizeOptions(alpha=text)
+    except DatNetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def keep_colors(text: str) -> str:

@@ -10,7 +10,8 @@ See :class:`Stylizer` for examples that run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,15 @@ from datnet.images.opening import (
     visible,
 )
 from datnet.images.tensors import to_image, to_tensor
-from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.base import TILE_MULTIPLE, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
+from datnet.networks.ops.convolution import circular_borders
 from datnet.networks.training_free import OptimizationMethod
+from datnet.networks.vgg import VggEncoder
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
+from datnet.stylize.strength import find_strength
+from datnet.zoo import vgg_encoder
 from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import load_network, read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
@@ -187,7 +192,7 @@ class Stylizer:
         self,
         content: Picture,
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
-        alpha: float = 1.0,
+        alpha: float | str = 1.0,
         size: int | None = None,
         **settings: Any,
     ) -> Image.Image:
@@ -197,10 +202,10 @@ class Stylizer:
             content: The photograph. Its transparency is kept; the network sees invisible pixels as
                 white.
             style: The painting, or a list of paintings to mix; each can be encoded already.
-            alpha: Strength of the style in [0, 1].
+            alpha: Strength of the style in [0, 1], or "auto".
             size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
-                weights, style_size, keep_colors, mask, regions.
+                weights, style_size, keep_colors, mask, regions, tileable.
 
         Returns:
             The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
@@ -234,6 +239,10 @@ class Stylizer:
         """
         styles = as_list(style)
         options.check_styles(len(styles))
+        if isinstance(options.alpha, str):
+            found = find_strength(self, content, styles, options)
+            options = replace(options, alpha=found.alpha)
+        assert not isinstance(options.alpha, str)
         regions = None if options.regions is None else self._open_regions(options.regions)
         with enough_memory():
             photograph, _ = open_picture(content, "content", options.size)
@@ -249,24 +258,47 @@ class Stylizer:
             # A network may add a tint even if photograph and painting are gray.
             gray = options.keep_colors is not None and is_gray(pixels)
             chroma_of = pixels if options.keep_colors == "luminance" or gray else None
-            with precision(self.device, self.dtype):
-                features = self.network.encode_content(pixels[None])
-            generate = partial(
-                self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
-            )
-            if options.mask is None:
-                result = generate(encoded, options.shares(len(encoded)))
-            else:
-                white = generate(encoded[:1], [1.0])
-                black = generate(encoded[1:], [1.0]) if len(encoded) == 2 else pixels
-                mask = open_mask(options.mask).resize(photograph.size, Image.Resampling.BILINEAR)
-                result = torch.lerp(
-                    black, white, torch.from_numpy(np.array(mask)).to(self.device) / 255
+            if options.tileable:
+                self._check_tiles(photograph)
+            with circular_borders(options.tileable):
+                with precision(self.device, self.dtype):
+                    features = self.network.encode_content(pixels[None])
+                generate = partial(
+                    self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
                 )
+                if options.mask is None:
+                    result = generate(encoded, options.shares(len(encoded)))
+                else:
+                    white = generate(encoded[:1], [1.0])
+                    black = generate(encoded[1:], [1.0]) if len(encoded) == 2 else pixels
+                    mask = open_mask(options.mask)
+                    mask = mask.resize(photograph.size, Image.Resampling.BILINEAR)
+                    result = torch.lerp(
+                        black, white, torch.from_numpy(np.array(mask)).to(self.device) / 255
+                    )
             image = to_image(result)
             if opacity is not None:
                 image.putalpha(opacity)
             return image
+
+    @cached_property
+    def encoder(self) -> VggEncoder:
+        """The network's VGG or, if it has none, a VGG-16 with ImageNet weights."""
+        own = getattr(self.network, "encoder", None)
+        return own if isinstance(own, VggEncoder) else vgg_encoder("vgg16").to(self.device)
+
+    def _check_tiles(self, photograph: Image.Image) -> None:
+        if self.network.seam is not None:
+            raise DatNetError(
+                f"{self.description.name} gives no tileable results: {self.network.seam}; use "
+                "another network"
+            )
+        if any(side % TILE_MULTIPLE for side in photograph.size):
+            width, height = photograph.size
+            raise DatNetError(
+                f"the content has {width} × {height} pixels, and a tileable result needs multiples "
+                f"of {TILE_MULTIPLE}; crop or resize the texture"
+            )
 
     def _encode(self, picture: Image.Image) -> EncodedStyle:
         pixels = to_tensor(picture)[None].to(self.device)
