@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import Field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datnet.commands.arguments import real, to_name, to_path, to_word, whole
@@ -12,6 +13,7 @@ from datnet.errors import DatNetError, require_extra
 from datnet.stylize.options import AUTOMATIC, KEEP_COLORS, StylizeOptions, explained
 
 if TYPE_CHECKING:
+    from datnet.stylize.inputs import Inputs
     from datnet.stylize.jobs import Job, Plan
 
 USAGE = """\
@@ -49,6 +51,10 @@ examples:
   photorealistic: the light and colors of another photograph; then region by region
     datnet stylize street.jpg evening.jpg --photorealistic
     datnet stylize street.jpg evening.jpg --photorealistic --regions street.png evening.png
+
+  a network trained for one painting or a few (datnet tune, model=johnson, model=cin)
+    datnet stylize photo.jpg --checkpoint mystyle.safetensors
+    datnet stylize photo.jpg --style monet.jpg:3 --style hokusai.jpg --checkpoint runs/cin/seed_1
 
   Gatys' optimization, which needs no trained network but takes minutes
     datnet stylize photo.jpg painting.jpg --checkpoint gatys --size 384 --steps 150
@@ -253,12 +259,15 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.stylize.stylizer import Stylizer
 
     weights: list[float] | None = None
+    found: Inputs | None = None
     if arguments.style:
         names, searched = arguments.pictures, False
         paintings = [parse_style(text) for text in arguments.style]
         styles = [tuple(path for path, _ in paintings)]
         if any(weight is not None for _, weight in paintings):
             weights = [1.0 if weight is None else weight for _, weight in paintings]
+    elif len(arguments.pictures) < 2 and (own := only_painting(arguments.checkpoint)):
+        names, searched, styles = arguments.pictures, False, [(Path(own),)]
     elif len(arguments.pictures) < 2:
         raise DatNetError(
             f"only {arguments.pictures[0]} is given; a photograph and a painting are "
@@ -272,7 +281,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = with_open_pictures(StylizeOptions(weights=weights, **given))
     options.check_styles(len(styles[0]))
     contents = [find_inputs(name, clips=True) for name in names]
-    searched_in = contents if arguments.style else [*contents, found]
+    searched_in = contents if found is None else [*contents, found]
     looked_past = list(dict.fromkeys(each for inputs in searched_in for each in inputs.left_out))
     for line in describe_left_out(looked_past):
         print(f"left out {line}", file=sys.stderr)
@@ -301,6 +310,23 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     skipped = len(planned.jobs) - len(to_do)
     return 1 if batch.stylize_all(to_do, skipped, len(looked_past)) else 0
+
+
+def only_painting(checkpoint: Path | None) -> str | None:
+    """Return the name of the painting that a network was trained for; None if it takes any.
+
+    Raises:
+        DatNetError: If it was trained for several, or does not exist.
+    """
+    from datnet.zoo.lookup import network_file
+    from datnet.zoo.network_file import own_paintings
+
+    names = list(own_paintings(network_file(checkpoint))) if checkpoint else []
+    if len(names) > 1:
+        raise DatNetError(
+            f"{checkpoint} knows {len(names)} paintings; choose with --style: {', '.join(names)}"
+        )
+    return names[0] if names else None
 
 
 def check_options(planned: Plan, arguments: argparse.Namespace) -> None:

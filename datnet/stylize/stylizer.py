@@ -37,6 +37,7 @@ from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import TILE_MULTIPLE, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.ops.convolution import circular_borders
+from datnet.networks.own_paintings import OwnPaintings
 from datnet.networks.training_free import OptimizationMethod
 from datnet.networks.vgg import VggEncoder
 from datnet.stylize.options import StylizeOptions, check_side
@@ -44,7 +45,7 @@ from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
 from datnet.stylize.strength import find_strength
 from datnet.zoo import vgg_encoder
 from datnet.zoo.lookup import network_file
-from datnet.zoo.network_file import load_network, read_description
+from datnet.zoo.network_file import load_network, own_paintings, read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 DEFAULT_NETWORK = "datnet_full"
@@ -123,6 +124,7 @@ class Stylizer:
         description: Description of the network and its training.
         network: The network.
         device: Its device.
+        own_paintings: The paintings that it was trained for; None if it takes any.
 
     Raises:
         DatNetError: If the network or the weights of its encoder cannot be found, the device does
@@ -152,6 +154,8 @@ class Stylizer:
             raise DatNetError(f"dtype is {dtype}; it can be {', '.join(DTYPES)}")
         self.dtype = dtype
         self.network: StyleTransferNetwork = load_network(path).to(self.device)
+        own = own_paintings(path)
+        self.own_paintings = OwnPaintings.of(own) if own else None
         if steps is not None:
             if not isinstance(self.network, OptimizationMethod):
                 raise DatNetError(
@@ -186,7 +190,9 @@ class Stylizer:
         """
         check_side("style_size", size)
         with enough_memory():
-            return self._encode(open_style(painting, size, content_side))
+            picture = open_style(self._painting(painting), size, content_side)
+            self._check_known(painting, picture)
+            return self._encode(picture)
 
     def __call__(
         self,
@@ -250,6 +256,11 @@ class Stylizer:
                 photograph = resize_short_side(photograph, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
+            if options.keep_colors == "histogram" and self.own_paintings is not None:
+                raise DatNetError(
+                    f"{self.description.name} knows its paintings in their own colors only; use "
+                    "keep_colors=luminance"
+                )
             colors = visible_colors(pixels, opacity) if options.keep_colors == "histogram" else None
             encoded = [
                 self._style_for(each, options.style_size, min(photograph.size), colors)
@@ -280,6 +291,25 @@ class Stylizer:
             if opacity is not None:
                 image.putalpha(opacity)
             return image
+
+    def _painting(self, painting: Picture) -> Picture:
+        """The picture of an own painting that is given by its name; others are returned."""
+        if self.own_paintings is None or not isinstance(painting, str | Path):
+            return painting
+        own = self.own_paintings.pictures().get(str(painting))
+        return painting if own is None or Path(painting).is_file() else own
+
+    def _check_known(self, painting: Picture, picture: Image.Image) -> None:
+        """Check that a network for certain paintings was trained for this one."""
+        if self.own_paintings is None:
+            return
+        try:
+            self.own_paintings.recognize(to_tensor(picture)[None])
+        except DatNetError as error:
+            name = painting if isinstance(painting, str | Path) else "the given style"
+            raise DatNetError(
+                f"{name}: {error}. To stylize several photographs, name the painting with --style"
+            ) from error
 
     @cached_property
     def encoder(self) -> VggEncoder:
@@ -330,7 +360,8 @@ class Stylizer:
                 return style
             picture = style.picture
         else:
-            picture = open_style(style, style_size, content_side)
+            picture = open_style(self._painting(style), style_size, content_side)
+            self._check_known(style, picture)
         if colors is not None:
             picture = to_image(match_colors(to_tensor(picture), colors))
         return self._encode(picture)

@@ -11,9 +11,10 @@ from safetensors import safe_open
 
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.own_paintings import OwnStyleNetwork
 from datnet.training.config import EncoderConfig
 from datnet.zoo.lookup import network_file
-from datnet.zoo.network_file import ENCODER_PREFIX, read_description
+from datnet.zoo.network_file import ENCODER_PREFIX, painting_names, read_description
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ def begin_with(
     with torch.no_grad():
         for name in fitting:
             wanted[name].copy_(there[name])
+    if isinstance(network, OwnStyleNetwork):
+        network.take_rows(painting_names(description), there)
     log.info(
         "init_from=%s: %d tensors taken; keep their own start: %s; not used: %s",
         checkpoint,

@@ -499,7 +499,7 @@ def test_a_result_that_tiles(tmp_path: Path) -> None:
     )
     assert np.abs(np.roll(result, shift, (0, 1)) - rolled).max() <= 1
     with_edges = values(stylizer(texture, FIRST))
-    assert np.abs(with_edges - result)[8:-8, 8:-8].max() <= 3  # the statistics change a little
+    assert np.abs(with_edges - result)[8:-8, 8:-8].max() <= 8  # the statistics change a little
     assert np.abs(with_edges - result).max() > 10
 
 
