@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -70,6 +71,12 @@ def begin_with(
         ", ".join(sorted(wanted.keys() - fitting)) or "none",
         ", ".join(sorted(there.keys() - fitting)) or "none",
     )
+    return origin(path)
+
+
+def origin(path: Path) -> dict[str, Any]:
+    """Return the facts about an initial network that :func:`begin_with` returns."""
+    description = read_description(path)
     with path.open("rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     return {"name": description.name, "sha256": sha256, **budget(description.training)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any, cast
 
@@ -14,12 +15,13 @@ from datnet.images.tensors import to_tensor
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.own_paintings import SIDE, OwnStyleNetwork
 from datnet.training.config import TrainConfig
+from datnet.training.run_folder import RunFolder
 from datnet.zoo.instantiate import find_target
 from datnet.zoo.lookup import network_file
 from datnet.zoo.network_file import painting_names, read_description
 
 
-def add_paintings(config: TrainConfig, data: ContentStyleDataModule) -> None:
+def add_paintings(config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder) -> None:
     """Set ``model.network.paintings`` to the names of the styles, if the network learns them.
 
     With ``init_from`` and ``model.network.embeddings_only`` they follow the paintings that the
@@ -28,6 +30,7 @@ def add_paintings(config: TrainConfig, data: ContentStyleDataModule) -> None:
     Args:
         config: The composed and resolved settings; changed.
         data: The data module.
+        folder: The run's folder, which tells the paintings of a run that is resumed.
 
     Raises:
         DatNetError: If the styles do not fit the network, or training them would spoil others.
@@ -47,8 +50,16 @@ def add_paintings(config: TrainConfig, data: ContentStyleDataModule) -> None:
             f"model={config.model.name} learns whole paintings; leave data.whole_styles true"
         )
     if target.most_paintings is None:
-        names = [*_paintings_to_keep(config, names, place), *names]
+        resumed = config.ckpt_path == "last" and folder.description.exists()
+        kept = _kept(folder, names) if resumed else _paintings_to_keep(config, names, place)
+        names = [*kept, *names]
     OmegaConf.update(cast(Any, config), "model.network.paintings", names, force_add=True)
+
+
+def _kept(folder: RunFolder, names: list[str]) -> list[str]:
+    """Paintings of a run that its data lacks; the file of its ``init_from`` may be gone."""
+    description = json.loads(folder.description.read_text(encoding="utf-8"))
+    return [name for name in description["network"].get("paintings", ()) if name not in names]
 
 
 def _paintings_to_keep(config: TrainConfig, names: list[str], place: str) -> list[str]:

@@ -48,7 +48,7 @@ def train(config: TrainConfig) -> float:
     with folder.reserved():
         data: ContentStyleDataModule = build(config.data)
         data.check()
-        add_paintings(config, data)
+        add_paintings(config, data, folder)
         folder.check_same_training({"image_fingerprints": data.fingerprints()})
         if folder.is_finished(config):
             log.info("%s is finished already; nothing to do", folder.path)
