@@ -55,6 +55,8 @@ class RecipeConfig:
     attention_gradient_clip: NotNegative | None = None
     """Maximum joint norm of the attention modules' gradients, clipped before gradient_clip; null
     for no clipping."""
+    whole_styles: bool = False
+    """Default of ``data.whole_styles``."""
 
 
 @dataclass

@@ -18,7 +18,12 @@ from datnet.errors import DatNetError
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.configs import model_config
 from datnet.zoo.instantiate import find_target
-from datnet.zoo.network_file import NetworkDescription, build_network, read_description
+from datnet.zoo.network_file import (
+    NetworkDescription,
+    build_network,
+    painting_names,
+    read_description,
+)
 from datnet.zoo.parameters import ParameterCounts, parameters
 
 FEWEST_PUBLISHED_PAIRS = 400_000
@@ -266,9 +271,13 @@ def model_card(file: NetworkFile, measured: str | None = None, called: str | Non
         The page, in Markdown.
     """
     description, called = file.description, called or file.path.name
+    own = painting_names(description)
+    style = "painting.jpg" if not own else own[0]
     sections = [
         f"# {description.name}",
-        "Arbitrary style transfer: it stylizes any photograph in the manner of any painting.",
+        "Arbitrary style transfer: it stylizes any photograph in the manner of any painting."
+        if not own
+        else f"It stylizes any photograph in the manner of {' or '.join(own)}, and no other.",
         introduction(description),
     ]
     for title, rows in facts(file).items():
@@ -282,10 +291,12 @@ def model_card(file: NetworkFile, measured: str | None = None, called: str | Non
     sections += ["## Limits", "\n".join(f"- {point}" for point in limits(file))]
     sections += [
         "## Use",
-        f"```console\n$ datnet stylize photo.jpg painting.jpg -o result.png "
+        f"```console\n$ datnet stylize photo.jpg --style {style} -o result.png "
+        if own
+        else "```console\n$ datnet stylize photo.jpg painting.jpg -o result.png "
         f"--checkpoint {called}\n$ datnet export {called} -o network.onnx\n```",
         f'```python\nfrom datnet import Stylizer\n\nStylizer("{called}")'
-        '("photo.jpg", "painting.jpg").save("result.png")\n```',
+        f'("photo.jpg", "{style}").save("result.png")\n```',
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -28,6 +28,10 @@ from datnet.zoo.run_files import RunFiles
 
 ENCODER_PREFIX = "encoder."
 
+PAINTINGS_PREFIX = "paintings."
+"""Tensors with pictures of the paintings that a network was trained for, see
+:func:`own_paintings`."""
+
 WEIGHT_AVERAGE = "weight_average"
 """Key of the moving average of the weights among a checkpoint's callbacks."""
 
@@ -176,6 +180,34 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
 
 
+def own_paintings(path: Path) -> dict[str, Tensor]:
+    """Read the paintings that a network was trained for, if it was trained for certain ones.
+
+    Args:
+        path: A file of :func:`save_network`.
+
+    Returns:
+        Their pictures by name, ``(3, H, W)``, uint8; empty for a network for any painting.
+
+    Raises:
+        DatNetError: If the file is missing or is not such a file.
+    """
+    names = painting_names(read_description(path))
+    with safe_open(path, framework="pt") as file:
+        there = set(file.keys())
+        keys = [f"{PAINTINGS_PREFIX}{index}" for index in range(len(names))]
+        return {
+            name: file.get_tensor(key)
+            for name, key in zip(names, keys, strict=True)
+            if key in there
+        }
+
+
+def painting_names(description: NetworkDescription) -> list[str]:
+    """Names of the paintings that a network was trained for; empty for any painting."""
+    return list(description.network.get("paintings") or description.training.get("paintings") or ())
+
+
 def check_network_class(network: Mapping[str, Any]) -> None:
     """Check that the class a file names is a network, so that nothing else is ever called.
 
@@ -240,7 +272,10 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     wrong = [
         name
         for name in expected.keys() | stored.keys()
-        if name not in expected or name not in stored or expected[name].shape != stored[name].shape
+        if not (name.startswith(PAINTINGS_PREFIX) and name not in expected)
+        and (
+            name not in expected or name not in stored or expected[name].shape != stored[name].shape
+        )
     ]
     if wrong:
         raise DatNetError(
