@@ -21,6 +21,7 @@ from datnet.commands import (
     serve,
     stylize,
     summarize,
+    vote,
     weights,
 )
 from datnet.commands.arguments import Parser, to_name
@@ -85,6 +86,7 @@ def run() -> int:
     serve.add_parser(commands)
     stylize.add_parser(commands)
     summarize.add_parser(commands)
+    vote.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
     if rest:  # argparse ends a list at the first option
