@@ -31,7 +31,7 @@ class LightnessDifference(Metric):
     )
 
     def prepare_style(self, style: Picture) -> float:
-        return mean_lightness(style)
+        return style.once(mean_lightness)
 
     def measure(self, result: Picture, content: None, style: float) -> float:
-        return mean_lightness(result) - style
+        return result.once(mean_lightness) - style

@@ -161,10 +161,13 @@ class Lpips(Metric):
         self.words = f"LPIPS v0.1 with {backbone} against the content image"
         self.networks = {self.key: lambda: PerceptualDistance(network)}
 
+    def features(self, picture: Picture) -> list[Tensor]:
+        """Return :meth:`PerceptualDistance.features` of a picture."""
+        return cast(PerceptualDistance, picture.networks[self.key]).features(picture.pixels)
+
     def prepare_content(self, content: Picture) -> list[Tensor]:
-        network = cast(PerceptualDistance, content.networks[self.key])
-        return network.features(content.pixels)
+        return content.once(self.features)
 
     def measure(self, result: Picture, content: list[Tensor], style: None) -> float:
         network = cast(PerceptualDistance, result.networks[self.key])
-        return network.between(network.features(result.pixels), content).item()
+        return network.between(result.once(self.features), content).item()

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
+from datnet.evaluation.kept import bytes_of
+
 ARROWS = {"high": "↑", "low": "↓", "zero": "→0"}
 
 Computed = TypeVar("Computed")
@@ -32,6 +34,11 @@ class Picture:
         if compute not in self._computed:
             self._computed[compute] = compute(self)
         return self._computed[compute]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and of what was computed from them."""
+        return self.pixels.nbytes + sum(map(bytes_of, self._computed.values()))
 
 
 class Column(ABC):
@@ -98,7 +105,13 @@ class Metric(Column):
 
 
 class SetMetric(Column):
-    """A metric with one value for all results of an evaluation; ``words`` is a sentence."""
+    """A metric with one value for all results of an evaluation; ``words`` is a sentence.
+
+    Attributes:
+        needs: Keys of the metrics of pairs that it is computed from.
+    """
+
+    needs: tuple[str, ...] = ()
 
     @abstractmethod
     def measure(
