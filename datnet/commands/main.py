@@ -23,6 +23,7 @@ from datnet.commands import (
     stylize,
     summarize,
     tune,
+    vote,
     weights,
 )
 from datnet.commands.arguments import Parser, to_name
@@ -89,6 +90,7 @@ def run() -> int:
     stylize.add_parser(commands)
     summarize.add_parser(commands)
     tune.add_parser(commands)
+    vote.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
     if rest:  # argparse ends a list at the first option

@@ -78,11 +78,12 @@ def make_loggers(
     Returns:
         The loggers.
     """
-    loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
+    csv_logger = CsvLogger(folder.path / "metrics.csv", resumed_step)
+    loggers: list[Logger] = [csv_logger]
     if config.logger.wandb is not None:
         from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
 
-        loggers.append(wandb_logger(config, data, folder))
+        loggers.append(wandb_logger(config, data, folder, csv_logger.rows))
     if config.logger.tensorboard:
         loggers.append(TensorBoardLogger(folder.path, name="tensorboard", version=""))
     return loggers
