@@ -102,6 +102,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--save-images", action="store_true", help="save the stylized images as PNG"
     )
     parser.add_argument(
+        "--metrics",
+        type=to_word,
+        nargs="+",
+        metavar="METRIC",
+        help="measure only these, by their names in results.csv and summary.json, such as "
+        "--metrics ssim psnr lpips_alex (default: all); the same command without it adds the "
+        "others later",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole(1, 256),
+        default=1,
+        help="evaluate in this many processes; values do not depend on it. Each has as many "
+        "threads as one process, so set OMP_NUM_THREADS to the number of processor cores divided "
+        "by it (default: 1)",
+    )
+    parser.add_argument(
         "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if available)"
     )
     parser.set_defaults(run=run)
@@ -114,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
         DatNetError: If nothing is given to evaluate, names repeat or files cannot be used.
     """
     from datnet.devices import choose_device
+    from datnet.evaluation.chosen import all_metrics, choose_metrics
     from datnet.evaluation.controls import CONTROLS
     from datnet.evaluation.evaluate import (
         evaluate_networks,
@@ -122,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from datnet.evaluation.pairs import every_pair, read_pairs
     from datnet.evaluation.saved_results import find_results
-    from datnet.evaluation.summary import summary_table
+    from datnet.evaluation.summary import GrowingTable, summary_table
     from datnet.images.embedded import sample_images
     from datnet.images.files import check_writable, write_text
     from datnet.images.finding import find_images  # these import torch
@@ -130,6 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.zoo.network_file import read_description
 
     check_writable([arguments.output / "table.md"])
+    chosen = choose_metrics(arguments.metrics) if arguments.metrics else all_metrics()
     if not arguments.networks and not arguments.results:
         raise DatNetError("nothing to evaluate: name a network, or give --results")
     paths = [find_network(network) for network in arguments.networks]
@@ -161,9 +180,12 @@ def run(arguments: argparse.Namespace) -> int:
         results=results,
         size=arguments.size,
         save_images=arguments.save_images,
+        chosen=chosen,
         device=choose_device(arguments.device),
+        jobs=arguments.jobs,
+        on_row=GrowingTable(),
     )
-    table = "\n\n".join([summary_table(summaries), *notes])
+    others = notes
     folders = {
         name: results_folder(arguments.output, name, path) for name, path in networks.items()
     }
@@ -171,9 +193,12 @@ def run(arguments: argparse.Namespace) -> int:
         name: saved_results_folder(arguments.output, name, found) for name, found in results.items()
     }
     if len(folders) > 1:
-        table += "\n\n" + differences_from_first(folders)
-    write_text(arguments.output / "table.md", table + "\n")
-    print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
+        others = [*notes, differences_from_first(folders)]
+    write_text(
+        arguments.output / "table.md", "\n\n".join([summary_table(summaries), *others]) + "\n"
+    )
+    where = f"This table and all rows are in {arguments.output}"
+    print("\n" + "\n\n".join([*others, where]))
     return 0
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.metrics import METRICS, Metric
 from datnet.images.files import complete_or_absent, errors_name, write_text
 
 Names = tuple[str, str]
@@ -59,15 +59,17 @@ class ResultFolder:
         self.embeddings = _open_embeddings(
             path / "embeddings.npy", (len(self.pairs), 2, embedding_size)
         )
-        for names, row in zip(self.pairs, self.embeddings, strict=True):
-            if np.isnan(row[1]).any():  # the style's embedding is NaN only if never written
-                self.values.pop(names, None)
         # Removes an incomplete last row, so that the next row starts on a new line.
         self.write_all()
 
     @property
     def _results_file(self) -> Path:
         return self.path / "results.csv"
+
+    def is_embedded(self, number: int) -> bool:
+        """Whether the embeddings of a pair are there."""
+        # The style's embedding is NaN only if it was never written.
+        return not np.isnan(self.embeddings[number, 1]).any()
 
     def add(
         self,
@@ -102,11 +104,11 @@ class ResultFolder:
         rows = [_as_row(names, self.values[names]) for names in self.pairs if names in self.values]
         write_text(self._results_file, as_csv([header(), *rows]))
 
-    def columns(self) -> dict[str, list[float]]:
+    def columns(self, metrics: Iterable[Metric]) -> dict[str, list[float]]:
         """Return the values of all pairs by metric key, once all are measured."""
         return {
             metric.key: [self.values[names][metric.key] for names in self.pairs]
-            for metric in METRICS
+            for metric in metrics
         }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from tqdm import tqdm
 
 from datnet.errors import DatNetError
 from datnet.evaluation.bootstrap import bootstrap_interval
@@ -155,6 +157,22 @@ def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
                 "the same images with this version of DatNet; values measured earlier are kept"
             )
     return f"{first.protocol}\n\n{markdown_table(rows)}"
+
+
+class GrowingTable:
+    """Prints :func:`summary_table` row by row; called with each summary."""
+
+    def __init__(self) -> None:
+        self._summaries: list[EvaluationSummary] = []
+
+    def __call__(self, summary: EvaluationSummary) -> None:
+        """Print the next row; before the first one, the protocol and the header."""
+        self._summaries.append(summary)
+        lines = summary_table(self._summaries)
+        if len(self._summaries) > 1:
+            lines = lines.rpartition("\n")[2]
+        tqdm.write(lines)
+        sys.stdout.flush()
 
 
 def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
+from datnet.training.attention_panel import AttentionPanel
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
 from datnet.training.checkpoints import CheckpointFiles, FinalCheckpoint, StepCheckpoint
 from datnet.training.config import TrainConfig
@@ -77,11 +78,12 @@ def make_loggers(
     Returns:
         The loggers.
     """
-    loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
+    csv_logger = CsvLogger(folder.path / "metrics.csv", resumed_step)
+    loggers: list[Logger] = [csv_logger]
     if config.logger.wandb is not None:
         from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
 
-        loggers.append(wandb_logger(config, data, folder))
+        loggers.append(wandb_logger(config, data, folder, csv_logger.rows))
     if config.logger.tensorboard:
         loggers.append(TensorBoardLogger(folder.path, name="tensorboard", version=""))
     return loggers
@@ -118,6 +120,7 @@ def make_callbacks(
     callbacks += [
         StopWhenAsked(folder.checkpoints),
         ImagePanel(folder.path / "images"),
+        *([AttentionPanel(folder.path / "images")] if config.attention_panel else []),
         Throughput(),
         SkippedFiles(),
     ]
