@@ -10,7 +10,10 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from datnet.errors import DatNetError
+from datnet.evaluation.efficiency import multiply_adds
 from datnet.evaluation.metrics import METRICS
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo import shipped
 from datnet.zoo.configs import CONFIG_DIR, plain_values
@@ -129,9 +132,26 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
         (folder / "finished.json").write_text('{"steps": 100}')
 
 
+@pytest.fixture
+def counted_sizes(monkeypatch: pytest.MonkeyPatch) -> set[tuple[int, int]]:
+    """The sizes that multiply-adds are asked for; all but MicroAST's are counted at 64 × 64."""
+    sizes = set()
+
+    def count(network: StyleTransferNetwork, height: int, width: int) -> int:
+        sizes.add((height, width))
+        return multiply_adds(
+            network, *((height, width) if isinstance(network, MicroAST) else (64, 64))
+        )
+
+    monkeypatch.setattr("datnet.evaluation.efficiency.multiply_adds", count)
+    return sizes
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("finished_trainings")
-def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[..., str]) -> None:
+def test_table1_and_what_is_drawn_from_it(
+    tmp_path: Path, experiment: Callable[..., str], counted_sizes: set[tuple[int, int]]
+) -> None:
     printed = experiment("table1", "--scale", "sample")
     assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in printed
     for title in (*ALL_TITLES.values(), "identity", "style copy", "histogram match"):
@@ -156,6 +176,7 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
         assert -1 <= ranking["spearman"] <= 1
     assert report["rankings"]["ssim"]["paper"]["datnet_full"] == 1
     # Whatever was trained with, sizes are those with VGG-19, as in the paper.
+    assert counted_sizes == {(256, 256)}
     assert report["efficiency"]["datnet_full"]["parameters"] == pytest.approx(26.574874)
     assert report["efficiency"]["microast"]["multiply_adds"] == pytest.approx(2.729, rel=1e-3)
 
