@@ -14,6 +14,7 @@ from datnet.evaluation.pairs import Pair, every_pair
 from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.networks.gatys import STEPS
+from datnet.training.overrides import quoted
 from datnet.zoo.shipped import shipped_names
 from datnet.zoo.training_free import TRAINING_FREE, takes_steps
 
@@ -308,6 +309,6 @@ def training_settings(arguments: argparse.Namespace, scale: Scale) -> list[str]:
         )
     return [
         *arguments.overrides,
-        f"data.content_dir='{arguments.content}'",
-        f"data.style_dir='{arguments.style}'",
+        f"data.content_dir={quoted(str(arguments.content))}",
+        f"data.style_dir={quoted(str(arguments.style))}",
     ]

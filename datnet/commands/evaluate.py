@@ -144,14 +144,14 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.images.embedded import sample_images
     from datnet.images.files import check_writable, write_text
     from datnet.images.finding import find_images  # these import torch
-    from datnet.zoo.lookup import network_file
+    from datnet.zoo.lookup import find_network
     from datnet.zoo.network_file import read_description
 
     check_writable([arguments.output / "table.md"])
     chosen = choose_metrics(arguments.metrics) if arguments.metrics else all_metrics()
     if not arguments.networks and not arguments.results:
         raise DatNetError("nothing to evaluate: name a network, or give --results")
-    paths = [network_file(network) for network in arguments.networks]
+    paths = [find_network(network) for network in arguments.networks]
     networks = name_networks([(read_description(path), path) for path in paths])
     titles = [*CONTROLS, *networks, *(name for name, _ in arguments.results)]
     twice = [title for title in titles if titles.count(title) > 1]

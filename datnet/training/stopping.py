@@ -15,8 +15,8 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datnet.errors import DatNetError
-from datnet.training.checkpoint_files import LAST
 from datnet.training.processes import TIME_IS_UP, handle_stop_signals, restore_handlers
+from datnet.zoo.run_files import LAST
 
 log = logging.getLogger(__name__)
 

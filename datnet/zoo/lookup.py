@@ -34,7 +34,7 @@ class Source:
     find: Callable[[str], Path | None]
 
 
-def network_file(checkpoint: str | Path) -> Path:
+def find_network(checkpoint: str | Path) -> Path:
     """Return the network file for a path or name.
 
     Args:

@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import run
-from datnet.training.checkpoint_files import LAST
 from datnet.training.exits import exits_of_training
 from datnet.training.module import StyleTransferModule
 from datnet.training.processes import (
@@ -31,6 +30,7 @@ from datnet.training.processes import (
 )
 from datnet.training.stopping import Stopped, TimeLimit
 from datnet.zoo.network_file import read_checkpoint
+from datnet.zoo.run_files import LAST
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ class ArtFid(SetMetric):
     label = "ArtFID (VGG)"
     better = "low"
     decimals = 1
+    source = "formula of Wright and Ommer, GCPR 2022, in VGG-16 instead of Inception"
     networks = ENCODER
     needs = ("lpips_alex",)
     words = (

@@ -69,6 +69,7 @@ class FrechetDistance(SetMetric):
     label = "FD (VGG)"
     better = "low"
     decimals = 1
+    source = "Heusel et al., NeurIPS 2017, in VGG-16 instead of Inception"
     networks = ENCODER
     words = (
         "FD (VGG) is the Fréchet distance between all results and the styles of their pairs, "

@@ -24,6 +24,7 @@ class LightnessDifference(Metric):
     label = "lightness"
     better = "zero"
     decimals = 1
+    source = "CIE 1976 L*"
     words = (
         "lightness (mean L* of CIE Lab, 0 to 100, of the result minus that of the style image: "
         "negative where the result is darker)"

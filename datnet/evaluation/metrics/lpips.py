@@ -184,6 +184,7 @@ class Lpips(Metric):
 
     better = "low"
     decimals = 4
+    source = "Zhang et al., CVPR 2018"
 
     def __init__(self, network: str) -> None:
         self.network = network

@@ -54,6 +54,8 @@ class Column(ABC):
         better: Whether high values, low values or values near zero are better.
         decimals: Decimals in tables; files have full precision.
         words: How the metric is measured, for the text above tables.
+        source: Where it comes from.
+        trained_on: Which networks have it as a training loss; empty if none has.
         networks: Functions that load the networks it uses, by name. Metrics that give the same name
             share the network.
     """
@@ -63,6 +65,8 @@ class Column(ABC):
     better: Literal["high", "low", "zero"]
     decimals: int
     words: str
+    source: str
+    trained_on: str = ""
     networks: Mapping[str, Callable[[], nn.Module]] = {}
 
     @property
