@@ -107,8 +107,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         metavar="METRIC",
         help="measure only these, by their names in results.csv and summary.json, such as "
-        "--metrics ssim psnr lpips_alex (default: all); the same command without it adds the "
-        "others later",
+        "--metrics ssim psnr lpips_alex; the same command with others adds them later. default: "
+        "the columns of tables; independent: style_alex, gram_distance, color_distance and "
+        "sifid_alex, which judge style without the networks' training loss; cfsd_vgg16 and dists "
+        "judge content and are slow (default: default)",
     )
     parser.add_argument(
         "--jobs",

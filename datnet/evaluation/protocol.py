@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from datnet.evaluation.chosen import Chosen, all_metrics
 from datnet.evaluation.measuring import Metrics
-from datnet.evaluation.metrics import METRICS, SET_METRICS
+from datnet.evaluation.metrics import SET_METRICS, pair_metrics
 from datnet.evaluation.pairs import Pair, short_names
 from datnet.evaluation.result_folder import ResultFolder
 from datnet.evaluation.row import Evaluation, Outcome, Task, ThisProcess
@@ -199,7 +199,7 @@ def _complete(folder: ResultFolder) -> Chosen:
     """Return the metrics that all pairs have."""
     of_pairs = tuple(
         metric
-        for metric in METRICS
+        for metric in pair_metrics()
         if all(metric.key in folder.values.get(names, {}) for names in folder.pairs)
     )
     keys = {metric.key for metric in of_pairs}

@@ -13,7 +13,7 @@ from torch import Tensor
 from datnet.errors import DatNetError
 from datnet.evaluation.controls import Stylize
 from datnet.evaluation.encodings import Encodings
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.metrics import pair_metrics
 from datnet.evaluation.pairs import Pair, image_names, short_names
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.targets import Targets
@@ -129,7 +129,7 @@ class Row:
             DatNetError: If a file cannot be read.
         """
         content, style = self.evaluation.pairs[task.number]
-        of = [metric for metric in METRICS if metric.key in task.metrics]
+        of = [metric for metric in pair_metrics() if metric.key in task.metrics]
         output = self._result(task)
         of_style = self.targets.style(style, of, task.embed)
         picture, of_content = self.targets.content(content, of)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from datnet.errors import DatNetError
 from datnet.evaluation.bootstrap import bootstrap_interval
-from datnet.evaluation.metrics import METRICS, SET_METRICS
+from datnet.evaluation.metrics import SET_METRICS, pair_metrics
 from datnet.images.files import write_text
 
 
@@ -73,7 +73,8 @@ class EvaluationSummary:
         protocol: How it was measured; printed above the table.
         pictures: SHA-256 over the list of pairs and their image files: two summaries with the same
             value were measured on the same images.
-        metrics: An estimate for each key of :data:`datnet.evaluation.metrics.METRICS`.
+        metrics: An estimate for each key of :func:`datnet.evaluation.metrics.pair_metrics` that was
+            measured.
         set_metrics: A value for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None if
             undefined.
         versions: Versions of the packages that the values depend on.
@@ -184,7 +185,7 @@ def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:
     """
     columns = [
         column
-        for column in (*METRICS, *SET_METRICS)
+        for column in (*pair_metrics(), *SET_METRICS)
         if any(column.key in row for row in rows.values())
     ]
     lines = [
