@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -57,11 +57,18 @@ def default_limit(processes: int = 1) -> int:
 
 
 def bytes_of(value: Any) -> int:
-    """Return the bytes of all tensors and arrays in a value and in its lists, tuples and dicts."""
+    """Return the bytes of all tensors and arrays in a value and in its lists, tuples and dicts.
+
+    An object that occurs several times counts once.
+    """
+    return sum({id(each): each.nbytes for each in _arrays(value)}.values())
+
+
+def _arrays(value: Any) -> Iterator[Tensor | np.ndarray]:
     if isinstance(value, Tensor | np.ndarray):
-        return value.nbytes
-    if isinstance(value, dict):
-        return sum(map(bytes_of, value.values()))
-    if isinstance(value, list | tuple):
-        return sum(map(bytes_of, value))
-    return 0
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _arrays(each)
+    elif isinstance(value, dict):
+        yield from _arrays(list(value.values()))

@@ -80,8 +80,8 @@ class Processes:
             workers[evaluation.pairs[task.number][0]].submit(_measure, task) for task in tasks
         }
         try:
-            for future in started:
-                future.result()
+            for start in started:
+                start.result()
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from datnet.evaluation.chosen import Chosen, all_metrics
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.metrics import SET_METRICS, pair_metrics
+from datnet.evaluation.metrics.features import ENCODER
 from datnet.evaluation.pairs import Pair, short_names
 from datnet.evaluation.result_folder import ResultFolder
 from datnet.evaluation.row import Evaluation, Outcome, Task, ThisProcess
@@ -109,7 +110,7 @@ def protocol_text(
     clauses = []
     if chosen.of_pairs:
         clauses.append(f"measured by {'; '.join(metric.words for metric in chosen.of_pairs)}")
-    if any("encoder" in column.networks for column in chosen.columns):
+    if any(column.networks == ENCODER for column in chosen.columns):
         clauses.append(f"features are those of {encoder_name}")
     clauses.append("in brackets are 95% bootstrap intervals over contents and styles.")
     return " ".join(

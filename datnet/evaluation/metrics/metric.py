@@ -35,10 +35,14 @@ class Picture:
             self._computed[compute] = compute(self)
         return self._computed[compute]
 
+    def keep(self, compute: Callable[[Picture], Computed], value: Computed) -> None:
+        """Put ``compute(self)``, which came along with something else, into the cache."""
+        self._computed[compute] = value
+
     @property
     def nbytes(self) -> int:
         """Bytes of its pixels and of what was computed from them."""
-        return self.pixels.nbytes + sum(map(bytes_of, self._computed.values()))
+        return bytes_of([self.pixels, *self._computed.values()])
 
 
 class Column(ABC):
