@@ -14,6 +14,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.controls import Stylize
 from datnet.evaluation.encodings import Encodings
 from datnet.evaluation.metrics import pair_metrics
+from datnet.evaluation.named_protocol import ProtocolId
 from datnet.evaluation.pairs import Pair, image_names, short_names
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.targets import Targets
@@ -41,6 +42,7 @@ class Evaluation:
             same description is continued, so use another one (or folder) for other weights.
         size: Side in pixels of the squares that images are resized and cropped to.
         save_images: Whether to keep the results as PNG.
+        protocol: The protocol that names pairs and size, for the summary.
 
     Raises:
         DatNetError: If there are no pairs, the same pair twice, or the size is too small.
@@ -52,6 +54,7 @@ class Evaluation:
     description: str
     size: int = 512
     save_images: bool = False
+    protocol: ProtocolId | None = None
 
     def __post_init__(self) -> None:
         if not self.pairs:

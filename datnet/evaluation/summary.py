@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -78,6 +78,9 @@ class EvaluationSummary:
         set_metrics: A value for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None if
             undefined.
         versions: Versions of the packages that the values depend on.
+        protocol_name: Name of the protocol, if it has one.
+        protocol_sha256: SHA-256 of the protocol, see
+            :class:`~datnet.evaluation.named_protocol.NamedProtocol`; empty if it was not recorded.
     """
 
     description: str
@@ -86,6 +89,15 @@ class EvaluationSummary:
     metrics: dict[str, Estimate]
     set_metrics: dict[str, float | None]
     versions: dict[str, str]
+    protocol_name: str = ""
+    protocol_sha256: str = ""
+
+    def comparable(self, other: EvaluationSummary) -> bool:
+        """Whether two evaluations were measured on the same pictures by the same protocol."""
+        hashes = {self.protocol_sha256, other.protocol_sha256} - {""}
+        return ((self.protocol, self.pictures) == (other.protocol, other.pictures)) and len(
+            hashes
+        ) < 2
 
     def estimates(self) -> dict[str, Estimate | None]:
         """Return all values of the row; set metrics are means without an interval."""
@@ -109,7 +121,8 @@ class EvaluationSummary:
         """
         entries = json.loads(text, parse_constant=_refuse_constant)
         metrics = {key: _estimate_from_json(entry) for key, entry in entries["metrics"].items()}
-        missing = {field.name for field in fields(cls)} - entries.keys()
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        missing = needed - entries.keys()
         if missing:
             raise ValueError(f"another version of DatNet wrote it, without {', '.join(missing)}")
         return cls(**{**entries, "metrics": metrics})
@@ -151,7 +164,7 @@ def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
     if first is None or len(rows) != len(summaries):
         raise ValueError("summary_table needs at least one summary, each with its own description")
     for other in summaries:
-        if (other.protocol, other.pictures) != (first.protocol, first.pictures):
+        if not first.comparable(other):
             raise DatNetError(
                 f'"{first.description}" and "{other.description}" cannot stand in one table: they '
                 "were measured on different images or by different protocols. Evaluate both on "
