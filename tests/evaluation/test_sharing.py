@@ -16,7 +16,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.chosen import choose_metrics
 from datnet.evaluation.controls import CONTROLS, Stylize, identity, style_copy
 from datnet.evaluation.encodings import Encodings
-from datnet.evaluation.kept import FirstThatFit, bytes_of
+from datnet.images.kept import FirstThatFit, bytes_of
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.processes import Processes
