@@ -92,6 +92,7 @@ class ComparisonPlan:
         output: Output folder.
         seeds: Seeds of the trainings.
         overrides: Settings of the trainings.
+        jobs: Number of processes that evaluate.
     """
 
     scale: Scale
@@ -101,6 +102,7 @@ class ComparisonPlan:
     output: Path
     seeds: tuple[int, ...] = (1,)
     overrides: tuple[str, ...] = ()
+    jobs: int = 1
 
     @property
     def evaluation_folder(self) -> Path:
@@ -165,6 +167,12 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
     )
     parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
     parser.add_argument(
+        "--jobs",
+        type=whole(1, 256),
+        default=1,
+        help="evaluate in this many processes, see `datnet evaluate --help` (default: 1)",
+    )
+    parser.add_argument(
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
     )
     return parser
@@ -215,6 +223,7 @@ def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonP
         output=arguments.output or Path("runs") / scale.name,
         seeds=tuple(arguments.seeds or [1]),
         overrides=tuple(overrides),
+        jobs=arguments.jobs,
     )
 
 
