@@ -131,6 +131,7 @@ def test_only_what_is_about_an_extra_needs_it() -> None:
         if len(needy) == known:
             break
     about_one = {
+        "datnet.images.clips.conversion",
         "datnet.images.clips.reading",
         "datnet.images.clips.writing",
         "datnet.stylize.clips",

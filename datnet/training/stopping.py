@@ -91,6 +91,8 @@ class StopWhenAsked(Callback):
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Replace Lightning's signal handlers, which would stop between any two batches.
 
+        After the last step Lightning restores the handlers of before its own.
+
         Args:
             trainer: Lightning's trainer, whose launcher passes signals to the other processes.
             module: Not used.
@@ -141,12 +143,7 @@ class StopWhenAsked(Callback):
         self, trainer: Trainer, module: LightningModule, exception: BaseException
     ) -> None:
         """Restore the signal handlers where Lightning does not tear down."""
-        self.teardown(trainer, module, "fit")
-
-    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Restore the signal handlers."""
         restore_handlers(self.before)
-        self.before = {}
 
 
 def requeue(job: str) -> None:
