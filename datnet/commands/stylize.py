@@ -318,10 +318,10 @@ def only_painting(checkpoint: Path | None) -> str | None:
     Raises:
         DatNetError: If it was trained for several, or does not exist.
     """
-    from datnet.zoo.lookup import network_file
+    from datnet.zoo.lookup import find_network
     from datnet.zoo.network_file import own_paintings
 
-    names = list(own_paintings(network_file(checkpoint))) if checkpoint else []
+    names = list(own_paintings(find_network(checkpoint))) if checkpoint else []
     if len(names) > 1:
         raise DatNetError(
             f"{checkpoint} knows {len(names)} paintings; choose with --style: {', '.join(names)}"
@@ -350,7 +350,7 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
     if clips:
-        require_extra("video", "av", purpose="stylizing clips")
+        require_extra("video")
     if arguments.regions is not None and (clips or planned.several):
         raise DatNetError(
             "--regions apply to one photograph and one style; use a separate command for each pair"

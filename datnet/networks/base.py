@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.networks.ops.convolution import reflect_sides
 from datnet.networks.vgg import VggEncoder
 
@@ -118,6 +119,27 @@ class StyleTransferNetwork(nn.Module, ABC):
         Returns:
             Images ``(B, 3, *size)``, not clamped, so that training gets all gradients.
         """
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        """Yield queries and keys of each attention from content to style positions.
+
+        For looking at attention; :meth:`generate` does not use it. A network without such
+        attention yields nothing.
+
+        Args:
+            content_features: From :meth:`encode_content`, of one image.
+            style_features: From :meth:`encode_style`, of one image.
+            style_size: Height and width of the style image.
+
+        Yields:
+            The levels, from shallow to deep.
+        """
+        yield from ()
 
     def generate(
         self,

@@ -40,11 +40,18 @@ from datnet.networks.ops.convolution import circular_borders
 from datnet.networks.own_paintings import OwnPaintings
 from datnet.networks.training_free import OptimizationMethod
 from datnet.networks.vgg import VggEncoder
+from datnet.stylize.attention import (
+    Attention,
+    ChannelGates,
+    attention_of,
+    channel_gates,
+    open_pair,
+)
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
 from datnet.stylize.strength import find_strength
 from datnet.zoo import vgg_encoder
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, own_paintings, read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
 
@@ -104,6 +111,13 @@ class Stylizer:
     >>> style = stylizer.encode_style(painting)
     >>> results = [stylizer(content, style) for content in (photo, photo.rotate(90))]
 
+    Look where in the painting a pixel of the photograph attends to, see
+    :class:`datnet.stylize.attention.Attention`:
+
+    >>> attention = stylizer.attention(photo, painting)
+    >>> weights = attention.levels[0].weights([(10, 20)])
+    >>> strongest = attention.levels[0].correspondence().strongest
+
     Errors are described in one line:
 
     >>> stylizer(photo, painting, alpha=2)
@@ -113,7 +127,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` written by `datnet train` or its run folder, a
             published network such as "microast", or a training-free method such as "gatys", see
-            :func:`datnet.zoo.lookup.network_file`; by default the network that comes with DatNet.
+            :func:`datnet.zoo.lookup.find_network`; by default the network that comes with DatNet.
         device: Device such as "cpu" or "cuda:1"; by default a GPU if available.
         dtype: Precision of the convolutions: "float32", "bfloat16" or "float16"; recent GPUs are
             much faster in 16 bits. Attention and statistics stay in float32.
@@ -147,7 +161,7 @@ class Stylizer:
             )
         if checkpoint is not None and not str(checkpoint):
             raise DatNetError("checkpoint is an empty name; give a network, or leave it out")
-        path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
+        path = find_network(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
         if dtype not in DTYPES:
@@ -291,6 +305,47 @@ class Stylizer:
             if opacity is not None:
                 image.putalpha(opacity)
             return image
+
+    def attention(
+        self,
+        content: Picture,
+        style: Picture,
+        size: int | None = None,
+        style_size: int | None = None,
+    ) -> Attention:
+        """Compute where in the painting each position of the photograph attends to.
+
+        Args:
+            content: The photograph. Transparent parts become white.
+            style: The painting.
+            size: Shorter side of the photograph in pixels; by default its own, but at most 512.
+            style_size: Shorter side of the painting; by default its own, but at most the
+                photograph's.
+
+        Returns:
+            The attention, level by level, and the result.
+
+        Raises:
+            DatNetError: If a file cannot be read, a picture is too small, memory runs out or the
+                network has no attention from photograph to painting.
+        """
+        with enough_memory():
+            return attention_of(self.network, *open_pair(content, style, size, style_size))
+
+    def channel_gates(
+        self,
+        content: Picture,
+        style: Picture,
+        size: int | None = None,
+        style_size: int | None = None,
+    ) -> list[ChannelGates]:
+        """Compute the gates of the channel attention (ECA), for pictures as in :meth:`attention`.
+
+        Raises:
+            DatNetError: As for :meth:`attention`, or if the network has no channel attention.
+        """
+        with enough_memory():
+            return channel_gates(self.network, *open_pair(content, style, size, style_size))
 
     def _painting(self, painting: Picture) -> Picture:
         """The picture of an own painting that is given by its name; others are returned."""

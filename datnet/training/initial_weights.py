@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.own_paintings import OwnStyleNetwork
 from datnet.training.config import EncoderConfig
-from datnet.zoo.lookup import network_file
-from datnet.zoo.network_file import ENCODER_PREFIX, painting_names, read_description
+from datnet.zoo.lookup import find_network
+from datnet.zoo.network_file import (
+    ENCODER_PREFIX,
+    painting_names,
+    read_description,
+    read_tensors,
+    without_encoder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +34,7 @@ def begin_with(
 
     Args:
         network: The network to initialize.
-        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.network_file`.
+        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.find_network`.
         encoder: The encoder of the network to initialize.
 
     Returns:
@@ -40,7 +45,7 @@ def begin_with(
     Raises:
         DatNetError: If the network does not exist, no tensor matches, or the encoders differ.
     """
-    path = network_file(checkpoint)
+    path = find_network(checkpoint)
     description = read_description(path)
     own = network.state_dict()
     arch = description.encoder.get("arch")
@@ -49,9 +54,8 @@ def begin_with(
             f"init_from={checkpoint} was trained with encoder={arch} and this run has "
             f"encoder={encoder.arch}; they must be the same"
         )
-    wanted = {name: own[name] for name in own if not name.startswith(ENCODER_PREFIX)}
-    with safe_open(path, framework="pt") as file:
-        there = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    wanted = without_encoder(own)
+    there = read_tensors(path)
     fitting = {
         name for name in wanted.keys() & there.keys() if wanted[name].shape == there[name].shape
     }

@@ -17,7 +17,7 @@ from datnet.networks.own_paintings import SIDE, OwnStyleNetwork
 from datnet.training.config import TrainConfig
 from datnet.training.run_folder import RunFolder
 from datnet.zoo.instantiate import find_target
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import painting_names, read_description
 
 
@@ -72,7 +72,7 @@ def _paintings_to_keep(config: TrainConfig, names: list[str], place: str) -> lis
                 "it with init_from=…"
             )
         return []
-    known = painting_names(read_description(network_file(config.init_from)))
+    known = painting_names(read_description(find_network(config.init_from)))
     kept = [name for name in known if name not in names]
     if kept and not only_embeddings:
         others = f" and {len(kept) - 1} more" if len(kept) > 1 else ""

@@ -30,7 +30,7 @@ from datnet.training.tuning_preview import Preview
 from datnet.zoo.configs import model_config, model_names
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, find_target
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import (
     PAINTINGS_PREFIX,
     NetworkDescription,
@@ -61,7 +61,7 @@ class Settings:
     """Settings of a tuning.
 
     Attributes:
-        begin: A trained network, see :func:`~datnet.zoo.lookup.network_file`, or "johnson" for one
+        begin: A trained network, see :func:`~datnet.zoo.lookup.find_network`, or "johnson" for one
             from scratch.
         photos: Folder of photographs; None for those of the embedded sample set.
         minutes: Longest duration.
@@ -273,7 +273,7 @@ def find_beginning(begin: str, paintings: Sequence[str]) -> Beginning:
             model["recipe"],
             None,
         )
-    path = network_file(begin)
+    path = find_network(begin)
     description = read_description(path)
     target = description.network["_target_"]
     methods = [model for name in model_names() if (model := model_config(name)) is not None]

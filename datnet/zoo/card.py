@@ -160,11 +160,23 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "seed", training.get("seed")
     loss = training.get("validation_loss")
     yield "validation loss", f"{loss:.5g}" if loss is not None else None
+    yield from reconstruction_facts(training.get("reconstruction") or {})
     yield "commit", training.get("commit")
     yield "trained by", training.get("trained_by")
     yield "source", training.get("source")
     yield "license of the weights", training.get("licence")
     yield "note", training.get("description")
+
+
+def reconstruction_facts(reconstruction: Mapping[str, Mapping[str, float]]) -> Iterable[Row]:
+    """Yield how well a network reconstructs photographs that are their own style, by size."""
+    for size, values in reconstruction.items():
+        yield (
+            f"reconstruction at {size} × {size}",
+            f"contrast {values['contrast']:.3f} of the photograph's, mean luminance differs by "
+            f"{values['lightness']:.3f} of 1, SSIM {values['ssim']:.3f}, correlation of tones "
+            f"{values['tones']:.3f}; means over {values['photographs']:.0f} photographs",
+        )
 
 
 def beginning(training: Mapping[str, Any]) -> str | None:

@@ -30,7 +30,7 @@ from datnet.images.saving import save_image
 from datnet.images.tensors import read_square, to_image
 from datnet.networks.base import StyleTransferNetwork
 from datnet.training.tuning import FROM_SCRATCH, Settings, tune
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, read_description
 
 MEASURED = [StyleDistance(), Ssim()]
@@ -84,7 +84,7 @@ def main() -> None:
             before: list[float] = []
             panel = [*contents, *results]
             if begin != FROM_SCRATCH:
-                shipped = load_network(network_file(begin))
+                shipped = load_network(find_network(begin))
                 *before, first = measured(shipped, contents, style, metrics)
                 panel[len(contents) : len(contents)] = first
             save_image(
