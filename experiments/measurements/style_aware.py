@@ -37,7 +37,7 @@ from datnet.objectives.base import Objective
 from datnet.training.tuning import SPARE, Settings, optimize
 from datnet.zoo.configs import model_config
 from datnet.zoo.instantiate import build
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 
 MEASURED = [StyleDistance(), Ssim()]
@@ -127,7 +127,7 @@ def main() -> None:
     rows = [["network", "style loss", "weight", "style distance", "spread", "SSIM"]]
     for name in arguments.networks:
         for aware in (None, False, True):
-            network = load_network(network_file(name))
+            network = load_network(find_network(name))
             weight = None
             if aware is not None:
                 weight = equal_weight(name, network, pairs) if aware else None
