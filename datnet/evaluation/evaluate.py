@@ -14,6 +14,7 @@ from datnet.errors import DatNetError
 from datnet.evaluation.chosen import Chosen, all_metrics
 from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.named_protocol import ProtocolId
 from datnet.evaluation.pairs import Pair
 from datnet.evaluation.processes import Processes
 from datnet.evaluation.protocol import Measurer, evaluate
@@ -34,6 +35,7 @@ def evaluate_networks(
     results: Mapping[str, SavedResults] | None = None,
     size: int = 512,
     save_images: bool = False,
+    protocol: ProtocolId | None = None,
     metrics: Metrics | None = None,
     chosen: Chosen | None = None,
     device: torch.device | str = "cpu",
@@ -53,6 +55,7 @@ def evaluate_networks(
         results: Results of other programs by title.
         size: Side of the square images in pixels.
         save_images: Whether to keep the networks' results as PNG.
+        protocol: The protocol that names pairs and size, for the summaries.
         metrics: The metrics; by default :meth:`Metrics.pretrained`.
         chosen: What to measure; by default all metrics.
         device: Where to compute.
@@ -75,13 +78,14 @@ def evaluate_networks(
 
     def evaluations() -> Iterator[Evaluation]:
         for title, control in CONTROLS.items():
-            yield Evaluation(control, pairs, output_dir / title.replace(" ", "_"), title, size)
+            folder = output_dir / title.replace(" ", "_")
+            yield Evaluation(control, pairs, folder, title, size, protocol=protocol)
         for title, path, network in _loaded(networks, device):
             folder = results_folder(output_dir, title, path)
-            yield Evaluation(network, pairs, folder, title, size, save_images)
+            yield Evaluation(network, pairs, folder, title, size, save_images, protocol)
         for title, pictures in (results or {}).items():
             folder = saved_results_folder(output_dir, title, pictures)
-            yield Evaluation(pictures, pairs, folder, title, size)
+            yield Evaluation(pictures, pairs, folder, title, size, protocol=protocol)
 
     summaries = []
     with ExitStack() as stack:

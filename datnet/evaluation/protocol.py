@@ -18,9 +18,10 @@ from typing import Any, Protocol
 import torch
 from tqdm import tqdm
 
+from datnet import provenance
 from datnet.evaluation.chosen import Chosen, all_metrics
 from datnet.evaluation.measuring import Metrics
-from datnet.evaluation.metrics import METRICS, SET_METRICS
+from datnet.evaluation.metrics import SET_METRICS, pair_metrics
 from datnet.evaluation.metrics.features import ENCODER
 from datnet.evaluation.pairs import Pair, short_names
 from datnet.evaluation.result_folder import ResultFolder
@@ -200,7 +201,7 @@ def _complete(folder: ResultFolder) -> Chosen:
     """Return the metrics that all pairs have."""
     of_pairs = tuple(
         metric
-        for metric in METRICS
+        for metric in pair_metrics()
         if all(metric.key in folder.values.get(names, {}) for names in folder.pairs)
     )
     keys = {metric.key for metric in of_pairs}
@@ -224,9 +225,13 @@ def _summarize(
     pictures = "".join(
         f"{digests[content]} {digests[style]}\n" for content, style in evaluation.pairs
     )
+    text = protocol_text(evaluation.pairs, evaluation.size, metrics.encoder_name, chosen)
+    protocol = evaluation.protocol
+    if protocol is not None and protocol.name:
+        text += f" Protocol {protocol.name}, SHA-256 {protocol.sha256[:12]}…"
     return EvaluationSummary(
         description=evaluation.description,
-        protocol=protocol_text(evaluation.pairs, evaluation.size, metrics.encoder_name, chosen),
+        protocol=text,
         pictures=hashlib.sha256(pictures.encode()).hexdigest(),
         metrics={
             key: Estimate.of_pairs(column, contents, styles) for key, column in values.items()
@@ -237,5 +242,8 @@ def _summarize(
         versions={
             name: version(name)
             for name in ("datnet", "torch", "torchmetrics", "lpips", "scikit-image")
-        },
+        }
+        | {"commit": provenance.commit() or "unknown"},
+        protocol_name=protocol.name if protocol else "",
+        protocol_sha256=protocol.sha256 if protocol else "",
     )

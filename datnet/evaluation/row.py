@@ -13,7 +13,8 @@ from torch import Tensor
 from datnet.errors import DatNetError
 from datnet.evaluation.controls import Stylize
 from datnet.evaluation.encodings import Encodings
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.metrics import pair_metrics
+from datnet.evaluation.named_protocol import ProtocolId
 from datnet.evaluation.pairs import Pair, image_names, short_names
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.targets import Targets
@@ -41,6 +42,7 @@ class Evaluation:
             same description is continued, so use another one (or folder) for other weights.
         size: Side in pixels of the squares that images are resized and cropped to.
         save_images: Whether to keep the results as PNG.
+        protocol: The protocol that names pairs and size, for the summary.
 
     Raises:
         DatNetError: If there are no pairs, the same pair twice, or the size is too small.
@@ -52,6 +54,7 @@ class Evaluation:
     description: str
     size: int = 512
     save_images: bool = False
+    protocol: ProtocolId | None = None
 
     def __post_init__(self) -> None:
         if not self.pairs:
@@ -129,7 +132,7 @@ class Row:
             DatNetError: If a file cannot be read.
         """
         content, style = self.evaluation.pairs[task.number]
-        of = [metric for metric in METRICS if metric.key in task.metrics]
+        of = [metric for metric in pair_metrics() if metric.key in task.metrics]
         output = self._result(task)
         of_style = self.targets.style(style, of, task.embed)
         picture, of_content = self.targets.content(content, of)

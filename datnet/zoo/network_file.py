@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from datnet.errors import DatNetError
 from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.description import NetworkDescription, read_description
 from datnet.zoo.eight_bits import from_eight_bits
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, converted_settings, find_target
@@ -34,24 +35,6 @@ PAINTINGS_PREFIX = "paintings."
 
 WEIGHT_AVERAGE = "weight_average"
 """Key of the moving average of the weights among a checkpoint's callbacks."""
-
-
-@dataclass(frozen=True)
-class NetworkDescription:
-    """Description of a trained network and its training.
-
-    Args:
-        name: Name of the variant, as in conf/model.
-        network: ``_target_`` and settings of the network's class.
-        encoder: Arguments of :func:`~datnet.zoo.encoder.vgg_encoder` for the encoder that it was
-            trained with.
-        training: Facts about the training for readers and tables: steps, data, seed, commit, …
-    """
-
-    name: str
-    network: dict[str, Any]
-    encoder: dict[str, Any]
-    training: dict[str, Any] = field(default_factory=dict)
 
 
 def save_network(
@@ -150,28 +133,6 @@ def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
         return int(state["global_step"]), {**state.get("state_dict", {}), **average}
     except Exception as error:  # damaged zip files raise many kinds
         raise DatNetError(f"{path} is damaged or not a checkpoint: {error}") from error
-
-
-def read_description(path: Path) -> NetworkDescription:
-    """Read the header of a file of :func:`save_network`.
-
-    Raises:
-        DatNetError: If the file is missing or is not such a file.
-    """
-    if path.is_dir():
-        raise DatNetError(f"{path} is a folder that holds no network and no checkpoints")
-    if not path.exists():
-        raise DatNetError(
-            f"{path} does not exist; `datnet train` writes RUN_DIR/network.safetensors"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise DatNetError(
-            f"{path} is not a network file of DatNet; `datnet train` writes "
-            "RUN_DIR/network.safetensors"
-        ) from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -42,7 +42,26 @@ OPTIONAL_METRICS: list[Metric] = [
 """Metrics of single pairs that are measured on request. They are independent of the networks'
 losses, but not part of the tables that were measured before they were added."""
 
+INDEPENDENT = ("style_alex", "gram_distance", "color_distance", "sifid_alex")
+"""Keys of the optional metrics of style that add little time."""
+
 SET_METRICS: list[SetMetric] = [FrechetDistance(), ArtFid()]
 """Metrics of an evaluation as a whole."""
 
-__all__ = ["METRICS", "OPTIONAL_METRICS", "SET_METRICS", "Column", "Metric", "Picture", "SetMetric"]
+
+def pair_metrics() -> list[Metric]:
+    """Return all metrics of single pairs in the order of table columns."""
+    return [*METRICS, *OPTIONAL_METRICS]
+
+
+__all__ = [
+    "INDEPENDENT",
+    "METRICS",
+    "OPTIONAL_METRICS",
+    "SET_METRICS",
+    "Column",
+    "Metric",
+    "Picture",
+    "SetMetric",
+    "pair_metrics",
+]

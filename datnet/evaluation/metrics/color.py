@@ -51,6 +51,11 @@ def color_histogram(image: Tensor) -> Tensor:
     return histogram / (histogram.sum() + EPSILON)
 
 
+def histogram_of(picture: Picture) -> Tensor:
+    """Return the RGB-uv histogram of a picture."""
+    return color_histogram(picture.pixels)
+
+
 def _kernel(values: Tensor) -> Tensor:
     """Return the weight of each pixel in each bin, ``(bins, pixels)``."""
     bins = torch.linspace(-LIMIT, LIMIT, BINS, dtype=values.dtype, device=values.device)
@@ -80,7 +85,7 @@ class ColorDistance(Metric):
     )
 
     def prepare_style(self, style: Picture) -> Tensor:
-        return color_histogram(style.pixels)
+        return style.once(histogram_of)
 
     def measure(self, result: Picture, content: None, style: Tensor) -> float:
-        return hellinger_distance(color_histogram(result.pixels), style)
+        return hellinger_distance(result.once(histogram_of), style)

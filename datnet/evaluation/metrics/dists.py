@@ -127,6 +127,11 @@ def learned_dists() -> Dists:
     return Dists(load_weights("vgg16"), learned["alpha"].flatten(), learned["beta"].flatten())
 
 
+def features(picture: Picture) -> list[Tensor]:
+    """Return the features of a picture, see :class:`Dists`."""
+    return picture.networks["dists"](picture.pixels)
+
+
 NETWORKS = {"dists": learned_dists}
 
 
@@ -142,8 +147,8 @@ class StructureTextureDistance(Metric):
     words = "DISTS against the content image (VGG-16, the authors' learned weights)"
 
     def prepare_content(self, content: Picture) -> list[Tensor]:
-        return content.networks["dists"](content.pixels)
+        return content.once(features)
 
     def measure(self, result: Picture, content: list[Tensor], style: None) -> float:
         network = cast(Dists, result.networks["dists"])
-        return network.between(network(result.pixels), content).item()
+        return network.between(result.once(features), content).item()

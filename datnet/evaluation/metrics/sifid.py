@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from datnet.evaluation.metrics.alexnet import ALEXNET, maps
-from datnet.evaluation.metrics.frechet import frechet_distance
+from datnet.evaluation.metrics.frechet import Normal, fit_normal, normal_distance
 from datnet.evaluation.metrics.metric import Metric, Picture
 
 
-def first_features(picture: Picture) -> np.ndarray:
-    """Return AlexNet's first feature map as one vector per position, ``(positions, 64)``."""
-    return picture.once(maps)[0].flatten(2)[0].T.cpu().numpy()
+def first_features(picture: Picture) -> Normal:
+    """Fit a normal distribution to the positions of AlexNet's first feature map."""
+    return fit_normal(picture.once(maps)[0].flatten(2)[0].T.cpu().numpy())
 
 
 class SingleImageFrechetDistance(Metric):
@@ -34,8 +32,8 @@ class SingleImageFrechetDistance(Metric):
         "style image at AlexNet's first ReLU; not comparable with SIFID in Inception features)"
     )
 
-    def prepare_style(self, style: Picture) -> np.ndarray:
-        return first_features(style)
+    def prepare_style(self, style: Picture) -> Normal:
+        return style.once(first_features)
 
-    def measure(self, result: Picture, content: None, style: np.ndarray) -> float:
-        return frechet_distance(result.once(first_features), style)
+    def measure(self, result: Picture, content: None, style: Normal) -> float:
+        return normal_distance(result.once(first_features), style)

@@ -69,7 +69,7 @@ class ContentStructureDistance(Metric):
     )
 
     def prepare_content(self, content: Picture) -> Tensor:
-        return features(content)
+        return content.once(features)
 
     def measure(self, result: Picture, content: Tensor, style: None) -> float:
-        return structural_distance(features(result), content)
+        return structural_distance(result.once(features), content)
