@@ -1,4 +1,7 @@
-"""`datnet stylize`: stylize photographs and clips with paintings."""
+"""`datnet stylize`: stylize photographs and clips with paintings.
+
+The file is long because the command has many options, all declared and checked here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The page in Gradio: its layout and what its controls do."""
+"""The page in Gradio: its layout and what its controls do.
+
+In one file, since Gradio declares a control where it is laid out and its action beside it.
+"""
 
 from __future__ import annotations
 
