@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from datnet.images.opening import (
     visible,
 )
 from datnet.images.tensors import to_image, to_tensor
+from datnet.networks.attention import AttentionWay, attention_way
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.training_free import OptimizationMethod
@@ -200,7 +201,7 @@ class Stylizer:
             alpha: Strength of the style in [0, 1].
             size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
-                weights, style_size, keep_colors, mask, regions.
+                weights, style_size, keep_colors, mask, regions, attention.
 
         Returns:
             The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
@@ -235,7 +236,7 @@ class Stylizer:
         styles = as_list(style)
         options.check_styles(len(styles))
         regions = None if options.regions is None else self._open_regions(options.regions)
-        with enough_memory():
+        with enough_memory(), attention_way(cast("AttentionWay", options.attention)):
             photograph, _ = open_picture(content, "content", options.size)
             if options.size is not None:
                 photograph = resize_short_side(photograph, options.size)

@@ -1,7 +1,7 @@
-"""Fast attention against exact attention: how alike the pictures are, and what attention costs.
+r"""Fast attention against exact attention: how alike the pictures are, and what attention costs.
 
     python -m experiments.measurements.fast_attention --content FOLDER --style FOLDER
-    python -m experiments.measurements.fast_attention --content FOLDER --style FOLDER \\
+    python -m experiments.measurements.fast_attention --content FOLDER --style FOLDER \
         --shares 0.0625 0.03125 --ranks 48 --pairs 20 --size 512
 
 Each pair is encoded once; exact attention and each setting of fast attention take turns at all
