@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from datnet.errors import DatNetError
 from datnet.evaluation.measuring import full_precision
 from datnet.evaluation.metrics.features import maps
 from datnet.evaluation.targets import Targets
@@ -64,7 +65,10 @@ class Encodings:
     def _encode_style(self, path: Path) -> list[Tensor]:
         if self._shares_encoder:
             return self._from_features(path)
-        return self.network.encode_style(self.targets.picture(path).pixels.clone())
+        try:
+            return self.network.encode_style(self.targets.picture(path).pixels.clone())
+        except DatNetError as error:  # a painting that the network does not know
+            raise DatNetError(f"{path}: {error}") from error
 
     def _from_features(self, path: Path) -> list[Tensor]:
         assert isinstance(self.network, EncoderDecoderNetwork)
