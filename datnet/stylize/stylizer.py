@@ -4,8 +4,8 @@
 >>> stylizer = Stylizer("microast")  # doctest: +SKIP
 >>> stylizer("photo.jpg", "painting.jpg").save("result.png")  # doctest: +SKIP
 
-See :class:`Stylizer` for examples that run. The file is long because of them and of the descriptions
-of every argument.
+See :class:`Stylizer` for examples that run. The file is long because of them and of the
+descriptions of every argument.
 """
 
 from __future__ import annotations

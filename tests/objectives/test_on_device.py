@@ -23,13 +23,11 @@ PRECISIONS = (torch.float32, torch.bfloat16, torch.float16)
 
 
 @pytest.fixture(params=PRECISIONS, ids=str)
-def autocast(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[torch.autocast]:
+def autocast(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.autocast:
     """Autocast for CUDA, which torch switches off where there is none."""
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *_, **__: True)
-    yield torch.autocast("cuda", dtype=request.param, enabled=request.param != torch.float32)
+    return torch.autocast("cuda", dtype=request.param, enabled=request.param != torch.float32)
 
 
 @pytest.fixture(autouse=True)
