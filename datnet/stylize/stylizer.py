@@ -4,8 +4,8 @@
 >>> stylizer = Stylizer("microast")  # doctest: +SKIP
 >>> stylizer("photo.jpg", "painting.jpg").save("result.png")  # doctest: +SKIP
 
-See :class:`Stylizer` for examples that run. The file is long because of them and of the texts about
-every argument.
+See :class:`Stylizer` for examples that run. The file is long because of them and of the
+descriptions of every argument.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from datnet.images.opening import (
     visible,
 )
 from datnet.images.tensors import to_image, to_tensor
+from datnet.networks.attention import AttentionWay, attention_way
 from datnet.networks.base import TILE_MULTIPLE, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.ops.convolution import circular_borders
@@ -252,7 +253,8 @@ class Stylizer:
             alpha: Strength of the style in [0, 1], or "auto".
             size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
-                weights, style_size, keep_colors, mask, regions, tileable.
+                weights, style_size, keep_colors, mask, regions, tileable,
+                attention.
 
         Returns:
             The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
@@ -295,7 +297,7 @@ class Stylizer:
             options = replace(options, alpha=found.alpha)
         assert not isinstance(options.alpha, str)
         regions = None if options.regions is None else self._open_regions(options.regions)
-        with enough_memory():
+        with enough_memory(), attention_way(cast("AttentionWay", options.attention)):
             photograph = self._open_content(content, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
