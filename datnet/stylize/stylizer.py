@@ -362,9 +362,7 @@ class Stylizer:
             self.own_paintings.recognize(to_tensor(picture)[None])
         except DatNetError as error:
             name = painting if isinstance(painting, str | Path) else "the given style"
-            raise DatNetError(
-                f"{name}: {error}. To stylize several photographs, name the painting with --style"
-            ) from error
+            raise DatNetError(f"{name}: {error}") from error
 
     @cached_property
     def encoder(self) -> VggEncoder:
