@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.evaluation.saved_results import find_results
     from datnet.evaluation.summary import GrowingTable, summary_table
     from datnet.images.files import check_writable, write_text  # these import torch
-    from datnet.zoo.lookup import network_file
+    from datnet.zoo.lookup import find_network
     from datnet.zoo.network_file import read_description
 
     check_writable([arguments.output / "table.md"])
@@ -173,7 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
     wanted = arguments.metrics or protocol.metrics
     chosen = choose_metrics(wanted) if wanted else all_metrics()
-    paths = [network_file(network) for network in arguments.networks]
+    paths = [find_network(network) for network in arguments.networks]
     networks = name_networks([(read_description(path), path) for path in paths])
     titles = [*CONTROLS, *networks, *(name for name, _ in arguments.results)]
     twice = [title for title in titles if titles.count(title) > 1]

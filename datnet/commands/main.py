@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import datnet
 from datnet.commands import (
+    attention,
     benchmark,
     dashboard,
     data,
@@ -21,6 +22,7 @@ from datnet.commands import (
     serve,
     stylize,
     summarize,
+    tune,
     vote,
     weights,
 )
@@ -75,6 +77,7 @@ def run() -> int:
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
+    attention.add_parser(commands)
     benchmark.add_parser(commands)
     data.add_parser(commands)
     dashboard.add_parser(commands)
@@ -86,6 +89,7 @@ def run() -> int:
     serve.add_parser(commands)
     stylize.add_parser(commands)
     summarize.add_parser(commands)
+    tune.add_parser(commands)
     vote.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()

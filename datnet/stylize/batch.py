@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from datnet.images.pictures import save_picture
 from datnet.stylize.jobs import Job
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.prepared import EncodedStyle
+from datnet.stylize.strength import find_strength
 from datnet.stylize.stylizer import Stylizer
 
 
@@ -86,9 +88,13 @@ class Batch:
         styles: list[Path | EncodedStyle] = list(job.styles)
         if self.options.keep_colors != "histogram":  # else recolored for each content
             styles = [self.encode(path, content_side) for path in job.styles]
-        result = self.stylizer.stylize(photograph, styles, self.options)
+        options, found = self.options, ""
+        if options.wanted_share is not None:
+            strength = find_strength(self.stylizer, photograph, styles, options)
+            options, found = replace(options, alpha=strength.alpha), f": {strength}"
+        result = self.stylizer.stylize(photograph, styles, options)
         save_picture(result, job.output, origin, self.quality)
-        return f"wrote {job.output}"
+        return f"wrote {job.output}{found}"
 
     def stylize_all(self, jobs: list[Job], skipped: int = 0, left_out_before: int = 0) -> int:
         """Stylize many contents; report failures at once, continue, and print a summary.
@@ -122,7 +128,7 @@ class Batch:
                     tqdm.write(f"left out {named}", file=sys.stderr)
                 else:
                     written += 1
-                    if job.is_clip:
+                    if job.is_clip or self.options.wanted_share is not None:
                         tqdm.write(report)
         finally:
             bar.close()

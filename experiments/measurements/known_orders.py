@@ -45,7 +45,7 @@ from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo import vgg_encoder
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import build_network, load_network, read_description
 
 METRICS = ("default", "independent", "cfsd_vgg16", "dists")
@@ -257,7 +257,7 @@ def main() -> None:
     younger = {read_description(path).name: path for path in arguments.younger}
     networks = {}
     for name in arguments.networks:
-        path = network_file(name)
+        path = find_network(name)
         title = read_description(path).name
         encoder = vgg_encoder(**read_description(path).encoder)
         network = load_network(path, encoder)

@@ -16,7 +16,7 @@ from datnet.networks.datnet import DatNet
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
 from tests.helpers.determinism import same_with_deterministic_algorithms
-from tests.helpers.methods import METHODS, images, make
+from tests.helpers.methods import ARBITRARY, METHODS, images, make
 
 
 @pytest.fixture(params=METHODS)
@@ -72,6 +72,7 @@ def test_batch_equals_singles(network: StyleTransferNetwork) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("method", ARBITRARY, indirect=True)
 def test_alpha_blends_towards_the_content_painted_with_itself(
     network: StyleTransferNetwork,
 ) -> None:

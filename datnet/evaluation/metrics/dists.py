@@ -118,7 +118,7 @@ def learned_dists() -> Dists:
     Raises:
         DatNetError: If that package is not installed, or VGG-16's weights cannot be found.
     """
-    require_extra("metrics", "DISTS_pytorch", purpose="the metric dists")
+    require_extra("metrics")
     spec = find_spec("DISTS_pytorch")
     assert spec is not None
     assert spec.origin is not None
