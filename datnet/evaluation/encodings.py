@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from datnet.evaluation.kept import FirstThatFit, bytes_of, default_limit
+from datnet.errors import DatNetError
 from datnet.evaluation.measuring import full_precision
 from datnet.evaluation.metrics.features import maps
 from datnet.evaluation.targets import Targets
+from datnet.images.kept import FirstThatFit, bytes_of, default_limit
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 
 
@@ -36,7 +37,7 @@ class Encodings:
             network.encoder, dict(targets.metrics.networks.items()).get("encoder")
         )
         self._styles = FirstThatFit[Path, list[Tensor]](
-            default_limit() if limit is None else limit, bytes_of
+            default_limit(targets.device) if limit is None else limit, bytes_of
         )
         # Pairs come content by content.
         self._content = lru_cache(maxsize=1)(self._encode_content)
@@ -64,7 +65,10 @@ class Encodings:
     def _encode_style(self, path: Path) -> list[Tensor]:
         if self._shares_encoder:
             return self._from_features(path)
-        return self.network.encode_style(self.targets.picture(path).pixels.clone())
+        try:
+            return self.network.encode_style(self.targets.picture(path).pixels.clone())
+        except DatNetError as error:  # a painting that the network does not know
+            raise DatNetError(f"{path}: {error}") from error
 
     def _from_features(self, path: Path) -> list[Tensor]:
         assert isinstance(self.network, EncoderDecoderNetwork)

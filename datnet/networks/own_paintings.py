@@ -7,6 +7,7 @@ evaluation, a file on the command line, an upload), the network finds out which 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -132,7 +133,7 @@ def low_frequencies(images: Tensor) -> Tensor:
 def _cosines(length: int, images: Tensor) -> Tensor:
     """Cosines of the 8 lowest frequencies over the central square's side: ``(8, length)``."""
     height, width = images.shape[2:]
-    side = torch.sym_min(height, width)
+    side = cast(int, torch.sym_min(height, width))  # sizes are symbols in torch.export
     places = torch.arange(length, device=images.device) + 0.5
     inside = (places - (length - side) // 2) / side  # 0 to 1 in the square
     frequency = torch.arange(FREQUENCIES, device=images.device)[:, None]

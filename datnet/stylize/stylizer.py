@@ -48,7 +48,7 @@ from datnet.stylize.attention import (
     open_pair,
 )
 from datnet.stylize.options import StylizeOptions, check_side
-from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
+from datnet.stylize.prepared import EncodedContent, EncodedStyle, as_list, visible_colors
 from datnet.stylize.strength import find_strength
 from datnet.zoo import vgg_encoder
 from datnet.zoo.lookup import find_network
@@ -208,6 +208,32 @@ class Stylizer:
             self._check_known(painting, picture)
             return self._encode(picture)
 
+    @torch.inference_mode()
+    def encode_content(
+        self, content: Picture, size: int | None = None, *, tileable: bool = False
+    ) -> EncodedContent:
+        """Encode a photograph once for many styles.
+
+        Args:
+            content: The photograph.
+            size: Shorter side of the results in pixels; by default that of the photograph.
+            tileable: Whether results are to be tiled.
+
+        Returns:
+            The encoded photograph for :meth:`stylize` with the same ``tileable``.
+
+        Raises:
+            DatNetError: If the file cannot be read, the picture is too small or memory runs out.
+        """
+        with enough_memory():
+            photograph = self._open_content(content, size)
+            if tileable:
+                self._check_tiles(photograph)
+            pixels = to_tensor(visible(photograph)).to(self.device)
+            with circular_borders(tileable), precision(self.device, self.dtype):
+                features = tuple(self.network.encode_content(pixels[None]))
+        return EncodedContent(photograph, features, self.network)
+
     def __call__(
         self,
         content: Picture,
@@ -240,14 +266,14 @@ class Stylizer:
     @torch.inference_mode()
     def stylize(
         self,
-        content: Picture,
+        content: Picture | EncodedContent,
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
         options: StylizeOptions,
     ) -> Image.Image:
         """Stylize one content with a :class:`~datnet.stylize.options.StylizeOptions`.
 
         Args:
-            content: The photograph.
+            content: The photograph, which can be encoded already.
             style: The painting, or a list of paintings to mix; each can be encoded already.
             options: The settings.
 
@@ -259,15 +285,17 @@ class Stylizer:
         """
         styles = as_list(style)
         options.check_styles(len(styles))
+        known = content if isinstance(content, EncodedContent) else None
+        if isinstance(content, EncodedContent):
+            self._check_encoded(content, options)
+            content = content.picture
         if isinstance(options.alpha, str):
             found = find_strength(self, content, styles, options)
             options = replace(options, alpha=found.alpha)
         assert not isinstance(options.alpha, str)
         regions = None if options.regions is None else self._open_regions(options.regions)
         with enough_memory():
-            photograph, _ = open_picture(content, "content", options.size)
-            if options.size is not None:
-                photograph = resize_short_side(photograph, options.size)
+            photograph = self._open_content(content, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
             if options.keep_colors == "histogram" and self.own_paintings is not None:
@@ -286,8 +314,11 @@ class Stylizer:
             if options.tileable:
                 self._check_tiles(photograph)
             with circular_borders(options.tileable):
-                with precision(self.device, self.dtype):
-                    features = self.network.encode_content(pixels[None])
+                if known is None:
+                    with precision(self.device, self.dtype):
+                        features = self.network.encode_content(pixels[None])
+                else:
+                    features = list(known.features)
                 generate = partial(
                     self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
                 )
@@ -383,6 +414,22 @@ class Stylizer:
             raise DatNetError(
                 f"the content has {width} × {height} pixels, and a tileable result needs multiples "
                 f"of {TILE_MULTIPLE}; crop or resize the texture"
+            )
+
+    def _open_content(self, content: Picture, size: int | None) -> Image.Image:
+        photograph, _ = open_picture(content, "content", size)
+        return photograph if size is None else resize_short_side(photograph, size)
+
+    def _check_encoded(self, content: EncodedContent, options: StylizeOptions) -> None:
+        if content.network is not self.network:
+            raise DatNetError(
+                "this photograph was encoded by another Stylizer; encode it with this one"
+            )
+        side = min(content.picture.size)
+        if options.size not in (None, side):
+            raise DatNetError(
+                f"size is {options.size}, but the photograph is encoded already, at {side}; give "
+                "the size to encode_content"
             )
 
     def _encode(self, picture: Image.Image) -> EncodedStyle:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from datnet import provenance
 from datnet.data.pairs import PairDataset, collate
-from datnet.data.sets import ImageFiles, open_images
+from datnet.data.sets import ImageFiles, ImageSet, open_images
 from datnet.devices import choose_device, keep_freed_memory
 from datnet.errors import DatNetError
 from datnet.images.embedded import VERSION, sample_images
+from datnet.images.errors import UnwritableFileError
 from datnet.images.opening import open_style
 from datnet.images.tensors import to_tensor
 from datnet.networks.base import StyleTransferNetwork
@@ -165,16 +167,39 @@ def tune(
                     break
         preview.draw(network, clock())
         report(f"step {steps}: {preview}")
-    finally:
+    except KeyboardInterrupt:
         if steps:
-            description = describe(begun, names, settings, steps, len(photos))
-            tensors = dict(network.state_dict())
-            if not isinstance(network, OwnStyleNetwork):
-                for index, picture in enumerate(pictures.values()):
-                    tensors[f"{PAINTINGS_PREFIX}{index}"] = (
-                        (to_tensor(picture) * 255).round().byte()
-                    )
-            save_tensors(tensors, description, output)
+            save_tuned(network, pictures, describe(begun, names, settings, steps, photos), output)
+            report(f"interrupted after step {steps}; wrote {output}")
+        raise
+    save_tuned(network, pictures, describe(begun, names, settings, steps, photos), output)
+
+
+def save_tuned(
+    network: StyleTransferNetwork,
+    pictures: Mapping[str, Image.Image],
+    description: NetworkDescription,
+    path: Path,
+) -> None:
+    """Write a tuned network with its paintings.
+
+    Args:
+        network: The network.
+        pictures: Its paintings by name.
+        description: Its description, with these names.
+        path: The file.
+
+    Raises:
+        UnwritableFileError: If it cannot be written.
+    """
+    tensors = dict(network.state_dict())
+    if not isinstance(network, OwnStyleNetwork):  # which holds small pictures of them
+        for index, picture in enumerate(pictures.values()):
+            tensors[f"{PAINTINGS_PREFIX}{index}"] = (to_tensor(picture) * 255).round().byte()
+    try:
+        save_tensors(tensors, description, path)
+    except OSError as error:
+        raise UnwritableFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def optimize(
@@ -184,7 +209,7 @@ def optimize(
     recipe: dict[str, Any],
     settings: Settings,
     clock: Callable[[], float],
-):
+) -> Iterator[int]:
     """Train step by step, until the time or the steps are over.
 
     Yields:
@@ -257,7 +282,8 @@ def find_beginning(begin: str, paintings: Sequence[str]) -> Beginning:
         raise DatNetError(f"{begin} is not trained, so it cannot be tuned; begin with adain")
     objective = description.training.get("objective") or model["objective"]
     recipe = model["recipe"]
-    if not issubclass(find_target(description.network), OwnStyleNetwork):
+    kind = find_target(description.network)
+    if not (isinstance(kind, type) and issubclass(kind, OwnStyleNetwork)):
         loaded = load_network(path)
         return Beginning(loaded, description, objective, recipe, origin(path))
     own = NetworkDescription(
@@ -271,7 +297,7 @@ def find_beginning(begin: str, paintings: Sequence[str]) -> Beginning:
 
 
 def describe(
-    begun: Beginning, paintings: list[str], settings: Settings, steps: int, photos: int
+    begun: Beginning, paintings: list[str], settings: Settings, steps: int, photos: ImageSet
 ) -> NetworkDescription:
     """Describe a tuned network."""
     where = (
@@ -287,7 +313,7 @@ def describe(
             "paintings": paintings,
             "images_per_step": BATCH_SIZE,
             "steps": steps,
-            "data": f"{photos} photographs ({where})",
+            "data": f"{len(photos)} photographs ({where})",
             "seed": settings.seed,
             **({"init_from": begun.origin} if begun.origin else {}),
             "objective": begun.objective,
