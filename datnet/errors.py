@@ -39,7 +39,6 @@ EXTRAS = {
     "heic": Extra("HEIC pictures", ("pillow_heif",)),
     "metrics": Extra("the metric dists", ("DISTS_pytorch",)),
     "figures": Extra("drawing plots", ("matplotlib",)),
-    "metrics": Extra("the metric dists", ("DISTS_pytorch",)),
     "tensorboard": Extra("logger=tensorboard", ("tensorboard",)),
     "dashboard": Extra("`datnet dashboard`", ("wandb_workspaces",)),
     "slurm": Extra("hydra/launcher=slurm", ("hydra_submitit_launcher",)),

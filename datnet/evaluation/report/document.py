@@ -18,7 +18,7 @@ from datnet.evaluation.report.data import ReportData, Row
 from datnet.evaluation.seeds import EXPLANATION as OF_SEEDS
 from datnet.evaluation.seeds import seed_groups, seeds_rows
 from datnet.evaluation.spread import best, variance_shares, worst
-from datnet.evaluation.summary import format_estimate, format_number
+from datnet.evaluation.summary import EvaluationSummary, format_estimate, format_number
 from datnet.images.tensors import read_square, to_image
 
 PICTURE_SIDE = 224
@@ -62,13 +62,27 @@ def report_page(data: ReportData, title: str, cost: Mapping[str, Any] | None = N
     body = "\n".join(html.section(name, each[0], *each[1]) for name, each in shown.items())
     return (
         f"{HEAD}<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{escape(title)}</h1>\n{html.paragraph(sentence(data))}\n"
+        f"<h1>{escape(title)}</h1>\n{measured(data)}\n"
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}\n</main>\n</body>\n</html>\n'
     )
 
 
+def measured(data: ReportData) -> str:
+    """Return how everything was measured: in short, and in full on demand."""
+    first = data.rows[0]
+    size, hashed = first.evaluation.size, _hashed(data)
+    names = ", ".join(row.title for row in data.networks)
+    short = f"{names}: {len(first.values)} results each at {size} × {size} pixels."
+    if hashed is not None and hashed.protocol_name:
+        short += f" Protocol {hashed.protocol_name}, SHA-256 {hashed.protocol_sha256[:12]}…"
+    return (
+        f"{html.paragraph(short)}<details><summary>How it was measured, in one sentence"
+        f"</summary>{html.paragraph(sentence(data))}</details>"
+    )
+
+
 def sentence(data: ReportData) -> str:
-    """Return how everything was measured."""
+    """Return the protocol with its hashes."""
     first = data.rows[0]
     of_pairs = [metric for metric in pair_metrics() if metric in data.metrics]
     of_sets = [column for column in SET_METRICS if _have(data, column)]
@@ -79,11 +93,16 @@ def sentence(data: ReportData) -> str:
         str(first.evaluation.settings["encoder"]),
         Chosen(tuple(of_pairs), tuple(of_sets)),
     )
-    summary = next((row.summary for row in data.rows if row.summary.protocol_sha256), None)
+    summary = _hashed(data)
     if summary is not None:
         name = f"Protocol {summary.protocol_name}" if summary.protocol_name else "Protocol"
         text += f" {name}, SHA-256 {summary.protocol_sha256}."
     return f"{text} SHA-256 of pairs and pictures {first.summary.pictures}."
+
+
+def _hashed(data: ReportData) -> EvaluationSummary | None:
+    """Return a summary with the hash of the protocol; all that have one have the same."""
+    return next((row.summary for row in data.rows if row.summary.protocol_sha256), None)
 
 
 def means(data: ReportData) -> list[str]:

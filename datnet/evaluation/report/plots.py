@@ -107,7 +107,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, ...]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes: list[Axes] = list(figure.subplots(1, columns, squeeze=False)[0])
+    axes: list[Axes] = list(figure.subplots(1, columns, squeeze=False, sharex=True)[0])
     for each in axes:
         each.grid(color="#e2e2de", linewidth=0.6)
         each.set_axisbelow(True)
