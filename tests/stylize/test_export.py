@@ -23,6 +23,7 @@ from datnet.errors import DatNetError
 from datnet.networks.attention import attention_mean
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
+from datnet.networks.cin import CIN
 from datnet.networks.datnet import DatNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.gatys import Gatys
@@ -330,6 +331,24 @@ def test_stytr2_is_exported_for_all_sizes(
             expected = network(content, style)
             torch.testing.assert_close(runner(content, style, 1.0), expected, rtol=0, atol=1e-5)
         assert expected.std() > 1e-3
+
+
+@pytest.mark.slow
+def test_a_network_for_certain_paintings_finds_them_in_the_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, path = CIN(["a", "b"]).eval(), tmp_path / "network.pt2"
+    for parameter in network.style_parameters():
+        nn.init.normal_(parameter, mean=0.5, std=0.5)
+    paintings = [picture((60, 80), seed) for seed in (1, 2)]
+    for name, painting in zip(network.paintings.names, paintings, strict=True):
+        network.paintings.show(name, painting[0])
+    export_network(network, DESCRIPTION, path, alpha_input=False)
+    runner, content = export.pt2_runner(path, False), picture((51, 70), 3)
+    with torch.no_grad():
+        results = [runner(content, painting, 1.0) for painting in paintings]
+        for painting, result in zip(paintings, results, strict=True):
+            torch.testing.assert_close(result, network(content, painting), rtol=0, atol=1e-4)
+    assert (results[0] - results[1]).abs().max() > 0.01
 
 
 def test_a_network_that_decides_by_size_is_refused() -> None:
