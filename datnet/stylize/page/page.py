@@ -178,8 +178,8 @@ def build_page(
             alpha: float,
             colors: str,
             size: str,
-            attention: str,
             network: str,
+            attention: str,
         ) -> tuple[Any, Any]:
             try:
                 request = make_request(photo, painting, second, mix, alpha, colors, size, attention)
@@ -198,7 +198,7 @@ def build_page(
         # With preprocessing Gradio would decode uploads itself, without our limits and messages.
         button.click(
             stylize_request,
-            [photo, painting, second, mix, alpha, colors, size, attention, network],
+            [photo, painting, second, mix, alpha, colors, size, network, attention],
             [comparison, download],
             api_name="paint",
             preprocess=False,
