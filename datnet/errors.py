@@ -36,6 +36,8 @@ EXTRAS = {
     "export": Extra("writing ONNX", ("onnx", "onnxscript", "onnxruntime")),
     "serve": Extra("`datnet serve`", ("gradio",)),
     "video": Extra("stylizing clips", ("av",)),
+    "heic": Extra("HEIC pictures", ("pillow_heif",)),
+    "metrics": Extra("the metric dists", ("DISTS_pytorch",)),
     "figures": Extra("drawing plots", ("matplotlib",)),
     "tensorboard": Extra("logger=tensorboard", ("tensorboard",)),
     "dashboard": Extra("`datnet dashboard`", ("wandb_workspaces",)),

@@ -63,6 +63,12 @@ def argument_parser(module: str, description: str | None) -> argparse.ArgumentPa
     )
     parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
     parser.add_argument(
+        "--jobs",
+        type=whole(1, 256),
+        default=1,
+        help="evaluate in this many processes, see `datnet evaluate --help` (default: 1)",
+    )
+    parser.add_argument(
         "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
     )
     return parser

@@ -90,6 +90,7 @@ class ComparisonPlan:
         output: Output folder.
         seeds: Seeds of the trainings.
         overrides: Settings of the trainings.
+        jobs: Number of processes that evaluate.
     """
 
     scale: Scale
@@ -99,6 +100,7 @@ class ComparisonPlan:
     output: Path
     seeds: tuple[int, ...] = (1,)
     overrides: tuple[str, ...] = ()
+    jobs: int = 1
 
     @property
     def evaluation_folder(self) -> Path:
@@ -134,6 +136,7 @@ def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonP
         output=arguments.output or Path("runs") / scale.name,
         seeds=tuple(arguments.seeds or [1]),
         overrides=tuple(overrides),
+        jobs=arguments.jobs,
     )
 
 

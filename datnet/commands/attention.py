@@ -118,7 +118,7 @@ def point(text: str) -> tuple[str, str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute attention or gates and write the figure."""
-    require_extra("figures", "matplotlib", purpose="`datnet attention`")
+    require_extra("figures")
     from datnet.errors import DatNetError
     from datnet.evaluation.figures import comparison_grid  # these import torch
     from datnet.images.files import check_writable
@@ -195,8 +195,8 @@ def attention_panels(attention: Attention, points: list[tuple[float, float]]) ->
         for level in attention.levels:
             weights = level.weights([place])[0]
             largest = np.unravel_index(weights.argmax(), weights.shape)
-            peak = [(int(each) + 0.5) * level.stride for each in largest[::-1]]
-            heat = marked(heat_over(attention.painting, weights, level.stride), *peak)
+            peak_x, peak_y = ((int(each) + 0.5) * level.stride for each in largest[::-1])
+            heat = marked(heat_over(attention.painting, weights, level.stride), peak_x, peak_y)
             row.append(fit_height(heat, height))
             notes.append(f"largest {weights.max():.0%}, {effective(weights)} positions")
         rows.append(row)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from datnet.errors import DatNetError
-from datnet.evaluation.kept import FirstThatFit, bytes_of, default_limit
 from datnet.evaluation.measuring import full_precision
 from datnet.evaluation.metrics.features import maps
 from datnet.evaluation.targets import Targets
+from datnet.images.kept import FirstThatFit, bytes_of, default_limit
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 
 
@@ -37,7 +37,7 @@ class Encodings:
             network.encoder, dict(targets.metrics.networks.items()).get("encoder")
         )
         self._styles = FirstThatFit[Path, list[Tensor]](
-            default_limit() if limit is None else limit, bytes_of
+            default_limit(targets.device) if limit is None else limit, bytes_of
         )
         # Pairs come content by content.
         self._content = lru_cache(maxsize=1)(self._encode_content)

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from datnet.errors import DatNetError
-from datnet.evaluation.kept import default_limit
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.row import Evaluation, Outcome, Row, Task
 from datnet.evaluation.targets import Targets
+from datnet.images.kept import default_limit
 
 _worker: dict[str, Any] = {}
 """The targets and the row of a worker process."""
@@ -97,7 +97,7 @@ def _start(metrics: bytes, size: int, threads: int, jobs: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
     torch.set_num_threads(threads)
     loaded = pickle.loads(metrics)
-    _worker["targets"] = Targets(loaded, size, limit=default_limit(jobs))
+    _worker["targets"] = Targets(loaded, size, limit=default_limit(processes=jobs))
 
 
 def _begin(row: bytes) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from datnet.evaluation.kept import FirstThatFit, default_limit
 from datnet.evaluation.measuring import ContentTarget, Metrics, StyleTarget
 from datnet.evaluation.metrics import Metric, Picture
+from datnet.images.kept import FirstThatFit, default_limit
 from datnet.images.tensors import read_square
 
 IMAGES_KEPT = 64
@@ -42,7 +42,7 @@ class Targets:
         self.size = size
         self.device = device
         self._pictures = FirstThatFit[Path, Picture](
-            default_limit() if limit is None else limit, lambda picture: picture.nbytes
+            default_limit(device) if limit is None else limit, lambda picture: picture.nbytes
         )
         self._styles: dict[tuple[Path, tuple[str, ...], bool], StyleTarget] = {}
         self._pixels = lru_cache(IMAGES_KEPT)(self._read)

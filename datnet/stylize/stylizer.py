@@ -4,7 +4,8 @@
 >>> stylizer = Stylizer("microast")  # doctest: +SKIP
 >>> stylizer("photo.jpg", "painting.jpg").save("result.png")  # doctest: +SKIP
 
-See :class:`Stylizer` for examples that run.
+See :class:`Stylizer` for examples that run. The file is long because of them and of the
+descriptions of every argument.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from datnet.images.opening import (
     visible,
 )
 from datnet.images.tensors import to_image, to_tensor
+from datnet.networks.attention import AttentionWay, attention_way
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.ops.convolution import circular_borders
@@ -48,7 +50,7 @@ from datnet.stylize.attention import (
     open_pair,
 )
 from datnet.stylize.options import StylizeOptions, check_side
-from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
+from datnet.stylize.prepared import EncodedContent, EncodedStyle, as_list, visible_colors
 from datnet.stylize.strength import find_strength
 from datnet.stylize.suitable import check_known, check_tiles, own_picture
 from datnet.zoo import vgg_encoder
@@ -207,6 +209,32 @@ class Stylizer:
         with enough_memory():
             return self._encode(self._open_style(painting, size, content_side))
 
+    @torch.inference_mode()
+    def encode_content(
+        self, content: Picture, size: int | None = None, *, tileable: bool = False
+    ) -> EncodedContent:
+        """Encode a photograph once for many styles.
+
+        Args:
+            content: The photograph.
+            size: Shorter side of the results in pixels; by default that of the photograph.
+            tileable: Whether results are to be tiled.
+
+        Returns:
+            The encoded photograph for :meth:`stylize` with the same ``tileable``.
+
+        Raises:
+            DatNetError: If the file cannot be read, the picture is too small or memory runs out.
+        """
+        with enough_memory():
+            photograph = self._open_content(content, size)
+            if tileable:
+                check_tiles(self.network, self.description.name, photograph.size)
+            pixels = to_tensor(visible(photograph)).to(self.device)
+            with circular_borders(tileable), precision(self.device, self.dtype):
+                features = tuple(self.network.encode_content(pixels[None]))
+        return EncodedContent(photograph, features, self.network)
+
     def __call__(
         self,
         content: Picture,
@@ -224,7 +252,8 @@ class Stylizer:
             alpha: Strength of the style in [0, 1], or "auto".
             size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
-                weights, style_size, keep_colors, mask, regions, tileable.
+                weights, style_size, keep_colors, mask, regions, tileable,
+                attention.
 
         Returns:
             The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
@@ -239,14 +268,14 @@ class Stylizer:
     @torch.inference_mode()
     def stylize(
         self,
-        content: Picture,
+        content: Picture | EncodedContent,
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
         options: StylizeOptions,
     ) -> Image.Image:
         """Stylize one content with a :class:`~datnet.stylize.options.StylizeOptions`.
 
         Args:
-            content: The photograph.
+            content: The photograph, which can be encoded already.
             style: The painting, or a list of paintings to mix; each can be encoded already.
             options: The settings.
 
@@ -258,15 +287,17 @@ class Stylizer:
         """
         styles = as_list(style)
         options.check_styles(len(styles))
+        known = content if isinstance(content, EncodedContent) else None
+        if isinstance(content, EncodedContent):
+            self._check_encoded(content, options)
+            content = content.picture
         if isinstance(options.alpha, str):
             found = find_strength(self, content, styles, options)
             options = replace(options, alpha=found.alpha)
         assert not isinstance(options.alpha, str)
         regions = None if options.regions is None else self._open_regions(options.regions)
-        with enough_memory():
-            photograph, _ = open_picture(content, "content", options.size)
-            if options.size is not None:
-                photograph = resize_short_side(photograph, options.size)
+        with enough_memory(), attention_way(cast("AttentionWay", options.attention)):
+            photograph = self._open_content(content, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
             if options.keep_colors == "histogram" and self.own_paintings is not None:
@@ -285,8 +316,11 @@ class Stylizer:
             if options.tileable:
                 check_tiles(self.network, self.description.name, photograph.size)
             with circular_borders(options.tileable):
-                with precision(self.device, self.dtype):
-                    features = self.network.encode_content(pixels[None])
+                if known is None:
+                    with precision(self.device, self.dtype):
+                        features = self.network.encode_content(pixels[None])
+                else:
+                    features = list(known.features)
                 generate = partial(
                     self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
                 )
@@ -359,6 +393,22 @@ class Stylizer:
         """The network's VGG or, if it has none, a VGG-16 with ImageNet weights."""
         own = getattr(self.network, "encoder", None)
         return own if isinstance(own, VggEncoder) else vgg_encoder("vgg16").to(self.device)
+
+    def _open_content(self, content: Picture, size: int | None) -> Image.Image:
+        photograph, _ = open_picture(content, "content", size)
+        return photograph if size is None else resize_short_side(photograph, size)
+
+    def _check_encoded(self, content: EncodedContent, options: StylizeOptions) -> None:
+        if content.network is not self.network:
+            raise DatNetError(
+                "this photograph was encoded by another Stylizer; encode it with this one"
+            )
+        side = min(content.picture.size)
+        if options.size not in (None, side):
+            raise DatNetError(
+                f"size is {options.size}, but the photograph is encoded already, at {side}; give "
+                "the size to encode_content"
+            )
 
     def _encode(self, picture: Image.Image) -> EncodedStyle:
         pixels = to_tensor(picture)[None].to(self.device)

@@ -16,13 +16,13 @@ from datnet.errors import DatNetError
 from datnet.evaluation.chosen import choose_metrics
 from datnet.evaluation.controls import CONTROLS, Stylize, identity, style_copy
 from datnet.evaluation.encodings import Encodings
-from datnet.evaluation.kept import FirstThatFit, bytes_of
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.processes import Processes
 from datnet.evaluation.protocol import evaluate
 from datnet.evaluation.row import Evaluation, ThisProcess
 from datnet.evaluation.targets import Targets
+from datnet.images.kept import FirstThatFit, bytes_of
 from datnet.networks.adain import AdaIN
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.microast import MicroAST

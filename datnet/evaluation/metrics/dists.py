@@ -36,6 +36,12 @@ class Dists(nn.Module):
         beta: Weights of the covariances, ``(1475,)``.
     """
 
+    alpha: Tensor
+    beta: Tensor
+    kernel: Tensor
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, backbone: dict[str, Tensor], alpha: Tensor, beta: Tensor) -> None:
         super().__init__()
         index, blocks = 0, []
@@ -118,7 +124,7 @@ def learned_dists() -> Dists:
     Raises:
         DatNetError: If that package is not installed, or VGG-16's weights cannot be found.
     """
-    require_extra("metrics", "DISTS_pytorch", purpose="the metric dists")
+    require_extra("metrics")
     spec = find_spec("DISTS_pytorch")
     assert spec is not None
     assert spec.origin is not None

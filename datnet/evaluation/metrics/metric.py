@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
-from datnet.evaluation.kept import bytes_of
+from datnet.images.kept import bytes_of
 
 ARROWS = {"high": "↑", "low": "↓", "zero": "→0"}
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from datnet.evaluation.machine import memory_bytes
+from datnet.devices import memory_bytes
 
 MOST_BYTES = 3 * 2**30
 """Largest limit of one cache."""
@@ -23,8 +24,8 @@ Value = TypeVar("Value")
 class FirstThatFit(Generic[Key, Value]):
     """A cache that keeps the values that come first, as many as fit, and besides them the last one.
 
-    Each row of a table goes through the pictures in the same order. A cache that drops the least
-    recently used value would then always drop the one that is used next.
+    Tables and batches go through their pictures again and again in the same order. A cache that
+    drops the least recently used value would then always drop the one that is used next.
 
     Args:
         limit: Bytes that the values may take; the last one may exceed it.
@@ -45,13 +46,17 @@ class FirstThatFit(Generic[Key, Value]):
         return self._values[key]
 
 
-def default_limit(processes: int = 1) -> int:
-    """Return the limit in bytes of a cache on this machine.
+def default_limit(device: torch.device | str = "cpu", processes: int = 1) -> int:
+    """Return the limit in bytes of a cache.
 
     Args:
+        device: Where the values are.
         processes: Number of processes with a cache of their own.
     """
+    device = torch.device(device)
     memory = memory_bytes()
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory
     most = MOST_BYTES if memory is None else min(MOST_BYTES, int(memory * SHARE_OF_MEMORY))
     return most // processes
 
