@@ -65,7 +65,7 @@ def variance_shares(networks: Sequence[PairValues], key: str) -> dict[str, float
             for pairs in networks
         ]
     )
-    parts = PARTS
+    parts: tuple[str, ...] = PARTS
     if len(networks) == 1:
         values, parts = values[0], PARTS[1:]
     if min(values.shape) < 2 or not np.isfinite(values).all():

@@ -5,12 +5,15 @@ Yingying Deng, Fan Tang, Weiming Dong, Chongyang Ma, Xingjia Pan, Lei Wang and C
 
 Shapes: a token is a patch of 8 × 8 pixels; an image of ``H × W`` pixels has ``N = ⌈H/8⌉ · ⌈W/8⌉``
 tokens.
+
+The whole method is in this file, so that it reads like the figure of the paper.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -318,10 +321,12 @@ class StyTr2(StyleTransferNetwork):
         grid = positions.shape[2:]
         style_grid = [-(-side // PATCH) for side in style_size]
         placed = as_tokens(positions)
-        for number, layer in enumerate(self.style_decoder.layers, 1):
+        layers = cast("Iterable[StyleLayer]", self.style_decoder.layers)
+        for number, layer in enumerate(layers, 1):
+            attentions = cast("Iterable[Attention]", layer.attentions)
             within = content
             for turn, (attention, norm) in enumerate(
-                zip(layer.attentions, layer.norms[:2], strict=True), 1
+                zip(attentions, layer.norms[:2], strict=True), 1
             ):
                 queries = split_heads(attention.query(within + placed))[0].mT / SCALE
                 keys = split_heads(attention.key(style))[0].mT

@@ -85,8 +85,8 @@ class ImagePanel(Callback):
         """
         assert isinstance(module, StyleTransferModule)
         batch = self.pairs(trainer)
-        content = batch.content[:GRID_ROWS].to(module.device, module.dtype)
-        style = batch.style[:GRID_ROWS].to(module.device, module.dtype)
+        content = batch.content[:GRID_ROWS].to(next(module.network.parameters()))
+        style = batch.style[:GRID_ROWS].to(content)
         result = module.network(content, style)
         columns = torch.stack([content, style, result], dim=1).flatten(0, 1).cpu()
         panel = make_grid(columns, nrow=3, padding=4, pad_value=1.0)

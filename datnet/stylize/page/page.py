@@ -1,4 +1,7 @@
-"""The page in Gradio: its layout and what its controls do."""
+"""The page in Gradio: its layout and what its controls do.
+
+In one file, since Gradio declares a control where it is laid out and its action beside it.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,9 @@ COLORS = {
     "Painting recolored first (histogram)": "histogram",
 }
 """Labels on the page, and values of ``keep_colors``."""
+
+ATTENTION = {"Exact": "exact", "Fast": "fast"}
+"""Labels on the page, and values of ``attention``."""
 
 CREDITS = """\
 Example photos: camera by Lav Varshney (CC0), Chelsea by Stefan van der Walt (CC0), coffee by \
@@ -124,6 +130,12 @@ def build_page(
                 size = gr.Radio(
                     list(SIZES), value="512", label="Size", info="Shorter side in pixels."
                 )
+                attention = gr.Radio(
+                    list(ATTENTION),
+                    value="Exact",
+                    label="Attention",
+                    info="Fast gives nearly the same picture sooner, from 256 pixels on.",
+                )
                 with gr.Accordion("Mix in a second painting", open=False, elem_id="mixing"):
                     second = picture_input("Second painting", "second", examples.eval_style)
                     mix = gr.Slider(
@@ -166,10 +178,11 @@ def build_page(
             alpha: float,
             colors: str,
             size: str,
+            attention: str,
             network: str,
         ) -> tuple[Any, Any]:
             try:
-                request = make_request(photo, painting, second, mix, alpha, colors, size)
+                request = make_request(photo, painting, second, mix, alpha, colors, size, attention)
                 # Files in Gradio's folder are not copied again, and are removed with the page.
                 folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
                 stylized = stylize_uploads(
@@ -185,7 +198,7 @@ def build_page(
         # With preprocessing Gradio would decode uploads itself, without our limits and messages.
         button.click(
             stylize_request,
-            [photo, painting, second, mix, alpha, colors, size, network],
+            [photo, painting, second, mix, alpha, colors, size, attention, network],
             [comparison, download],
             api_name="paint",
             preprocess=False,
@@ -255,6 +268,7 @@ def make_request(
     alpha: float,
     colors: str,
     size: str,
+    attention: str,
 ) -> Request:
     """Convert the values of the page's controls to a request.
 
@@ -266,6 +280,7 @@ def make_request(
         alpha: Strength of the style in [0, 1].
         colors: A key of :data:`COLORS`.
         size: A key of :data:`SIZES`.
+        attention: A key of :data:`ATTENTION`.
 
     Returns:
         The request.
@@ -288,6 +303,7 @@ def make_request(
             size=SIZES[size],
             weights=[share for _, share in taking_part],
             keep_colors=COLORS[colors],
+            attention=ATTENTION[attention],
         ),
     )
 
