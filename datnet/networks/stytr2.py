@@ -10,7 +10,8 @@ tokens.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -316,7 +317,8 @@ class StyTr2(StyleTransferNetwork):
         grid = positions.shape[2:]
         style_grid = [-(-side // PATCH) for side in style_size]
         placed = as_tokens(positions)
-        for number, layer in enumerate(self.style_decoder.layers, 1):
+        layers = cast("Iterable[StyleLayer]", self.style_decoder.layers)
+        for number, layer in enumerate(layers, 1):
             within = content
             for turn, (attention, norm) in enumerate(
                 zip(layer.attentions, layer.norms[:2], strict=True), 1

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from skimage.color import lab2rgb, rgb2lab
 
-from datnet.stylize.attention import Attention, ChannelGates, Correspondence, LevelAttention
+from datnet.stylize.attention import ChannelGates, Correspondence, LevelAttention
 
 CHROMA = 62.0
 """Largest a* and b* of the position colors, at the middle of an edge of the painting."""

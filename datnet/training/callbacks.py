@@ -79,7 +79,7 @@ class ImagePanel(Callback):
             module: The module; its network stylizes up to ``GRID_ROWS`` pairs.
         """
         assert isinstance(module, StyleTransferModule)
-        batch = self.pairs(trainer)
+        batch: Any = self.pairs(trainer)
         content = batch.content[:GRID_ROWS].to(module.device, module.dtype)
         style = batch.style[:GRID_ROWS].to(module.device, module.dtype)
         result = module.network(content, style)

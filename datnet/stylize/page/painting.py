@@ -33,6 +33,8 @@ class Wish:
     photo: Path
     paintings: Sequence[Path]
     options: StylizeOptions
+    settings: str | None = None
+    """Text that the result carries, see :mod:`datnet.stylize.page.settings`."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> S
     check_pixels(photo, "photo", short_side, most_pixels)
     paintings = []
     for path in wish.paintings:
-        painting, _ = read_upload(path, "painting", short_side)
-        check_pixels(painting, "painting", min(short_side, *painting.size), most_pixels)
+        style_side = wish.options.style_size or short_side
+        painting, _ = read_upload(path, "painting", style_side)
+        own_side = wish.options.style_size or min(short_side, *painting.size)
+        check_pixels(painting, "painting", own_side, most_pixels)
         paintings.append(painting)
     result = stylizer.stylize(photo, paintings, wish.options)
     # File names can have at most 255 bytes.
@@ -82,7 +86,7 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> S
     stylized = Stylized(folder / f"{name}_before.jpg", folder / f"{name}.png")
     before = photo.resize(result.size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     save_picture(before, stylized.before, origin, quality=90)
-    save_picture(result, stylized.after, origin)
+    save_picture(result, stylized.after, origin, settings=wish.settings)
     return stylized
 
 
