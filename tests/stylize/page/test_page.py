@@ -27,14 +27,17 @@ from datnet import Stylizer
 from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.images.embedded import SampleImages
+from datnet.images.pictures import save_picture
 from datnet.networks.microast import MicroAST
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page import folder as page_folder
 from datnet.stylize.page.limits import Limits
+from datnet.stylize.page.origin import origins
 from datnet.stylize.page.painting import Wish, paint, read_upload
 from datnet.stylize.page.server import check_address, is_loopback, served
+from datnet.stylize.page.settings import Settings, settings_of
 from datnet.zoo.network_file import NetworkDescription, save_network
-from tests.helpers.pixel_network import PixelNetwork
+from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 
 GRADIO = pytest.mark.skipif(find_spec("gradio") is None, reason="Gradio is not installed")
 
@@ -144,6 +147,31 @@ def test_too_many_pixels_are_refused_before_they_are_painted(stylizer, pictures,
     photo = pictures / "content" / "0.png"
     with pytest.raises(DatNetError, match=r"painting would have 0\.1 million pixels"):
         paint(stylizer, Wish(photo, [long], StylizeOptions(size=96)), 9e4, tmp_path)
+
+
+def test_a_click_shows_where_each_level_of_attention_looks(pictures, tmp_path):
+    attentive = Stylizer(write_pixel_network(tmp_path / "network.safetensors"), "cpu")
+    photo, painting = pictures / "content" / "0.png", pictures / "style" / "0.png"
+    (tmp_path / "shown").mkdir()
+    ((file, caption),) = origins(attentive, photo, painting, 40, (1.0, 0.5), tmp_path / "shown")
+    assert Image.open(file).size == (53, 40)
+    assert caption.startswith("pixels: ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"alpha": 2}, {"colors": "none"}, {"network": "unknown"}, {"mix": "x"}, {"more": 1}],
+)
+def test_settings_that_the_page_cannot_have_are_ignored(change, tmp_path):
+    settings = Settings(0.5, 1, "The painting's", "512", "Fine", "tiny")
+    path = tmp_path / "result.png"
+    image = Image.new("RGB", (40, 40))
+    save_picture(image, path, settings=settings.as_text())
+    assert settings_of(path, ["tiny"], 10**6) == settings
+    save_picture(image, path, settings=json.dumps({**json.loads(settings.as_text()), **change}))
+    assert settings_of(path, ["tiny"], 10**6) is None
+    save_picture(image, path)
+    assert settings_of(path, ["tiny"], 10**6) is None
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -293,6 +321,46 @@ def test_a_picture_goes_in_and_another_one_comes_out(visitor):
     stylized = Image.open(io.BytesIO(visitor.client.get(result["url"]).content))
     assert stylized.format == "PNG"
     assert stylized.size == (320, 256)
+
+
+def test_the_settings_of_a_result_are_restored_when_it_is_dropped(visitor):
+    photo = visitor.upload("photo.png", image_bytes(80, 64))
+    painting = visitor.upload("painting.png", image_bytes(90, 70))
+    result = visitor.client.get(visitor.paint(photo, painting)["url"]).content
+    dropped = visitor.upload("result.png", result)
+    _, session = visitor.call("check_photo", [dropped])
+    *_, end = visitor.messages(session)
+    cleared, *controls = end["output"]["data"]
+    assert cleared is None
+    assert [each.get("value", each) if isinstance(each, dict) else each for each in controls] == [
+        *(0.5, 1, "The painting's", "256 (quick)", "As the painting", "tiny")
+    ]
+    again = Image.open(io.BytesIO(result))
+    assert json.loads(again.info["datnet"])["network"] == "tiny"
+
+
+def test_results_of_this_visit_and_of_all_networks(visitor):
+    photo = visitor.upload("photo.png", image_bytes(80, 64))
+    painting = visitor.upload("painting.png", image_bytes(90, 70))
+    controls = [0.5, 1, "The painting's", "256 (quick)", "Fine", "tiny"]
+    _, session = visitor.call("compare", [photo, painting, None, *controls, None])
+    shown = [
+        message["output"]["data"][0]
+        for message in visitor.messages(session)
+        if message.get("msg") == "process_generating"
+    ]
+    assert len(shown) == 2
+    assert [each["caption"].partition(",")[0] for each in shown[0]] == ["tiny"]
+
+
+def test_heic_becomes_what_a_browser_shows(visitor, tmp_path):
+    pytest.importorskip("pillow_heif")
+    Image.new("RGB", (80, 64), "red").save(tmp_path / "a.heic", "HEIF")
+    upload = visitor.upload("a.heic", (tmp_path / "a.heic").read_bytes())
+    _, session = visitor.call("check", [upload])
+    *_, end = visitor.messages(session)
+    shown = visitor.client.get(end["output"]["data"][0]["url"]).content
+    assert Image.open(io.BytesIO(shown)).format == "JPEG"
 
 
 def test_mistakes_get_a_message_and_no_stack_trace(visitor):
@@ -539,7 +607,7 @@ def test_ctrl_c_ends_the_command_cleanly(network, tmp_path):
 ENDLESS_NETWORK = """
 from pathlib import Path
 import torch
-from tests.helpers.pixel_network import PixelNetwork
+from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 
 class EndlessNetwork(PixelNetwork):
     def generate_mixed(self, *arguments, **settings):
