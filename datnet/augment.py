@@ -24,7 +24,7 @@ from datnet.images.resizing import fit_square
 from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.networks.training_free import OptimizationMethod
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 
 STYLE_SIDE = 128
@@ -85,7 +85,7 @@ class StyleAugment(v2.Transform):
         if not files:
             raise DatNetError("no paintings are given; give at least one")
         self.device = choose_device(device)
-        self.network = load_network(network_file(checkpoint)).to(self.device)
+        self.network = load_network(find_network(checkpoint)).to(self.device)
         if isinstance(self.network, OptimizationMethod):
             raise DatNetError(f"{checkpoint} takes minutes per image; use adain or microast")
         self.probability = probability

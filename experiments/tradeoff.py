@@ -27,8 +27,9 @@ from datnet.evaluation.summary import Estimate
 from datnet.images.files import complete_or_absent, write_text
 from datnet.zoo.network_file import load_network
 from experiments.comparison import Comparison, compare
+from experiments.options import argument_parser, run
 from experiments.paper import ALL_TITLES
-from experiments.plan import argument_parser, plan_of, run
+from experiments.plan import plan_of
 from experiments.tables import as_json
 
 ALPHAS = (0.25, 0.5, 0.75)

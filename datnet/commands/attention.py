@@ -118,7 +118,7 @@ def point(text: str) -> tuple[str, str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute attention or gates and write the figure."""
-    require_extra("figures", "matplotlib", purpose="`datnet attention`")
+    require_extra("figures")
     from datnet.errors import DatNetError
     from datnet.evaluation.figures import comparison_grid  # these import torch
     from datnet.images.files import check_writable

@@ -22,6 +22,8 @@ from datnet.commands import (
     serve,
     stylize,
     summarize,
+    tune,
+    vote,
     weights,
 )
 from datnet.commands.arguments import Parser, to_name
@@ -87,6 +89,8 @@ def run() -> int:
     serve.add_parser(commands)
     stylize.add_parser(commands)
     summarize.add_parser(commands)
+    tune.add_parser(commands)
+    vote.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
     if rest:  # argparse ends a list at the first option

@@ -15,6 +15,9 @@ from datnet.networks.vgg import VggEncoder
 
 SMALLEST_SIDE = 32
 
+TILE_MULTIPLE = 16
+"""The largest stride of a network: content sides that tile are multiples of this."""
+
 
 def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tensor:
     """Sum of tensors of the same shape, each times its weight.
@@ -62,6 +65,12 @@ class StyleTransferNetwork(nn.Module, ABC):
 
     attention_parts: tuple[str, ...] = ()
     """Names of the attention submodules, whose gradients a recipe can clip separately."""
+
+    seam: str | None = None
+    """Why results would not tile in ``circular_borders``; None if they do.
+
+    They tile for sides that are multiples of :data:`TILE_MULTIPLE`.
+    """
 
     @abstractmethod
     def encode_content(self, images: Tensor) -> list[Tensor]:

@@ -262,6 +262,8 @@ class StyTr2(StyleTransferNetwork):
     ``alpha`` is not in the paper.
     """
 
+    seam = "it encodes the position of each patch in the picture"
+
     attention_parts = ("content_encoder", "style_encoder", "style_decoder")
 
     def __init__(self) -> None:

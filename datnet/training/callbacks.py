@@ -23,6 +23,11 @@ GRID_ROWS = 4
 PANEL = "content | style | result"
 
 
+def panel_files(folder: Path) -> dict[int, Path]:
+    """Return the panels that :class:`ImagePanel` wrote to a folder, by step."""
+    return {int(path.stem.removeprefix("step_")): path for path in folder.glob("step_??????.png")}
+
+
 class ImagePanel(Callback):
     """Logs content | style | result of the first validation pairs at every validation.
 

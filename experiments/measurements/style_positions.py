@@ -26,7 +26,7 @@ from datnet.evaluation.metrics.psnr import peak_signal_to_noise_ratio
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square
 from datnet.networks import attention
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 
 SHARES = (2, 4, 16, 64)
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="side (default: 512)")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", DatNetWarning)
-    network = load_network(network_file(arguments.network)).eval()
+    network = load_network(find_network(arguments.network)).eval()
     contents, styles = (
         [read_square(path, arguments.size) for path in find_images(folder)[: arguments.pictures]]
         for folder in (arguments.content, arguments.style)

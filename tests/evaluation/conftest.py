@@ -16,6 +16,7 @@ from datnet.evaluation.protocol import Evaluation, evaluate
 from datnet.evaluation.summary import EvaluationSummary
 from tests.helpers.evaluations import SIZE, CountingEncoder, make_image
 from tests.helpers.mean_difference import metrics_with
+from tests.helpers.measuring import SmallEncoder
 
 
 @pytest.fixture
@@ -63,3 +64,8 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         return peak_of_stylizing(candidate.build(), size, torch.device("cpu"), dtype)
 
     monkeypatch.setattr(benchmark_module, "peak_in_new_process", peak)
+
+
+@pytest.fixture
+def measuring() -> Metrics:
+    return metrics_with(SmallEncoder(), embedding_size=4)

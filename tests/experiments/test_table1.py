@@ -18,8 +18,9 @@ from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, save_network
 from datnet.zoo.training_free import TRAINING_FREE, with_settings
 from experiments.networks import facts_of_training
+from experiments.options import argument_parser
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
-from experiments.plan import SCALES, argument_parser, chosen_models, default_scale, plan_of
+from experiments.plan import SCALES, chosen_models, default_scale, plan_of
 from experiments.tables import rank_correlation, ranks, sentence_of_training
 
 

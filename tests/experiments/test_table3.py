@@ -19,7 +19,8 @@ from datnet.zoo.network_file import (
     read_description,
     save_network,
 )
-from experiments.plan import argument_parser, plan_of, run
+from experiments.options import argument_parser, run
+from experiments.plan import plan_of
 from experiments.table3 import VARIANTS, make_table, unequal_settings
 from experiments.tables import order
 

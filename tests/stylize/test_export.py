@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import json
 import os
 import subprocess
@@ -330,6 +329,6 @@ def test_mistakes(tmp_path: Path, traced: None, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").write_text("")
     with pytest.raises(DatNetError, match="cannot be written"):
         export_network(network, DESCRIPTION, tmp_path / "file" / "network.pt2", alpha_input=False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: None)
     with pytest.raises(DatNetError, match=r"onnx, onnxscript, onnxruntime.*datnet\[export\]"):
         export_network(network, DESCRIPTION, tmp_path / "network.onnx")

@@ -13,8 +13,8 @@ from datnet.images.formats import HEIC_SUFFIXES
 from datnet.images.pictures import save_picture
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.options import StylizeOptions
-from datnet.stylize.page.painting import Wish, read_upload
 from datnet.stylize.page.settings import COLORS, SIZES, STROKES, Settings
+from datnet.stylize.page.uploads import Request, read_upload
 from datnet.zoo.network_file import NetworkDescription
 
 MOST_RESULTS = 24
@@ -85,13 +85,13 @@ def shown_before(results: list[Any] | None) -> list[tuple[str, str]]:
     ][: MOST_RESULTS - 1]
 
 
-def make_wish(
+def make_request(
     photo: dict[str, Any] | None,
     painting: dict[str, Any] | None,
     second: dict[str, Any] | None,
     settings: Settings,
-) -> Wish:
-    """Convert the values of the page's controls to a wish.
+) -> Request:
+    """Convert the values of the page's controls to a request.
 
     Args:
         photo: Gradio's data of the uploaded photograph; None if there is none.
@@ -100,7 +100,7 @@ def make_wish(
         settings: The other controls.
 
     Returns:
-        The wish.
+        The request.
 
     Raises:
         DatNetError: If a picture is missing.
@@ -113,7 +113,7 @@ def make_wish(
     weighted = [(painting, 1 - mix), (second, mix)] if second is not None else [(painting, 1.0)]
     # StylizeOptions refuses a weight of 0, so such a painting is left out.
     taking_part = [(Path(upload["path"]), share) for upload, share in weighted if share > 0]
-    return Wish(
+    return Request(
         photo=Path(photo["path"]),
         paintings=[path for path, _ in taking_part],
         options=StylizeOptions(

@@ -11,7 +11,7 @@ from PIL import Image
 from datnet.images.saving import save_image
 from datnet.stylize.attention import DEFAULT_SIZE
 from datnet.stylize.attention_pictures import heat_over, marked
-from datnet.stylize.page.painting import read_upload
+from datnet.stylize.page.uploads import read_upload
 from datnet.stylize.stylizer import Stylizer
 
 

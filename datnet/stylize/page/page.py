@@ -18,14 +18,14 @@ from datnet.images.embedded import SampleImages
 from datnet.stylize.page.controls import (
     checked,
     describe,
-    make_wish,
+    make_request,
     picture_input,
     shown_before,
 )
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.origin import origins
-from datnet.stylize.page.painting import MOST_DECODED_PIXELS, Stylized, paint
 from datnet.stylize.page.settings import COLORS, SIZES, STROKES, Settings, settings_of
+from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Stylized, stylize_uploads
 from datnet.stylize.stylizer import Stylizer
 
 QUICK = "256 (quick)"
@@ -193,8 +193,10 @@ def build_page(
             # Files in Gradio's folder are not copied again, and are removed with the page.
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
             try:
-                wish = make_wish(*pictures, settings)
-                stylized = paint(stylizers[name], wish, limits.megapixels * 1e6, folder)
+                request = make_request(*pictures, settings)
+                stylized = stylize_uploads(
+                    stylizers[name], request, limits.megapixels * 1e6, folder
+                )
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
             return stylized, settings.caption(time.monotonic() - begin)
