@@ -322,8 +322,9 @@ class StyTr2(StyleTransferNetwork):
         layers = cast("Iterable[StyleLayer]", self.style_decoder.layers)
         for number, layer in enumerate(layers, 1):
             within = content
+            attentions = cast("Iterable[Attention]", layer.attentions)
             for turn, (attention, norm) in enumerate(
-                zip(layer.attentions, layer.norms[:2], strict=True), 1
+                zip(attentions, layer.norms[:2], strict=True), 1
             ):
                 queries = split_heads(attention.query(within + placed))[0].mT / SCALE
                 keys = split_heads(attention.key(style))[0].mT

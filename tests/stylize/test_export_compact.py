@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.sanet import StyleAttention
-from datnet.stylize import export_eight_bits
-from datnet.stylize.export_compact import compared, export_compact, inputs_of
+from datnet.stylize import export_compact, export_eight_bits
+from datnet.stylize.export import export_network
+from datnet.stylize.export_compact import compared, inputs_of
 from datnet.zoo.network_file import NetworkDescription, save_network
 
 onnx = pytest.importorskip("onnx")
@@ -70,11 +72,27 @@ def network() -> Convolutions:
     return Convolutions().eval()
 
 
+@pytest.fixture(scope="module")
+def float_file(network: Convolutions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The float file, exported once for all tests, which takes half a minute."""
+    path = tmp_path_factory.mktemp("float") / "float.onnx"
+    export_network(network, DESCRIPTION, path, alpha_input=False)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def exported(float_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(*arguments: object, **settings: object) -> None:
+        shutil.copy(float_file, arguments[2])
+
+    monkeypatch.setattr(export_compact, "export_network", copy)
+
+
 def test_convolutions_are_quantized_and_attention_is_not(
     network: Convolutions, tmp_path: Path, pictures: Path
 ) -> None:
     output = tmp_path / "small.onnx"
-    report = export_compact(
+    report = export_compact.export_compact(
         network, DESCRIPTION, output, bits=8, alpha_input=False,
         calibration=(pictures / "content", pictures / "style"),
     )  # fmt: skip
@@ -101,7 +119,7 @@ def test_convolutions_are_quantized_and_attention_is_not(
 
 def test_weights_of_sixteen_bits(network: Convolutions, tmp_path: Path, pictures: Path) -> None:
     output = tmp_path / "small.onnx"
-    report = export_compact(network, DESCRIPTION, output, bits=16, alpha_input=False)
+    report = export_compact.export_compact(network, DESCRIPTION, output, bits=16, alpha_input=False)
     assert min(report.psnrs) > 60
     stored = {
         tensor.data_type for tensor in onnx.load(output).graph.initializer if len(tensor.dims) > 1
@@ -116,7 +134,9 @@ def test_a_layer_that_spoils_the_result_is_named(
 ) -> None:
     monkeypatch.setattr(export_eight_bits, "LEAST_PSNR", 200.0)
     with pytest.raises(DatNetError, match=r"not written: .* (en|de)coder\.\d spoils them most"):
-        export_compact(network, DESCRIPTION, tmp_path / "small.onnx", bits=8, alpha_input=False)
+        export_compact.export_compact(
+            network, DESCRIPTION, tmp_path / "small.onnx", bits=8, alpha_input=False
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -188,12 +188,13 @@ def build_page(
 
         def stylize_with(name: str, values: Sequence[Any]) -> tuple[Stylized, str]:
             """Stylize with one network; return the files and a caption."""
-            pictures, settings = values[:3], Settings(*values[3:8], network=name)
+            photo, painting, second, mix, alpha, colors, size, strokes = values[:8]
+            settings = Settings(mix, alpha, colors, size, strokes, name)
             begin = time.monotonic()
             # Files in Gradio's folder are not copied again, and are removed with the page.
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
             try:
-                request = make_request(*pictures, settings)
+                request = make_request(photo, painting, second, settings)
                 stylized = stylize_uploads(
                     stylizers[name], request, limits.megapixels * 1e6, folder
                 )
