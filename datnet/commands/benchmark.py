@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 
 from datnet.commands.arguments import to_name, to_path, to_word, whole
 from datnet.errors import DatNetError, require_extra
-from datnet.stylize.options import SMALLEST_SIDE
+from datnet.stylize.options import ATTENTION, SMALLEST_SIDE
 
 DESCRIPTION = """\
 Measure the cost of inference: parameters, multiply-adds (MACs), time and peak memory at batch
@@ -68,6 +69,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         choices=["vgg19", "vgg16"],
         help="encoder of all networks that have one (default: the one a trained file was trained "
         "with, else vgg19)",
+    )
+    parser.add_argument(
+        "--attention",
+        choices=ATTENTION,
+        default="exact",
+        help="attention over positions of all networks that have it: exact (default) or fast, see "
+        "`datnet stylize --help`",
     )
     parser.add_argument("--json", type=to_path, metavar="FILE", help="write everything as JSON")
     parser.add_argument(
@@ -147,6 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.threads,
     )
     candidates = find_candidates(arguments.networks or all_names(), arguments.encoder)
+    candidates = [replace(candidate, attention=arguments.attention) for candidate in candidates]
     benchmark = Benchmark(candidates, settings)
     measurements = [each for size in settings.sizes for each in benchmark.measure(size)]
     report = benchmark.report(measurements)

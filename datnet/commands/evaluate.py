@@ -157,6 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from datnet.evaluation.named_protocol import export_pictures
     from datnet.evaluation.saved_results import find_results
+    from datnet.evaluation.seeds import seeds_table
     from datnet.evaluation.summary import GrowingTable, summary_table
     from datnet.images.files import check_writable, write_text  # these import torch
     from datnet.zoo.lookup import find_network
@@ -209,6 +210,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if len(folders) > 1:
         others = [*notes, differences_from_first(folders)]
+        if over_seeds := seeds_table(list(folders.values())):
+            others.append(over_seeds)
     write_text(
         arguments.output / "table.md", "\n\n".join([summary_table(summaries), *others]) + "\n"
     )

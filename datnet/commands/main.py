@@ -18,6 +18,7 @@ from datnet.commands import (
     evaluate,
     export,
     info,
+    report,
     rerun,
     serve,
     stylize,
@@ -85,6 +86,7 @@ def run() -> int:
     evaluate.add_parser(commands)
     export.add_parser(commands)
     info.add_parser(commands)
+    report.add_parser(commands)
     rerun.add_parser(commands)
     serve.add_parser(commands)
     stylize.add_parser(commands)

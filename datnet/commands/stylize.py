@@ -1,4 +1,7 @@
-"""`datnet stylize`: stylize photographs and clips with paintings."""
+"""`datnet stylize`: stylize photographs and clips with paintings.
+
+The file is long because the command has many options, all declared and checked here.
+"""
 
 from __future__ import annotations
 
@@ -189,6 +192,8 @@ def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
     elif limits := setting.metadata["limits"]:
         number = whole if isinstance(limits[0], int) else real
         details = {"type": number(*limits)}
+    elif choices := setting.metadata["choices"]:
+        details = {"choices": choices}
     elif setting.metadata["pictures"] == 2:
         details = {"type": to_path, "nargs": 2, "metavar": ("OF_CONTENT", "OF_STYLE")}
     else:

@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.images.files import check_writable  # most of these import torch
     from datnet.training.tuning import Settings, tune
 
+    paintings = [Path(each) for each in arguments.pictures]
     output: Path = arguments.output
     if output.suffix != ".safetensors":
         raise DatNetError(f"{output}: the file name must be *.safetensors")
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
         device=arguments.device,
     )
-    tune(arguments.pictures, output, settings)
-    style = "" if len(arguments.pictures) == 1 else f"--style {arguments.pictures[0].name} "
+    tune(paintings, output, settings)
+    style = "" if len(paintings) == 1 else f"--style {paintings[0].name} "
     print(f"wrote {output}: datnet stylize photo.jpg {style}--checkpoint {output}")
     return 0

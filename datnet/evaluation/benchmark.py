@@ -27,6 +27,7 @@ from datnet.evaluation.peak_memory import (
     peak_of_stylizing,
 )
 from datnet.evaluation.running_cost import RunningCost, quartiles_of, ratio
+from datnet.networks.attention import attention_way
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.parameters import ParameterCounts, parameters
@@ -119,7 +120,8 @@ class Benchmark:
                 encoders[candidate.encoder] = VggEncoder(candidate.encoder)
             network = candidate.build(encoders[candidate.encoder])
             try:
-                count = multiply_adds(network, COUNTED_SIZE, COUNTED_SIZE)
+                with attention_way(candidate.attention):
+                    count = multiply_adds(network, COUNTED_SIZE, COUNTED_SIZE)
             except Exception:  # measuring reports the error at the size where it occurs
                 count = None
             self.costs[candidate.title] = Cost(parameters(network), count)
@@ -139,13 +141,15 @@ class Benchmark:
         with tqdm(total=steps, unit="run", disable=None, leave=False) as bar:
             for candidate in self.candidates:
                 bar.set_description(f"{size}² memory {candidate.title}")
-                measurements.append(self._measure_memory(candidate, size))
+                with attention_way(candidate.attention):
+                    measurements.append(self._measure_memory(candidate, size))
                 bar.update()
             for turn in range(self.settings.warmup + self.settings.runs):
-                for measurement in measurements:
+                for candidate, measurement in zip(self.candidates, measurements, strict=True):
                     if measurement.problem is None:
                         bar.set_description(f"{size}² time {measurement.network}")
-                        self._take_turn(measurement, timed=turn >= self.settings.warmup)
+                        with attention_way(candidate.attention):
+                            self._take_turn(measurement, timed=turn >= self.settings.warmup)
                     bar.update()
         return measurements
 
@@ -227,6 +231,7 @@ class Benchmark:
                     "encoder": candidate.encoder
                     if "encoder" in self.costs[candidate.title].parameters.by_part
                     else None,
+                    "attention": candidate.attention,
                     "parameters": self.costs[candidate.title].parameters.total,
                     "trainable": self.costs[candidate.title].parameters.trainable,
                     "by_part": self.costs[candidate.title].parameters.by_part,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from datnet.errors import DatNetError
+from datnet.networks.attention import AttentionWay
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import Architecture, VggEncoder
 from datnet.zoo.configs import model_config, model_names
@@ -37,11 +38,13 @@ class Candidate:
         title: Title in tables.
         network: ``_target_`` and settings of its class.
         encoder: Architecture of its encoder, "vgg19" or "vgg16", if it has one.
+        attention: "exact" or "fast", see :func:`~datnet.networks.attention.attention_way`.
     """
 
     title: str
     network: dict[str, Any]
     encoder: Architecture = PAPERS_ENCODER
+    attention: AttentionWay = "exact"
 
     def build(self, encoder: VggEncoder | None = None) -> StyleTransferNetwork:
         """Build the network on the CPU in evaluation mode, with reproducible random weights.
@@ -84,9 +87,7 @@ def find_candidates(names: Sequence[str], encoder: Architecture | None = None) -
     found = [_find(name, encoder) for name in names]
     titles = [candidate.title for candidate in found]
     return [
-        candidate
-        if titles.count(candidate.title) == 1
-        else Candidate(name, candidate.network, candidate.encoder)
+        candidate if titles.count(candidate.title) == 1 else replace(candidate, title=name)
         for name, candidate in zip(names, found, strict=True)
     ]
 
@@ -116,6 +117,11 @@ def of_few_steps(candidate: Candidate) -> Candidate:
     network = {**candidate.network, "steps": MEASURED_STEPS}
     title = f"{candidate.title}, {MEASURED_STEPS} steps"
     return Candidate(title, network, candidate.encoder)
+
+
+def with_fast_attention(candidate: Candidate) -> Candidate:
+    """Return the network with fast attention, with a title of its own."""
+    return replace(candidate, title=f"{candidate.title}, fast attention", attention="fast")
 
 
 def random_pictures(size: int, device: torch.device) -> tuple[Tensor, Tensor]:

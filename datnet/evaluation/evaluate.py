@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from datnet.errors import DatNetError
 from datnet.evaluation.chosen import Chosen, all_metrics
 from datnet.evaluation.controls import CONTROLS
+from datnet.evaluation.finished import NETWORK_FILE
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.named_protocol import ProtocolId
 from datnet.evaluation.pairs import Pair
@@ -22,6 +25,7 @@ from datnet.evaluation.row import Evaluation, ThisProcess
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.summary import EvaluationSummary
 from datnet.evaluation.targets import Targets
+from datnet.images.files import write_text
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import load_network, read_description
@@ -82,6 +86,7 @@ def evaluate_networks(
             yield Evaluation(control, pairs, folder, title, size, protocol=protocol)
         for title, path, network in _loaded(networks, device):
             folder = results_folder(output_dir, title, path)
+            write_text(folder / NETWORK_FILE, json.dumps(facts_of(path), indent=2) + "\n")
             yield Evaluation(network, pairs, folder, title, size, save_images, protocol)
         for title, pictures in (results or {}).items():
             folder = saved_results_folder(output_dir, title, pictures)
@@ -100,6 +105,12 @@ def evaluate_networks(
             if on_row is not None:
                 on_row(summary)
     return summaries
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return a network file's name, SHA-256 and header, for network.json."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"file": path.name, "sha256": digest, **asdict(read_description(path))}
 
 
 def _loaded(

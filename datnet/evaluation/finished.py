@@ -13,6 +13,9 @@ from typing import Any
 from datnet.errors import DatNetError
 from datnet.evaluation.pairs import Pair, image_names, read_pairs
 
+NETWORK_FILE = "network.json"
+"""What an evaluation's folder says about its network."""
+
 
 @dataclass(frozen=True)
 class FinishedEvaluation:
@@ -35,6 +38,23 @@ class FinishedEvaluation:
     def size(self) -> int:
         """Side of the squares in pixels."""
         return int(self.settings["size"])
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """The header of the network's file with its name and SHA-256; empty for others.
+
+        Others are controls, results of other programs, and evaluations of before it was written.
+
+        Raises:
+            DatNetError: If network.json is damaged.
+        """
+        path = self.folder / NETWORK_FILE
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError) as error:
+            raise DatNetError(f"{path} cannot be read: {error}") from error
 
     def result_files(self, pairs: Sequence[Pair]) -> list[Path]:
         """Return the files of the stylized images, one per pair.

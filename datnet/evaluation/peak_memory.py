@@ -20,6 +20,7 @@ import torch
 
 from datnet.devices import precision, ran_out_of_memory
 from datnet.evaluation.candidates import Candidate, random_pictures
+from datnet.networks.attention import attention_way
 from datnet.networks.base import SMALLEST_SIDE, StyleTransferNetwork
 
 OUT_OF_MEMORY = "out of memory"
@@ -81,8 +82,10 @@ def main() -> None:
     if task["threads"]:
         torch.set_num_threads(task["threads"])
     try:
-        network = Candidate(**task["candidate"]).build()
-        peak = peak_of_stylizing(network, task["size"], torch.device("cpu"), task["dtype"])
+        candidate = Candidate(**task["candidate"])
+        network = candidate.build()
+        with attention_way(candidate.attention):
+            peak = peak_of_stylizing(network, task["size"], torch.device("cpu"), task["dtype"])
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise

@@ -8,6 +8,7 @@
     embeddings.npy  (pairs, 2, C): the encoder's mean features at relu5_1 of each pair's result and
                     style, for the set metrics; NaN until the pair is measured
     summary.json    means and intervals, written at the end
+    network.json    for a network: the name, SHA-256 and header of its file
     images/         CONTENT__STYLE.png, if requested
 """
 

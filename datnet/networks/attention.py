@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import torch
@@ -17,17 +19,24 @@ from torch.nn import functional as F
 
 from datnet.errors import DatNetWarning
 from datnet.networks.ops.exported_attention import exported_attention_mean
+from datnet.networks.ops.fast_attention import fast_attention_mean
+from datnet.networks.ops.fused_attention import fused_attention_mean, has_fused_kernels
 from datnet.networks.ops.tiled_attention import tiled_attention_mean, whole_attention_mean
 from datnet.networks.statistics import full_precision, normalize_channels
 
 Resize = Literal["bilinear", "nearest"]
+AttentionWay = Literal["exact", "fast"]
 
 # Up to this many query–key pairs the full attention matrix is computed at once, which is faster
 # (measured on two CPU cores: for 1024 × 1024 positions, but not for 2048 × 2048).
 UNTILED_COMPARISONS = 2**21
 
-# Maximum number of query–key pairs; beyond it attention uses fewer style positions. At relu3_1 this
-# begins where content and style have more than 1448 × 1448 pixels.
+# From this many query–key pairs on, fast attention is faster than exact attention. At relu3_1 that
+# is where content and style have 256 × 256 pixels.
+FAST_COMPARISONS = 2**24
+
+# Maximum number of query–key pairs; beyond it attention is fast, or in training uses fewer style
+# positions. At relu3_1 this begins where content and style have more than 1448 × 1448 pixels.
 MOST_COMPARISONS = 2**34
 
 # Mean logit of a position with itself at the identity initialization. The features are normalized,
@@ -41,6 +50,26 @@ OPEN_LOGIT = 4.0
 # Added to the attention-weighted variance: the square root has an infinite gradient at 0, which
 # occurs for one-hot attention and for a constant style.
 ATTENTION_VARIANCE_EPSILON = 1e-10
+
+
+# A context variable, so that threads which share a network can choose for themselves.
+_way: ContextVar[AttentionWay] = ContextVar("attention", default="exact")
+
+
+@contextmanager
+def attention_way(way: AttentionWay) -> Iterator[None]:
+    """Choose how attention over positions is computed within a ``with`` block.
+
+    Args:
+        way: "exact", the default; or "fast", which multiplies only the keys that matter, see
+            :mod:`datnet.networks.ops.fast_attention`. Where gradients are needed, or few positions
+            make it no faster, attention stays exact.
+    """
+    token = _way.set(way)
+    try:
+        yield
+    finally:
+        _way.reset(token)
 
 
 class EfficientChannelAttention(nn.Module):
@@ -156,10 +185,11 @@ def attention_inputs(
 def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Mean of the values, weighted by softmax(query · key).
 
-    Exact, without 1/√d scaling (as in AdaAttN and SANet), in at least float32, with memory linear
-    in the number of positions, see :mod:`datnet.networks.ops.tiled_attention`. With more than
-    :data:`MOST_COMPARISONS` query–key pairs it uses a random sample of the style positions, the
-    same in each call, and warns.
+    Without 1/√d scaling (as in AdaAttN and SANet), in at least float32, with memory linear in the
+    number of positions, see :mod:`datnet.networks.ops.tiled_attention`. Exact, unless
+    :func:`attention_way` says otherwise or there are more than :data:`MOST_COMPARISONS` query–key
+    pairs: then it is fast, with a warning. Where gradients are needed it sees a random sample of so
+    many style positions instead, the same in each call.
 
     Args:
         query: ``(B, K, Nc)``.
@@ -174,23 +204,35 @@ def attention_mean(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     with torch.autocast(query.device.type, enabled=False):
         query, key, value = full_precision(query), full_precision(key), full_precision(value)
         comparisons = query.shape[2] * key.shape[2]
-        if comparisons > MOST_COMPARISONS:
+        too_many = comparisons > MOST_COMPARISONS
+        gradients = torch.is_grad_enabled() and any(
+            each.requires_grad for each in (query, key, value)
+        )
+        if too_many and gradients:
             seen = _sample_of_positions(key.shape[2], MOST_COMPARISONS // query.shape[2])
             seen = seen.to(key.device)
             key, value = key.index_select(2, seen), value.index_select(2, seen)
+        elif not gradients and (
+            too_many or (_way.get() == "fast" and comparisons >= FAST_COMPARISONS)
+        ):
+            if _way.get() == "exact":
+                _warn("the pictures are so large that attention is fast instead of exact")
+            if has_fused_kernels(query.device) and not too_many:
+                return fused_attention_mean(query, key, value)
+            return fast_attention_mean(query, key, value)
         if comparisons <= UNTILED_COMPARISONS:
             return whole_attention_mean(query, key, value)
         return tiled_attention_mean(query, key, value)
 
 
+def _warn(message: str) -> None:
+    warnings.warn(message, DatNetWarning, stacklevel=3)
+
+
 def _sample_of_positions(count: int, wanted: int) -> Tensor:
     """Sorted random indices of ``wanted`` of ``count`` positions, the same in each call."""
     wanted = max(1, wanted)
-    warnings.warn(
-        f"the pictures are so large that attention sees {wanted} of {count} style positions",
-        DatNetWarning,
-        stacklevel=3,
-    )
+    _warn(f"the pictures are so large that attention sees {wanted} of {count} style positions")
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:wanted]
     return chosen.sort().values
 

@@ -48,6 +48,9 @@ class ActNorm(nn.Module):
         self.loc = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.scale = nn.Parameter(torch.ones(1, channels, 1, 1))
         self.register_buffer("initialized", torch.tensor(False))
+        # Known on the host: reading the buffer in each step would make a GPU wait.
+        self._known_initialized = False
+        self.register_load_state_dict_post_hook(_forget_initialization)
 
     @torch.no_grad()
     def initialize(self, features: Tensor) -> None:
@@ -58,16 +61,23 @@ class ActNorm(nn.Module):
         self.loc.copy_(-mean)
         self.scale.copy_((1 / deviation).where(deviation > SMALLEST_DEVIATION, 1))
         self.initialized.fill_(True)
+        self._known_initialized = True
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalize ``(B, C, H, W)``."""
-        if self.training and not self.initialized:
-            self.initialize(features)
+        if self.training and not self._known_initialized:
+            if not self.initialized:
+                self.initialize(features)
+            self._known_initialized = True
         return self.scale * (features + self.loc)
 
     def inverse(self, features: Tensor) -> Tensor:
         """Inverse of :meth:`forward`."""
         return features / self.scale - self.loc
+
+
+def _forget_initialization(layer: ActNorm, _: object) -> None:
+    layer._known_initialized = False
 
 
 class InvertibleMixing(nn.Module):

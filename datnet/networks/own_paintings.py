@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 
-SIDE = 64
-"""Side, in pixels, of the picture that is kept of a painting."""
+SIDE = 256
+"""Side, in pixels, of the picture that is kept of a painting: the usual crop of a training."""
 
 FREQUENCIES = 8
 """A painting is recognized by its 8 × 8 lowest frequencies per color."""
@@ -34,7 +34,7 @@ LISTED = 12
 
 
 class OwnPaintings(nn.Module):
-    """The paintings of a network: their names and small pictures, as buffers ``0``, ``1``, ….
+    """The paintings of a network: their names and pictures, as buffers ``0``, ``1``, ….
 
     Until :meth:`show` or a file gives the pictures, every image is taken for the first painting;
     so the cost of a network can be measured.

@@ -5,6 +5,8 @@ Yingying Deng, Fan Tang, Weiming Dong, Chongyang Ma, Xingjia Pan, Lei Wang and C
 
 Shapes: a token is a patch of 8 × 8 pixels; an image of ``H × W`` pixels has ``N = ⌈H/8⌉ · ⌈W/8⌉``
 tokens.
+
+The whole method is in this file, so that it reads like the figure of the paper.
 """
 
 from __future__ import annotations

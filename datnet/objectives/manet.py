@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from datnet.errors import DatNetError
@@ -91,19 +92,24 @@ class MANetObjective(Objective[MANet]):
         painting = stylize_and_compare(network, content, style, self.weights)
         result = dict(painting.terms)
         progress = sum(
-            self.weights.get(name, 0.0) * result[name].item()
+            self.weights.get(name, 0.0) * result[name].detach()
             for name in ("content", "global_style")
         )
-        at_rest = len(content) == 1 or progress >= DISENTANGLEMENT_LIMIT
+        active = torch.as_tensor(progress, device=content.device) < DISENTANGLEMENT_LIMIT
+        # A GPU would have to wait for the losses: there both terms are computed in each step.
+        on_cpu = content.device.type == "cpu"
+        at_rest = len(content) == 1 or (on_cpu and not active)
         nothing = 0 * result["content"]
-        if "disentangled_content" in self.weights:
-            result["disentangled_content"] = (
-                nothing if at_rest else disentangled_content(network, painting)
-            )
-        if "disentangled_style" in self.weights:
-            result["disentangled_style"] = (
-                nothing if at_rest else disentangled_style(network, painting)
-            )
+        for name, distance in (
+            ("disentangled_content", disentangled_content),
+            ("disentangled_style", disentangled_style),
+        ):
+            if name in self.weights:
+                result[name] = (
+                    nothing
+                    if at_rest
+                    else torch.where(active, distance(network, painting), nothing)
+                )
         return {name: result[name] for name in self.weights}
 
 

@@ -70,7 +70,7 @@ class MCCNetObjective(Objective[MCCNet]):
         painting = stylize_and_compare(network, content, style, self.weights)
         result = dict(painting.terms)
         if "illumination" in self.weights:
-            std = torch.empty(()).uniform_(*NOISE_STD).item()
+            std = torch.empty((), device=content.device).uniform_(*NOISE_STD)
             with torch.no_grad():
                 noisy_features = network.encode_content(content + std * torch.randn_like(content))
             noisy = network.generate(noisy_features, painting.style_features, content.shape[2:])

@@ -31,9 +31,15 @@ AUTOMATIC = "auto"
 USUAL_SHARE = 0.7
 """Share of the way from the photograph to the painting's style, for "auto" alone."""
 
+ATTENTION = ("exact", "fast")
+
 
 def explain(
-    help: str, *, limits: tuple[float, float] | None = None, pictures: int = 0
+    help: str,
+    *,
+    limits: tuple[float, float] | None = None,
+    pictures: int = 0,
+    choices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the metadata of a setting, from which its command-line option is made.
 
@@ -41,11 +47,12 @@ def explain(
         help: Help text.
         limits: Smallest and largest value; two integers for an integer setting.
         pictures: Number of files that it takes.
+        choices: The words that it can be.
 
     Returns:
         The metadata of the field.
     """
-    return {"help": help, "limits": limits, "pictures": pictures}
+    return {"help": help, "limits": limits, "pictures": pictures, "choices": choices}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +80,10 @@ class StylizeOptions:
             the style region of the same color, and stays unchanged if there is none.
         tileable: Whether opposite edges of the content are neighbors, so that the result of a
             tileable content tiles. Both sides of the result must be multiples of 16.
+        attention: How networks with attention over positions (DatNet, AdaAttN, SANet, MANet)
+            compute it: "exact", or "fast", which multiplies only the keys that matter and gives
+            nearly the same result, see :mod:`datnet.networks.ops.fast_attention`. Small pictures
+            have exact attention either way.
 
     Raises:
         DatNetError: If a value is out of range, or two settings contradict each other.
@@ -136,6 +147,14 @@ class StylizeOptions:
             "sides must be multiples of 16 pixels",
         ),
     )
+    attention: str = field(
+        default="exact",
+        metadata=explain(
+            "exact (default); or fast, which gives nearly the same result in a third of the "
+            "attention's time, for networks with attention (DatNet, SANet, MANet)",
+            choices=ATTENTION,
+        ),
+    )
 
     def __post_init__(self) -> None:
         self.check_alpha()
@@ -144,6 +163,9 @@ class StylizeOptions:
         if self.keep_colors is not None and self.keep_colors not in KEEP_COLORS:
             choices = " or ".join(KEEP_COLORS)
             raise DatNetError(f'keep_colors is "{self.keep_colors}"; it can be {choices}')
+        if self.attention not in ATTENTION:
+            choices = " or ".join(ATTENTION)
+            raise DatNetError(f'attention is "{self.attention}"; it can be {choices}')
         for weight in self.weights or ():
             if not (weight > 0 and math.isfinite(weight)):
                 raise DatNetError(

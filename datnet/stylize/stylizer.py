@@ -4,7 +4,8 @@
 >>> stylizer = Stylizer("microast")  # doctest: +SKIP
 >>> stylizer("photo.jpg", "painting.jpg").save("result.png")  # doctest: +SKIP
 
-See :class:`Stylizer` for examples that run.
+See :class:`Stylizer` for examples that run. The file is long because of them and of the
+descriptions of every argument.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -34,7 +35,8 @@ from datnet.images.opening import (
     visible,
 )
 from datnet.images.tensors import to_image, to_tensor
-from datnet.networks.base import TILE_MULTIPLE, StyleTransferNetwork
+from datnet.networks.attention import AttentionWay, attention_way
+from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.ops.convolution import circular_borders
 from datnet.networks.own_paintings import OwnPaintings
@@ -50,6 +52,7 @@ from datnet.stylize.attention import (
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.stylize.prepared import EncodedContent, EncodedStyle, as_list, visible_colors
 from datnet.stylize.strength import find_strength
+from datnet.stylize.suitable import check_known, check_tiles, own_picture
 from datnet.zoo import vgg_encoder
 from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, own_paintings, read_description
@@ -204,9 +207,7 @@ class Stylizer:
         """
         check_side("style_size", size)
         with enough_memory():
-            picture = open_style(self._painting(painting), size, content_side)
-            self._check_known(painting, picture)
-            return self._encode(picture)
+            return self._encode(self._open_style(painting, size, content_side))
 
     @torch.inference_mode()
     def encode_content(
@@ -228,7 +229,7 @@ class Stylizer:
         with enough_memory():
             photograph = self._open_content(content, size)
             if tileable:
-                self._check_tiles(photograph)
+                check_tiles(self.network, self.description.name, photograph.size)
             pixels = to_tensor(visible(photograph)).to(self.device)
             with circular_borders(tileable), precision(self.device, self.dtype):
                 features = tuple(self.network.encode_content(pixels[None]))
@@ -251,7 +252,8 @@ class Stylizer:
             alpha: Strength of the style in [0, 1], or "auto".
             size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
-                weights, style_size, keep_colors, mask, regions, tileable.
+                weights, style_size, keep_colors, mask, regions, tileable,
+                attention.
 
         Returns:
             The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
@@ -294,7 +296,7 @@ class Stylizer:
             options = replace(options, alpha=found.alpha)
         assert not isinstance(options.alpha, str)
         regions = None if options.regions is None else self._open_regions(options.regions)
-        with enough_memory():
+        with enough_memory(), attention_way(cast("AttentionWay", options.attention)):
             photograph = self._open_content(content, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
@@ -312,7 +314,7 @@ class Stylizer:
             gray = options.keep_colors is not None and is_gray(pixels)
             chroma_of = pixels if options.keep_colors == "luminance" or gray else None
             if options.tileable:
-                self._check_tiles(photograph)
+                check_tiles(self.network, self.description.name, photograph.size)
             with circular_borders(options.tileable):
                 if known is None:
                     with precision(self.device, self.dtype):
@@ -378,43 +380,19 @@ class Stylizer:
         with enough_memory():
             return channel_gates(self.network, *open_pair(content, style, size, style_size))
 
-    def _painting(self, painting: Picture) -> Picture:
-        """The picture of an own painting that is given by its name; others are returned."""
-        if self.own_paintings is None or not isinstance(painting, str | Path):
-            return painting
-        own = self.own_paintings.pictures().get(str(painting))
-        return painting if own is None or Path(painting).is_file() else own
-
-    def _check_known(self, painting: Picture, picture: Image.Image) -> None:
-        """Check that a network for certain paintings was trained for this one."""
+    def _open_style(self, painting: Picture, size: int | None, content_side: int) -> Image.Image:
+        """Open a painting; of a network for certain paintings, only one of them."""
         if self.own_paintings is None:
-            return
-        try:
-            self.own_paintings.recognize(to_tensor(picture)[None])
-        except DatNetError as error:
-            name = painting if isinstance(painting, str | Path) else "the given style"
-            raise DatNetError(
-                f"{name}: {error}. To stylize several photographs, name the painting with --style"
-            ) from error
+            return open_style(painting, size, content_side)
+        picture = open_style(own_picture(self.own_paintings, painting), size, content_side)
+        check_known(self.own_paintings, painting, picture)
+        return picture
 
     @cached_property
     def encoder(self) -> VggEncoder:
         """The network's VGG or, if it has none, a VGG-16 with ImageNet weights."""
         own = getattr(self.network, "encoder", None)
         return own if isinstance(own, VggEncoder) else vgg_encoder("vgg16").to(self.device)
-
-    def _check_tiles(self, photograph: Image.Image) -> None:
-        if self.network.seam is not None:
-            raise DatNetError(
-                f"{self.description.name} gives no tileable results: {self.network.seam}; use "
-                "another network"
-            )
-        if any(side % TILE_MULTIPLE for side in photograph.size):
-            width, height = photograph.size
-            raise DatNetError(
-                f"the content has {width} × {height} pixels, and a tileable result needs multiples "
-                f"of {TILE_MULTIPLE}; crop or resize the texture"
-            )
 
     def _open_content(self, content: Picture, size: int | None) -> Image.Image:
         photograph, _ = open_picture(content, "content", size)
@@ -462,8 +440,7 @@ class Stylizer:
                 return style
             picture = style.picture
         else:
-            picture = open_style(self._painting(style), style_size, content_side)
-            self._check_known(style, picture)
+            picture = self._open_style(style, style_size, content_side)
         if colors is not None:
             picture = to_image(match_colors(to_tensor(picture), colors))
         return self._encode(picture)

@@ -84,9 +84,9 @@ class ImagePanel(Callback):
             module: The module; its network stylizes up to ``GRID_ROWS`` pairs.
         """
         assert isinstance(module, StyleTransferModule)
-        batch: Any = self.pairs(trainer)
-        content = batch.content[:GRID_ROWS].to(module.device, module.dtype)
-        style = batch.style[:GRID_ROWS].to(module.device, module.dtype)
+        batch = self.pairs(trainer)
+        content = batch.content[:GRID_ROWS].to(next(module.network.parameters()))
+        style = batch.style[:GRID_ROWS].to(content)
         result = module.network(content, style)
         columns = torch.stack([content, style, result], dim=1).flatten(0, 1).cpu()
         panel = make_grid(columns, nrow=3, padding=4, pad_value=1.0)

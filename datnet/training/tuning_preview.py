@@ -79,8 +79,8 @@ class Preview:
         results, distances = [], []
         for content, style in pairs:
             result = network(content.to(device), style.to(device))
-            features = [self.encoder(each) for each in (result, style.to(device))]
-            distances.append(global_style(*features, LEVELS).item() / len(LEVELS))
+            ours, theirs = self.encoder(result), self.encoder(style.to(device))
+            distances.append(global_style(ours, theirs, LEVELS).item() / len(LEVELS))
             results.append(result.cpu())
         result = torch.cat(results)
         self.changed = 255.0

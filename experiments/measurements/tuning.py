@@ -29,7 +29,8 @@ from datnet.images.finding import find_images
 from datnet.images.saving import save_image
 from datnet.images.tensors import read_square, to_image
 from datnet.networks.base import StyleTransferNetwork
-from datnet.training.tuning import FROM_SCRATCH, Settings, tune
+from datnet.training.tuning import Settings, tune
+from datnet.training.tuning_beginning import FROM_SCRATCH
 from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, read_description
 

@@ -12,7 +12,8 @@ from datnet.evaluation.candidates import Candidate
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.peak_memory import Peak, peak_of_stylizing
-from datnet.evaluation.protocol import Evaluation, evaluate
+from datnet.evaluation.protocol import evaluate
+from datnet.evaluation.row import Evaluation
 from datnet.evaluation.summary import EvaluationSummary
 from tests.helpers.evaluations import SIZE, CountingEncoder, make_image
 from tests.helpers.mean_difference import metrics_with

@@ -80,7 +80,7 @@ class Visitor:
     ) -> tuple[int, str]:
         """Press the button with photo, painting and perhaps a second one, like :meth:`call`."""
         second = [] if len(pictures) == 3 else [None]
-        controls = [0.5, 1, "The painting's", "256 (quick)", "As the painting", network]
+        controls = [0.5, 1, "The painting's", "256 (quick)", "Exact", "As the painting", network]
         return self.call("paint", [*pictures, *second, *controls, None], session)
 
     def messages(self, session: str) -> Iterator[dict[str, Any]]:

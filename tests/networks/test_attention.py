@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +17,11 @@ from datnet.networks.attention import (
     attention_key,
     attention_mean,
     attention_moments,
+    attention_way,
 )
 from datnet.networks.datnet import DatNet
 from datnet.networks.ops import tiled_attention
+from datnet.networks.ops.fast_attention import fast_attention_mean
 from datnet.networks.vgg import CHANNELS, VggEncoder
 from tests.helpers import naive
 
@@ -137,8 +142,11 @@ def test_all_pairs_are_never_there_at_once(
     assert max(sizes) == 2 * 16 * 16
 
 
-def test_a_budget_limits_what_large_pictures_see(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_limits_what_training_sees_of_large_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     query, key, value = inputs()
+    query.requires_grad_()
     monkeypatch.setattr(attention, "MOST_COMPARISONS", 50 * 70)
     exact = attention_mean(query, key, value)
     monkeypatch.setattr(attention, "MOST_COMPARISONS", 50 * 35)
@@ -150,6 +158,77 @@ def test_a_budget_limits_what_large_pictures_see(monkeypatch: pytest.MonkeyPatch
     uniform = [tensor[..., :1].expand(-1, -1, 70) for tensor in (key, value)]
     with pytest.warns(DatNetWarning):
         torch.testing.assert_close(attention_mean(query, *uniform), value[..., :1].expand(2, 5, 50))
+
+
+@pytest.fixture
+def fast_everywhere(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Fast attention for any number of positions; the list gets an entry for each use of it."""
+    uses: list[Any] = []
+
+    def watch(*tensors: torch.Tensor) -> torch.Tensor:
+        uses.append(tensors)
+        return fast_attention_mean(*tensors)
+
+    monkeypatch.setattr(attention, "FAST_COMPARISONS", 0)
+    monkeypatch.setattr(attention, "fast_attention_mean", watch)
+    return uses
+
+
+@torch.no_grad()
+def test_attention_is_fast_only_where_that_is_chosen(fast_everywhere: list[Any]) -> None:
+    attention_mean(*inputs())
+    assert not fast_everywhere
+    with attention_way("fast"):
+        attention_mean(*inputs())
+        with attention_way("exact"):
+            attention_mean(*inputs())
+    attention_mean(*inputs())
+    assert len(fast_everywhere) == 1
+
+
+def test_a_thread_does_not_choose_for_others(fast_everywhere: list[Any]) -> None:
+    with attention_way("fast"), ThreadPoolExecutor(1) as other:
+        other.submit(attention_mean, *inputs()).result()
+    assert not fast_everywhere
+
+
+def test_attention_with_gradients_is_exact(fast_everywhere: list[Any]) -> None:
+    with attention_way("fast"):
+        ours = moments_and_gradients(inputs())
+    for one, expected in zip(ours, moments_and_gradients(inputs()), strict=True):
+        torch.testing.assert_close(one, expected, rtol=0, atol=0)
+    assert not fast_everywhere
+
+
+@torch.no_grad()
+def test_few_positions_have_exact_attention() -> None:
+    exact = attention_mean(*inputs())
+    with attention_way("fast"):
+        assert torch.equal(attention_mean(*inputs()), exact)
+
+
+@torch.no_grad()
+def test_too_many_positions_for_exact_attention_have_the_fast_one(
+    monkeypatch: pytest.MonkeyPatch, fast_everywhere: list[Any]
+) -> None:
+    monkeypatch.setattr(attention, "MOST_COMPARISONS", 50 * 70 - 1)
+    with pytest.warns(DatNetWarning, match="fast instead of exact"):
+        attention_mean(*inputs())
+    with warnings.catch_warnings(), attention_way("fast"):
+        warnings.simplefilter("error")  # who chose it needs no warning
+        attention_mean(*inputs())
+    assert len(fast_everywhere) == 2
+
+
+@torch.no_grad()
+def test_fast_attention_gets_float32_under_autocast(fast_everywhere: list[Any]) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16), attention_way("fast"):
+        mean, std = attention_moments(*inputs(torch.bfloat16))
+    assert {each.dtype for each in fast_everywhere[0]} == {torch.float32}
+    with attention_way("fast"):
+        expected = attention_moments(*(each.float() for each in inputs(torch.bfloat16)))
+    assert torch.equal(mean, expected[0])
+    assert torch.equal(std, expected[1])
 
 
 def test_moments_stay_in_float32_under_autocast() -> None:

@@ -15,7 +15,7 @@ from datnet import Stylizer
 from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.networks.adain import AdaIN
-from datnet.training import tuning
+from datnet.training import tuning, tuning_beginning
 from datnet.training.tuning import Settings, tune
 from datnet.zoo import vgg_encoder
 from datnet.zoo.network_file import (
@@ -33,7 +33,7 @@ SIDE = 32
 @pytest.fixture
 def encoder_settings(encoder_file: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     settings = {"arch": "vgg16", "weights": str(encoder_file), "normalized": False}
-    monkeypatch.setattr(tuning, "ENCODER", settings)
+    monkeypatch.setattr(tuning_beginning, "ENCODER", settings)
     return settings
 
 

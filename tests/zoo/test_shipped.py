@@ -145,7 +145,7 @@ def test_what_ships_is_trained(name: str) -> None:
         pytest.skip(f"the weights cannot be obtained: {error}")
     sample = sample_images()
     photographs, paintings = (
-        torch.cat([read_square(file, 256) for file in find_images(folder)[:3]])
+        torch.cat([read_square(file, 128) for file in find_images(folder)[:3]])
         for folder in (sample.eval_content, sample.eval_style)
     )
     stylized = network(photographs, paintings)

@@ -20,6 +20,9 @@ class AlexNet(nn.Module):
         weights: ``features.I.weight`` and ``features.I.bias`` of its convolutions.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()
         self.features = nn.Sequential(

@@ -36,6 +36,12 @@ class Dists(nn.Module):
         beta: Weights of the covariances, ``(1475,)``.
     """
 
+    alpha: Tensor
+    beta: Tensor
+    kernel: Tensor
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, backbone: dict[str, Tensor], alpha: Tensor, beta: Tensor) -> None:
         super().__init__()
         index, blocks = 0, []

@@ -18,13 +18,13 @@ from datnet.networks.ops.balanced_tree import balanced_groups
 from datnet.networks.ops.low_rank import low_rank_products
 from datnet.networks.ops.tiled_attention import SMALLEST_LOGIT
 
-SHARE = 1 / 16
+SHARE = 1 / 32
 """Share of the keys that a group of queries is compared with."""
 
 RANK = 48
 """Number of coordinates for the scores."""
 
-QUERIES_PER_GROUP = 256
+QUERIES_PER_GROUP = 128
 KEYS_PER_TILE = 2048
 
 # Beyond this many keys, neighbors in the space of the scores are averaged.

@@ -13,7 +13,7 @@ from datnet.images.formats import HEIC_SUFFIXES
 from datnet.images.pictures import save_picture
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.options import StylizeOptions
-from datnet.stylize.page.settings import COLORS, SIZES, STROKES, Settings
+from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings
 from datnet.stylize.page.uploads import Request, read_upload
 from datnet.zoo.network_file import NetworkDescription
 
@@ -121,6 +121,7 @@ def make_request(
             size=SIZES[settings.size],
             weights=[share for _, share in taking_part],
             keep_colors=COLORS[settings.colors],
+            attention=ATTENTION[settings.attention],
             style_size=STROKES[settings.strokes],
         ),
         settings=settings.as_text(),

@@ -1,4 +1,7 @@
-"""The page in Gradio: its layout and what its controls do."""
+"""The page in Gradio: its layout and what its controls do.
+
+In one file, since Gradio declares a control where it is laid out and its action beside it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from datnet.stylize.page.controls import (
 )
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.origin import origins
-from datnet.stylize.page.settings import COLORS, SIZES, STROKES, Settings, settings_of
+from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings, settings_of
 from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Stylized, stylize_uploads
 from datnet.stylize.stylizer import Stylizer
 
@@ -125,6 +128,12 @@ def build_page(
                     info="Larger paintings give coarser strokes.",
                     elem_id="strokes",
                 )
+                attention = gr.Radio(
+                    list(ATTENTION),
+                    value=next(iter(ATTENTION)),
+                    label="Attention",
+                    info="Fast gives nearly the same picture sooner, from 256 pixels on.",
+                )
                 with gr.Accordion("Mix in a second painting", open=False, elem_id="mixing"):
                     second = picture_input("Second painting", "second", examples.eval_style)
                     mix = gr.Slider(
@@ -184,12 +193,13 @@ def build_page(
                 )
         gr.Markdown(f"<small>{CREDITS}</small>")
 
-        controls = [photo, painting, second, mix, alpha, colors, size, strokes, network]
+        settings_of_page = [mix, alpha, colors, size, attention, strokes, network]
+        controls = [photo, painting, second, *settings_of_page]
 
         def stylize_with(name: str, values: Sequence[Any]) -> tuple[Stylized, str]:
             """Stylize with one network; return the files and a caption."""
-            photo, painting, second, mix, alpha, colors, size, strokes = values[:8]
-            settings = Settings(mix, alpha, colors, size, strokes, name)
+            photo, painting, second, mix, alpha, colors, size, attention, strokes = values[:9]
+            settings = Settings(mix, alpha, colors, size, attention, strokes, name)
             begin = time.monotonic()
             # Files in Gradio's folder are not copied again, and are removed with the page.
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
@@ -203,12 +213,12 @@ def build_page(
             return stylized, settings.caption(time.monotonic() - begin)
 
         def stylize_request(*values: Any) -> tuple[Any, ...]:
-            stylized, caption = stylize_with(values[8], values)
+            stylized, caption = stylize_with(values[9], values)
             after = str(stylized.after)
             return (
                 (str(stylized.before), after),
                 gr.DownloadButton(value=after, interactive=True),
-                [(after, caption), *shown_before(values[9])],
+                [(after, caption), *shown_before(values[10])],
                 after,
             )
 
@@ -216,7 +226,7 @@ def build_page(
             return stylize_request(*values[:6], QUICK, *values[7:])
 
         def compare_request(*values: Any) -> Iterator[Any]:
-            shown = shown_before(values[9])
+            shown = shown_before(values[10])
             for name in stylizers:
                 stylized, caption = stylize_with(name, values)
                 shown = [(str(stylized.after), caption), *shown]
@@ -246,11 +256,11 @@ def build_page(
         def check_photo(upload: dict[str, Any]) -> tuple[Any, ...]:
             settings = settings_of(Path(upload["path"]), stylizers, MOST_DECODED_PIXELS)
             if settings is None:
-                return checked(upload), *[gr.skip()] * 6
+                return checked(upload), *[gr.skip()] * len(settings_of_page)
             gr.Info("This is a result of this page: its settings are restored. Now add a photo.")
             return (
                 None, settings.mix, settings.alpha, settings.colors, settings.size,
-                settings.strokes, settings.network,
+                settings.attention, settings.strokes, settings.network,
             )  # fmt: skip
 
         # With preprocessing Gradio would decode uploads itself, without our limits and messages.
@@ -278,7 +288,7 @@ def build_page(
         photo.upload(
             check_photo,
             photo,
-            [photo, mix, alpha, colors, size, strokes, network],
+            [photo, *settings_of_page],
             preprocess=False,
             api_visibility="private",
         )

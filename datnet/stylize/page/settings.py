@@ -26,6 +26,9 @@ SIZES = {
 STROKES = {"As the painting": None, "Fine": 192, "Medium": 384, "Coarse": 768}
 """Labels on the page, and shorter sides of the painting in pixels."""
 
+ATTENTION = {"Exact": "exact", "Fast": "fast"}
+"""Labels on the page, and values of ``attention``."""
+
 COLORS = {
     "The painting's": None,
     "The photo's (luminance)": "luminance",
@@ -43,6 +46,7 @@ class Settings:
         alpha: Strength in [0, 1].
         colors: A key of :data:`COLORS`.
         size: A key of :data:`SIZES`.
+        attention: A key of :data:`ATTENTION`.
         strokes: A key of :data:`STROKES`.
         network: Name of the network on the page.
     """
@@ -51,6 +55,7 @@ class Settings:
     alpha: float
     colors: str
     size: str
+    attention: str
     strokes: str
     network: str
 
@@ -92,6 +97,7 @@ def settings_of(path: Path, networks: Collection[str], most_pixels: int) -> Sett
         all(isinstance(each, int | float) and 0 <= each <= 1 for each in numbers)
         and settings.colors in COLORS
         and settings.size in SIZES
+        and settings.attention in ATTENTION
         and settings.strokes in STROKES
         and settings.network in networks
     )

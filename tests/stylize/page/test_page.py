@@ -29,13 +29,13 @@ def test_the_settings_of_a_result_are_restored_when_it_is_dropped(visitor):
     *_, end = visitor.messages(session)
     cleared, *controls = end["output"]["data"]
     assert cleared is None
-    assert controls == [0.5, 1, "The painting's", "256 (quick)", "As the painting", "tiny"]
+    assert controls == [0.5, 1, "The painting's", "256 (quick)", "Exact", "As the painting", "tiny"]
 
 
 def test_all_networks_side_by_side_as_they_finish(visitor):
     photo = visitor.upload("photo.png", image_bytes(80, 64))
     painting = visitor.upload("painting.png", image_bytes(90, 70))
-    controls = [0.5, 1, "The painting's", "256 (quick)", "Fine", "tiny"]
+    controls = [0.5, 1, "The painting's", "256 (quick)", "Exact", "Fine", "tiny"]
     _, session = visitor.call("compare", [photo, painting, None, *controls, None])
     messages = list(visitor.messages(session))
     finished = [each for each in messages if each.get("msg") == "process_generating"]

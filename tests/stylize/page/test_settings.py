@@ -19,7 +19,7 @@ from tests.helpers.pixel_network import write_pixel_network
     "change", [{"alpha": 2}, {"colors": "none"}, {"network": "unknown"}, {"mix": "x"}, {"more": 1}]
 )
 def test_settings_that_the_page_cannot_have_are_ignored(change: dict, tmp_path: Path) -> None:
-    settings = Settings(0.5, 1, "The painting's", "512", "Fine", "tiny")
+    settings = Settings(0.5, 1, "The painting's", "512", "Exact", "Fine", "tiny")
     path = tmp_path / "result.png"
     image = Image.new("RGB", (40, 40))
     save_picture(image, path, settings=settings.as_text())
