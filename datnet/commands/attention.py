@@ -195,7 +195,7 @@ def attention_panels(attention: Attention, points: list[tuple[float, float]]) ->
         for level in attention.levels:
             weights = level.weights([place])[0]
             largest = np.unravel_index(weights.argmax(), weights.shape)
-            peak_x, peak_y = ((int(each) + 0.5) * level.stride for each in largest[::-1])
+            peak_y, peak_x = ((int(each) + 0.5) * level.stride for each in largest)
             heat = marked(heat_over(attention.painting, weights, level.stride), peak_x, peak_y)
             row.append(fit_height(heat, height))
             notes.append(f"largest {weights.max():.0%}, {effective(weights)} positions")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from datnet.errors import DatNetError
 from datnet.images.reading import decode
@@ -31,6 +31,9 @@ TRANSPARENT_FORMATS = ("PNG", "WEBP", "TIFF", "AVIF")
 PROFILE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
 DPI_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 QUALITY_FORMATS = ("JPEG", "WEBP", "AVIF")
+
+SETTINGS = "datnet"
+"""Key of the settings in a PNG."""
 
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "F")
 
@@ -194,6 +197,7 @@ def save_picture(
     path: str | Path,
     origin: Origin | None = None,
     quality: int | None = None,
+    settings: str | None = None,
 ) -> None:
     """Write a result, with the color profile and the resolution of its content.
 
@@ -203,6 +207,7 @@ def save_picture(
         path: Where to write it; the suffix chooses the format. An existing file is replaced.
         origin: The metadata to keep of the content's file.
         quality: 1 to 100 for JPEG, WebP and AVIF; by default 95 (AVIF: 75).
+        settings: Text that a PNG carries under the key :data:`SETTINGS`.
 
     Raises:
         DatNetError: If the suffix is unknown or the image does not fit the format.
@@ -218,4 +223,7 @@ def save_picture(
         options["icc_profile"] = origin.icc_profile
     if origin is not None and origin.dpi and image_format in DPI_FORMATS:
         options["dpi"] = origin.dpi
+    if settings is not None and image_format == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt(SETTINGS, settings)
     save_image(image, path, **options)

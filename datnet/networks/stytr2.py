@@ -323,8 +323,8 @@ class StyTr2(StyleTransferNetwork):
         placed = as_tokens(positions)
         layers = cast("Iterable[StyleLayer]", self.style_decoder.layers)
         for number, layer in enumerate(layers, 1):
-            attentions = cast("Iterable[Attention]", layer.attentions)
             within = content
+            attentions = cast("Iterable[Attention]", layer.attentions)
             for turn, (attention, norm) in enumerate(
                 zip(attentions, layer.norms[:2], strict=True), 1
             ):

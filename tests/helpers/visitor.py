@@ -80,8 +80,8 @@ class Visitor:
     ) -> tuple[int, str]:
         """Press the button with photo, painting and perhaps a second one, like :meth:`call`."""
         second = [] if len(pictures) == 3 else [None]
-        controls = [0.5, 1, "The painting's", "256 (quick)", network]
-        return self.call("paint", [*pictures, *second, *controls], session)
+        controls = [0.5, 1, "The painting's", "256 (quick)", "Exact", "As the painting", network]
+        return self.call("paint", [*pictures, *second, *controls, None], session)
 
     def messages(self, session: str) -> Iterator[dict[str, Any]]:
         """What the page says, up to the end of its work."""

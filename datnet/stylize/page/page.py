@@ -6,42 +6,33 @@ In one file, since Gradio declares a control where it is laid out and its action
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
 from gradio.utils import get_upload_folder, is_in_or_equal
+from PIL import Image
 
 from datnet.errors import DatNetError
 from datnet.images.embedded import SampleImages
-from datnet.images.finding import find_images
-from datnet.networks.base import SMALLEST_SIDE
-from datnet.stylize.options import StylizeOptions
+from datnet.stylize.page.controls import (
+    checked,
+    describe,
+    make_request,
+    picture_input,
+    shown_before,
+)
 from datnet.stylize.page.limits import Limits
-from datnet.stylize.page.uploads import Request, read_upload, stylize_uploads
+from datnet.stylize.page.origin import origins
+from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings, settings_of
+from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Stylized, stylize_uploads
 from datnet.stylize.stylizer import Stylizer
-from datnet.zoo.network_file import NetworkDescription
 
-SIZES = {
-    "256 (quick)": 256,
-    "512": 512,
-    "768": 768,
-    "1024": 1024,
-    "As the photo": None,
-}
-"""Labels on the page, and shorter sides in pixels."""
-
-COLORS = {
-    "The painting's": None,
-    "The photo's (luminance)": "luminance",
-    "Painting recolored first (histogram)": "histogram",
-}
-"""Labels on the page, and values of ``keep_colors``."""
-
-ATTENTION = {"Exact": "exact", "Fast": "fast"}
-"""Labels on the page, and values of ``attention``."""
+QUICK = "256 (quick)"
+"""The size of a preview."""
 
 CREDITS = """\
 Example photos: camera by Lav Varshney (CC0), Chelsea by Stefan van der Walt (CC0), coffee by \
@@ -130,9 +121,16 @@ def build_page(
                 size = gr.Radio(
                     list(SIZES), value="512", label="Size", info="Shorter side in pixels."
                 )
+                strokes = gr.Radio(
+                    list(STROKES),
+                    value=next(iter(STROKES)),
+                    label="Strokes",
+                    info="Larger paintings give coarser strokes.",
+                    elem_id="strokes",
+                )
                 attention = gr.Radio(
                     list(ATTENTION),
-                    value="Exact",
+                    value=next(iter(ATTENTION)),
                     label="Attention",
                     info="Fast gives nearly the same picture sooner, from 256 pixels on.",
                 )
@@ -150,6 +148,13 @@ def build_page(
                     visible=len(stylizers) > 1,
                 )
                 button = gr.Button("Stylize", variant="primary", elem_id="paint")
+                with gr.Row():
+                    preview = gr.Button("Quick preview (256)", elem_id="preview")
+                    compare = gr.Button(
+                        "All networks, side by side",
+                        elem_id="compare",
+                        visible=len(stylizers) > 1,
+                    )
             with gr.Column():
                 comparison = gr.ImageSlider(
                     label="Before and after",
@@ -162,6 +167,24 @@ def build_page(
                 download = gr.DownloadButton(
                     "Download the result (PNG)", elem_id="download", interactive=False
                 )
+                history = gr.Gallery(
+                    label="Results of this visit, with their settings",
+                    elem_id="history",
+                    interactive=False,
+                    columns=3,
+                    object_fit="contain",
+                )
+                with gr.Accordion("Where does it come from?", open=False, elem_id="origins"):
+                    clicked = gr.Image(
+                        label="Click on the result", elem_id="clicked", interactive=False,
+                        buttons=[],
+                    )  # fmt: skip
+                    sources = gr.Gallery(
+                        label="Where in the painting each level of attention looks",
+                        elem_id="sources",
+                        interactive=False,
+                        columns=3,
+                    )
                 gr.Markdown(
                     "\n\n".join(
                         describe(name, each.description) for name, each in stylizers.items()
@@ -170,40 +193,105 @@ def build_page(
                 )
         gr.Markdown(f"<small>{CREDITS}</small>")
 
-        def stylize_request(
-            photo: dict[str, Any] | None,
-            painting: dict[str, Any] | None,
-            second: dict[str, Any] | None,
-            mix: float,
-            alpha: float,
-            colors: str,
-            size: str,
-            network: str,
-            attention: str,
-        ) -> tuple[Any, Any]:
+        settings_of_page = [mix, alpha, colors, size, attention, strokes, network]
+        controls = [photo, painting, second, *settings_of_page]
+
+        def stylize_with(name: str, values: Sequence[Any]) -> tuple[Stylized, str]:
+            """Stylize with one network; return the files and a caption."""
+            photo, painting, second, mix, alpha, colors, size, attention, strokes = values[:9]
+            settings = Settings(mix, alpha, colors, size, attention, strokes, name)
+            begin = time.monotonic()
+            # Files in Gradio's folder are not copied again, and are removed with the page.
+            folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
             try:
-                request = make_request(photo, painting, second, mix, alpha, colors, size, attention)
-                # Files in Gradio's folder are not copied again, and are removed with the page.
-                folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+                request = make_request(photo, painting, second, settings)
                 stylized = stylize_uploads(
-                    stylizers[network], request, limits.megapixels * 1e6, folder
+                    stylizers[name], request, limits.megapixels * 1e6, folder
                 )
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
+            return stylized, settings.caption(time.monotonic() - begin)
+
+        def stylize_request(*values: Any) -> tuple[Any, ...]:
+            stylized, caption = stylize_with(values[9], values)
+            after = str(stylized.after)
             return (
-                (str(stylized.before), str(stylized.after)),
-                gr.DownloadButton(value=str(stylized.after), interactive=True),
+                (str(stylized.before), after),
+                gr.DownloadButton(value=after, interactive=True),
+                [(after, caption), *shown_before(values[10])],
+                after,
             )
 
+        def preview_request(*values: Any) -> tuple[Any, ...]:
+            return stylize_request(*values[:6], QUICK, *values[7:])
+
+        def compare_request(*values: Any) -> Iterator[Any]:
+            shown = shown_before(values[10])
+            for name in stylizers:
+                stylized, caption = stylize_with(name, values)
+                shown = [(str(stylized.after), caption), *shown]
+                yield shown
+
+        def origin_request(
+            photo: dict[str, Any] | None,
+            painting: dict[str, Any] | None,
+            result: dict[str, Any],
+            event: gr.SelectData,
+        ) -> Any:
+            made = Path(result["path"])
+            settings = settings_of(made, stylizers, MOST_DECODED_PIXELS)
+            if photo is None or painting is None or settings is None:
+                raise gr.Error("Stylize a photo first.", print_exception=False)
+            with Image.open(made) as opened:
+                width, height = opened.size
+            folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+            paths = Path(photo["path"]), Path(painting["path"])
+            place = event.index[0] / width, event.index[1] / height
+            try:
+                network = stylizers[settings.network]
+                return origins(network, *paths, SIZES[settings.size], place, folder)
+            except DatNetError as error:
+                raise gr.Error(str(error), duration=20, print_exception=False) from error
+
+        def check_photo(upload: dict[str, Any]) -> tuple[Any, ...]:
+            settings = settings_of(Path(upload["path"]), stylizers, MOST_DECODED_PIXELS)
+            if settings is None:
+                return checked(upload), *[gr.skip()] * len(settings_of_page)
+            gr.Info("This is a result of this page: its settings are restored. Now add a photo.")
+            return (
+                None, settings.mix, settings.alpha, settings.colors, settings.size,
+                settings.attention, settings.strokes, settings.network,
+            )  # fmt: skip
+
         # With preprocessing Gradio would decode uploads itself, without our limits and messages.
-        button.click(
-            stylize_request,
-            [photo, painting, second, mix, alpha, colors, size, network, attention],
-            [comparison, download],
-            api_name="paint",
+        shared: dict[str, Any] = {
+            "preprocess": False,
+            "concurrency_limit": limits.jobs,
+            "concurrency_id": "stylize",
+        }
+        outputs = [comparison, download, history, clicked]
+        for trigger, request, name in (
+            (button, stylize_request, "paint"),
+            (preview, preview_request, "preview"),
+        ):
+            trigger.click(request, [*controls, history], outputs, api_name=name, **shared).success(
+                js=SHOW_RESULT
+            )
+        compare.click(compare_request, [*controls, history], history, api_name="compare", **shared)
+        clicked.select(
+            origin_request,
+            [photo, painting, clicked],
+            sources,
+            api_visibility="private",
+            **shared,
+        )
+        photo.upload(
+            check_photo,
+            photo,
+            [photo, *settings_of_page],
             preprocess=False,
-            concurrency_limit=limits.jobs,
-        ).success(js=SHOW_RESULT)
+            api_visibility="private",
+        )
     page.queue(max_size=limits.waiting, api_open=False)  # no request bypasses the queue
     return page
 
@@ -224,116 +312,3 @@ def theme() -> gr.Theme:
     return gr.themes.Default(
         font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ).set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
-
-
-def picture_input(label: str, role: str, examples: Path) -> gr.Image:
-    """Add an upload area that checks pictures at once, with examples.
-
-    Args:
-        label: Label on the page.
-        role: Element id; "photo", "painting" or "second".
-        examples: Folder of example pictures.
-
-    Returns:
-        The input component.
-    """
-    picture = gr.Image(
-        label=label, elem_id=role, type="filepath", sources=["upload", "clipboard"], height=230,
-        image_mode=None,
-    )  # fmt: skip
-    gr.Examples(
-        [[str(path)] for path in find_images(examples)],
-        picture,
-        label="Examples",
-        elem_id=f"{role}-examples",
-    )
-
-    def check(upload: dict[str, Any]) -> Any:
-        try:
-            read_upload(Path(upload["path"]), "picture", SMALLEST_SIDE)
-        except DatNetError as error:
-            gr.Warning(str(error), duration=20)
-            return None
-        return gr.skip()
-
-    picture.upload(check, picture, picture, preprocess=False, api_visibility="private")
-    return picture
-
-
-def make_request(
-    photo: dict[str, Any] | None,
-    painting: dict[str, Any] | None,
-    second: dict[str, Any] | None,
-    mix: float,
-    alpha: float,
-    colors: str,
-    size: str,
-    attention: str,
-) -> Request:
-    """Convert the values of the page's controls to a request.
-
-    Args:
-        photo: Gradio's data of the uploaded photograph; None if there is none.
-        painting: The same for the painting.
-        second: The same for the painting to mix in.
-        mix: Weight of the second painting in [0, 1].
-        alpha: Strength of the style in [0, 1].
-        colors: A key of :data:`COLORS`.
-        size: A key of :data:`SIZES`.
-        attention: A key of :data:`ATTENTION`.
-
-    Returns:
-        The request.
-
-    Raises:
-        DatNetError: If a picture is missing.
-    """
-    if photo is None:
-        raise DatNetError("There is no photo yet. Drop one on the page, or click an example.")
-    if painting is None:
-        raise DatNetError("There is no painting yet. Drop one on the page, or click an example.")
-    weighted = [(painting, 1 - mix), (second, mix)] if second is not None else [(painting, 1.0)]
-    # StylizeOptions refuses a weight of 0, so such a painting is left out.
-    taking_part = [(Path(upload["path"]), share) for upload, share in weighted if share > 0]
-    return Request(
-        photo=Path(photo["path"]),
-        paintings=[path for path, _ in taking_part],
-        options=StylizeOptions(
-            alpha=alpha,
-            size=SIZES[size],
-            weights=[share for _, share in taking_part],
-            keep_colors=COLORS[colors],
-            attention=ATTENTION[attention],
-        ),
-    )
-
-
-def describe(name: str, description: NetworkDescription) -> str:
-    """Describe a network and its training in Markdown, without paths of the server.
-
-    Args:
-        name: Name on the page.
-        description: Description of the network.
-
-    Returns:
-        One sentence.
-    """
-    training = description.training
-    facts = []
-    if "trained_by" in training:
-        facts.append(f"trained by {training['trained_by']}")
-    steps = training.get("steps")
-    if steps:
-        facts.append(f"{steps:,} steps of {training.get('images_per_step', '?')} pairs")
-    data = training.get("data")
-    if isinstance(data, dict):
-        folders = [data.get("content_dir"), data.get("style_dir")]
-        names = " and ".join(Path(folder).name for folder in folders if folder)
-        data = f"the folders {names}" if names else "DatNet's small sample set"
-    if data:
-        facts.append(f"on {data}")
-    if "licence" in training:
-        facts.append(f"license {training['licence']}")
-    if not facts:
-        facts.append("training unknown")
-    return f"**Network {name}**: {', '.join(facts)}."

@@ -33,6 +33,8 @@ class Request:
     photo: Path
     paintings: Sequence[Path]
     options: StylizeOptions
+    settings: str | None = None
+    """Text that the result carries, see :mod:`datnet.stylize.page.settings`."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,10 @@ def stylize_uploads(
     check_pixels(photo, "photo", short_side, most_pixels)
     paintings = []
     for path in request.paintings:
-        painting, _ = read_upload(path, "painting", short_side)
-        check_pixels(painting, "painting", min(short_side, *painting.size), most_pixels)
+        style_side = request.options.style_size or short_side
+        painting, _ = read_upload(path, "painting", style_side)
+        own_side = request.options.style_size or min(short_side, *painting.size)
+        check_pixels(painting, "painting", own_side, most_pixels)
         paintings.append(painting)
     result = stylizer.stylize(photo, paintings, request.options)
     # File names can have at most 255 bytes.
@@ -84,7 +88,7 @@ def stylize_uploads(
     stylized = Stylized(folder / f"{name}_before.jpg", folder / f"{name}.png")
     before = photo.resize(result.size, Image.Resampling.BICUBIC, reducing_gap=3.0)
     save_picture(before, stylized.before, origin, quality=90)
-    save_picture(result, stylized.after, origin)
+    save_picture(result, stylized.after, origin, settings=request.settings)
     return stylized
 
 

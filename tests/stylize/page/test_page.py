@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
 from PIL import Image
 
 from tests.helpers.visitor import image_bytes
@@ -19,6 +20,41 @@ def test_a_picture_goes_in_and_another_one_comes_out(visitor):
     assert stylized.size == (320, 256)
 
 
+def test_the_settings_of_a_result_are_restored_when_it_is_dropped(visitor):
+    photo = visitor.upload("photo.png", image_bytes(80, 64))
+    painting = visitor.upload("painting.png", image_bytes(90, 70))
+    result = visitor.client.get(visitor.stylize(photo, painting)["url"]).content
+    dropped = visitor.upload("result.png", result)
+    _, session = visitor.call("check_photo", [dropped])
+    *_, end = visitor.messages(session)
+    cleared, *controls = end["output"]["data"]
+    assert cleared is None
+    assert controls == [0.5, 1, "The painting's", "256 (quick)", "Exact", "As the painting", "tiny"]
+
+
+def test_all_networks_side_by_side_as_they_finish(visitor):
+    photo = visitor.upload("photo.png", image_bytes(80, 64))
+    painting = visitor.upload("painting.png", image_bytes(90, 70))
+    controls = [0.5, 1, "The painting's", "256 (quick)", "Exact", "Fine", "tiny"]
+    _, session = visitor.call("compare", [photo, painting, None, *controls, None])
+    messages = list(visitor.messages(session))
+    finished = [each for each in messages if each.get("msg") == "process_generating"]
+    assert len(finished) >= 2
+    captions = [each["caption"] for each in finished[0]["output"]["data"][0]]
+    assert [each.partition(",")[0] for each in captions] == ["tiny"]
+    assert "fine strokes" in captions[0]
+
+
+def test_heic_becomes_what_a_browser_shows(visitor, tmp_path):
+    pytest.importorskip("pillow_heif")
+    Image.new("RGB", (80, 64), "red").save(tmp_path / "a.heic", "HEIF")
+    upload = visitor.upload("a.heic", (tmp_path / "a.heic").read_bytes())
+    _, session = visitor.call("check", [upload])
+    *_, end = visitor.messages(session)
+    shown = visitor.client.get(end["output"]["data"][0]["url"]).content
+    assert Image.open(io.BytesIO(shown)).format == "JPEG"
+
+
 def test_mistakes_get_a_message_and_no_stack_trace(visitor):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
     text = visitor.upload("text.jpg", b"only text" * 50)
@@ -31,7 +67,20 @@ def test_mistakes_get_a_message_and_no_stack_trace(visitor):
 
 def test_nobody_goes_past_the_queue(visitor):
     picture = visitor.upload("picture.png", image_bytes(80, 64))
-    body = {"data": [picture, picture, None, 0.5, 1, "The painting's", "256 (quick)", "tiny"]}
+    body = {
+        "data": [
+            picture,
+            picture,
+            None,
+            0.5,
+            1,
+            "The painting's",
+            "256 (quick)",
+            "Fine",
+            "tiny",
+            None,
+        ]
+    }
     for path in ("run", "api"):
         answer = visitor.client.post(f"gradio_api/{path}/paint", json=body)
         assert "join the queue" in answer.text
