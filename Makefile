@@ -18,9 +18,12 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	touch $(VENV)/.tables $@
 
-# Only what tables and figures need; an existing full setup counts as well.
+# Only what tables and figures need; an existing full setup counts as well. pip shows the progress of
+# its installing since 25.1. Python compiles the few modules that are imported, pip would compile all.
 $(VENV)/.tables: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[figures]'
+	@echo "Installing DatNet and what tables need into $(VENV): some GB, most of it torch. This takes minutes."
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --editable '.[figures]'
 	touch $@
 
 $(VENV)/bin/python:

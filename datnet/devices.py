@@ -66,6 +66,14 @@ def keep_freed_memory() -> None:
         c_library.mallopt(most_mapped_blocks, 0)
 
 
+def memory_bytes() -> int | None:
+    """Return the size of the machine's memory in bytes; None if unknown."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def ran_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that a device or the machine ran out of memory."""
     words = str(error).lower()

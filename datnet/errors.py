@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 
@@ -17,21 +18,57 @@ class MissingExtraError(DatNetError):
     """Packages of one of DatNet's extras are not installed."""
 
 
-def require_extra(extra: str, *packages: str, purpose: str) -> None:
-    """Check that the packages of one of DatNet's extras are installed, before anything slow begins.
+@dataclass(frozen=True)
+class Extra:
+    """An extra of DatNet.
+
+    Attributes:
+        purpose: What needs it, for messages.
+        packages: The packages that it installs, named like their modules; plugins of Hydra have
+            modules of other names.
+    """
+
+    purpose: str
+    packages: tuple[str, ...]
+
+
+EXTRAS = {
+    "export": Extra("writing ONNX", ("onnx", "onnxscript", "onnxruntime")),
+    "serve": Extra("`datnet serve`", ("gradio",)),
+    "video": Extra("stylizing clips", ("av",)),
+    "heic": Extra("HEIC pictures", ("pillow_heif",)),
+    "metrics": Extra("the metric dists", ("DISTS_pytorch",)),
+    "figures": Extra("drawing plots", ("matplotlib",)),
+    "tensorboard": Extra("logger=tensorboard", ("tensorboard",)),
+    "dashboard": Extra("`datnet dashboard`", ("wandb_workspaces",)),
+    "slurm": Extra("hydra/launcher=slurm", ("hydra_submitit_launcher",)),
+    "search": Extra("experiment=search", ("hydra_optuna_sweeper", "optuna", "sqlalchemy")),
+    "dev": Extra("hydra/launcher=joblib", ("hydra_joblib_launcher",)),
+}
+"""By name, as in ``pip install 'datnet[NAME]'``; of "dev" only what no other extra installs and a
+user may need."""
+
+
+def extra_with(package: str) -> str | None:
+    """Return the name of the extra that installs a package; None if none does."""
+    return next((name for name, extra in EXTRAS.items() if package in extra.packages), None)
+
+
+def require_extra(name: str) -> None:
+    """Check that the packages of an extra are installed, before anything slow begins.
 
     Args:
-        extra: Name of the extra, as in ``pip install 'datnet[extra]'``.
-        *packages: Modules that it provides.
-        purpose: What needs them, for the message.
+        name: Key of :data:`EXTRAS`; none with plugins of Hydra.
 
     Raises:
         MissingExtraError: If a package is not installed.
     """
-    missing = [package for package in packages if find_spec(package) is None]
+    extra = EXTRAS[name]
+    missing = [package for package in extra.packages if find_spec(package) is None]
     if missing:
-        names = ", ".join(missing)
-        raise MissingExtraError(f"{purpose} needs {names}: pip install 'datnet[{extra}]'")
+        raise MissingExtraError(
+            f"{extra.purpose} needs {', '.join(missing)}: pip install 'datnet[{name}]'"
+        )
 
 
 def in_words(error: OSError) -> str:

@@ -18,7 +18,7 @@ from datnet.devices import choose_device
 from datnet.evaluation.differences import PairValues, estimates_of, mean_pair_values
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.pairs import Pair, image_names
-from datnet.evaluation.summary import Estimate, EvaluationSummary
+from datnet.evaluation.summary import Estimate, EvaluationSummary, GrowingTable
 from datnet.images.files import check_writable
 from datnet.images.reading import read_image
 from datnet.images.resizing import fit_square
@@ -83,7 +83,7 @@ class Comparison:
 
 
 def compare(plan: ComparisonPlan) -> Comparison:
-    """Train the missing networks and evaluate those without an evaluation.
+    """Train the missing networks and evaluate those without an evaluation; print each row at once.
 
     Returns:
         The comparison; at scale pretrained, of those of the plan's models that are available.
@@ -100,5 +100,7 @@ def compare(plan: ComparisonPlan) -> Comparison:
         size=plan.size,
         save_images=True,
         device=choose_device(),
+        jobs=plan.jobs,
+        on_row=GrowingTable(),
     )
     return Comparison(plan, networks, summaries)

@@ -25,8 +25,9 @@ from datnet.evaluation.metrics.edges import canny_edges
 from datnet.evaluation.pairs import Pair
 from datnet.images.tensors import to_tensor
 from experiments.comparison import Comparison, compare
+from experiments.options import argument_parser, run
 from experiments.paper import ALL_TITLES
-from experiments.plan import argument_parser, plan_of, run
+from experiments.plan import plan_of
 
 ABLATION = {"datnet_spatial": "spatial", "datnet_dual": "dual", "datnet_full": "full"}
 ROWS = 4

@@ -6,7 +6,7 @@
 A training with `keep_every=N` (as in experiment=small_machine) keeps a checkpoint every N steps.
 The first of them, every doubling of its steps and the last are measured, also while the training is
 still running. Writes ladder.md, ladder.json, ladder.png and ladder.pdf. Existing measurements are
-not repeated.
+not repeated. In one file, since table, sentences and plot tell of the same rungs.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from omegaconf import OmegaConf
 
 from datnet.errors import DatNetError
 from datnet.training.config import TrainConfig
+from datnet.training.overrides import quoted
 from datnet.training.run_folder import RunFolder
 from datnet.zoo.configs import CONFIG_DIR
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import read_description
 from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_file, shipped_names
@@ -55,7 +56,7 @@ def pretrained_networks(models: Sequence[str]) -> dict[str, list[Path]]:
         try:
             # The authors' own weights are used if pretrained/ has none.
             published = model in PUBLISHED and model not in shipped_names()
-            networks[model] = [network_file(model) if published else shipped_file(model)]
+            networks[model] = [find_network(model) if published else shipped_file(model)]
         except DatNetError as error:
             problems.append(str(error))
     if not networks:
@@ -89,7 +90,7 @@ def train_networks(
                 f"experiment={experiment}",
                 f"model={model}",
                 f"seed={seed}",
-                f"run_dir='{run.path}'",
+                f"run_dir={quoted(str(run.path))}",
                 "ckpt_path=last",
                 *plan.overrides,
             ]

@@ -1,19 +1,18 @@
-"""Common options of all tables and figures, and the plan of a comparison made from them."""
+"""Plan of a comparison: what is trained and measured, from the options of its command."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datnet.commands.arguments import Parser, to_path, whole
-from datnet.commands.process import run_command, say
 from datnet.errors import DatNetError
 from datnet.evaluation.pairs import Pair, every_pair
 from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.networks.gatys import STEPS
+from datnet.training.overrides import quoted
 from datnet.zoo.shipped import shipped_names
 from datnet.zoo.training_free import TRAINING_FREE, takes_steps
 
@@ -91,6 +90,7 @@ class ComparisonPlan:
         output: Output folder.
         seeds: Seeds of the trainings.
         overrides: Settings of the trainings.
+        jobs: Number of processes that evaluate.
     """
 
     scale: Scale
@@ -100,6 +100,7 @@ class ComparisonPlan:
     output: Path
     seeds: tuple[int, ...] = (1,)
     overrides: tuple[str, ...] = ()
+    jobs: int = 1
 
     @property
     def evaluation_folder(self) -> Path:
@@ -109,85 +110,6 @@ class ComparisonPlan:
         return self.output / (
             name if self.size == self.scale.size else f"{name}_{self.size}_pixels"
         )
-
-
-def argument_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options that all tables and figures have.
-
-    Args:
-        module: Module that is run.
-        description: Its help text.
-
-    Returns:
-        The parser.
-    """
-    parser = Parser(
-        f"python -m {module}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--scale",
-        choices=SCALES,
-        help="sample: trainings of minutes on embedded pictures; pretrained: the networks in "
-        "pretrained/; paper: the paper's protocol, GPU-days (default: pretrained; sample "
-        "if --models names one that is not in pretrained/)",
-    )
-    parser.add_argument(
-        "--seeds", type=whole(0, 2**32 - 1), nargs="+", help="of the trainings (default: 1)"
-    )
-    parser.add_argument("--content", type=to_path, help="photographs to train on (scale paper)")
-    parser.add_argument("--style", type=to_path, help="paintings to train on (scale paper)")
-    parser.add_argument(
-        "--eval-content", type=to_path, help="photographs to evaluate on (default: sample set)"
-    )
-    parser.add_argument(
-        "--eval-style", type=to_path, help="paintings to evaluate on (default: sample set)"
-    )
-    for kind, name in (("contents", "photographs"), ("styles", "paintings")):
-        parser.add_argument(
-            f"--{kind}",
-            type=whole(1),
-            help=f"evaluate on the first N {name} only, for a first impression",
-        )
-    parser.add_argument(
-        "--size",
-        type=whole(32, 4096),
-        help="side of the evaluated pictures (default: 512; 192 at scale sample)",
-    )
-    parser.add_argument(
-        "--models",
-        nargs="+",
-        metavar="MODEL",
-        help="leave out all others, such as --models datnet_full adain wct (default: all; scale "
-        "pretrained leaves out gatys, which takes hundreds of steps for every pair)",
-    )
-    parser.add_argument("--output", type=to_path, help="default: runs/SCALE")
-    parser.add_argument(
-        "overrides", nargs="*", help="settings of the trainings, such as trainer=gpu"
-    )
-    return parser
-
-
-def run(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], None]) -> None:
-    """Run the command of a table or figure; user errors end with one line.
-
-    Args:
-        parser: The command's options.
-        make: Makes the table or figure.
-
-    Raises:
-        SystemExit: If the command fails or is interrupted.
-    """
-
-    def command() -> None:
-        try:
-            make(parser.parse_args())
-        except KeyboardInterrupt:
-            say("the same command goes on from here")
-            raise
-
-    run_command(command)
 
 
 def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonPlan:
@@ -214,6 +136,7 @@ def plan_of(arguments: argparse.Namespace, models: Sequence[str]) -> ComparisonP
         output=arguments.output or Path("runs") / scale.name,
         seeds=tuple(arguments.seeds or [1]),
         overrides=tuple(overrides),
+        jobs=arguments.jobs,
     )
 
 
@@ -308,6 +231,6 @@ def training_settings(arguments: argparse.Namespace, scale: Scale) -> list[str]:
         )
     return [
         *arguments.overrides,
-        f"data.content_dir='{arguments.content}'",
-        f"data.style_dir='{arguments.style}'",
+        f"data.content_dir={quoted(str(arguments.content))}",
+        f"data.style_dir={quoted(str(arguments.style))}",
     ]

@@ -33,8 +33,9 @@ from datnet.zoo.training_free import takes_steps
 from experiments.comparison import Comparison, compare
 from experiments.figures import draw_figure5, draw_figure6
 from experiments.networks import facts_of_training
+from experiments.options import argument_parser, run
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TITLES
-from experiments.plan import argument_parser, plan_of, run
+from experiments.plan import plan_of
 from experiments.tables import as_json, rank_correlation, ranks, sentence_of_training
 
 COLUMNS = [column for column in METRICS if column.key in TABLE_1["datnet_full"]]

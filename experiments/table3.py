@@ -40,8 +40,9 @@ from datnet.zoo.network_file import read_description
 from experiments.comparison import Comparison, compare
 from experiments.figures import draw_figure7
 from experiments.networks import facts_of_training
+from experiments.options import argument_parser, run
 from experiments.paper import TABLE_3
-from experiments.plan import argument_parser, plan_of, run
+from experiments.plan import plan_of
 from experiments.tables import (
     as_json,
     order,

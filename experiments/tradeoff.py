@@ -22,13 +22,16 @@ from datnet.devices import choose_device
 from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import results_folder
 from datnet.evaluation.measuring import Metrics
-from datnet.evaluation.protocol import Evaluation, evaluate
+from datnet.evaluation.protocol import evaluate
+from datnet.evaluation.row import Evaluation, ThisProcess
 from datnet.evaluation.summary import Estimate
+from datnet.evaluation.targets import Targets
 from datnet.images.files import complete_or_absent, write_text
 from datnet.zoo.network_file import load_network
 from experiments.comparison import Comparison, compare
+from experiments.options import argument_parser, run
 from experiments.paper import ALL_TITLES
-from experiments.plan import argument_parser, plan_of, run
+from experiments.plan import plan_of
 from experiments.tables import as_json
 
 ALPHAS = (0.25, 0.5, 0.75)
@@ -40,9 +43,11 @@ Point = Mapping[str, Estimate]
 def make_plot(arguments: argparse.Namespace) -> None:
     """Run missing trainings and evaluations, then plot."""
     comparison = compare(plan_of(arguments, list(ALL_TITLES)))
-    metrics = Metrics.pretrained()
+    device = choose_device()
+    metrics = Metrics.pretrained().eval().to(device)
+    shared = ThisProcess(Targets(metrics, comparison.plan.size, device))
     lines = {
-        title: sweep_alpha(comparison, model, metrics)
+        title: sweep_alpha(comparison, model, shared)
         for model, title in ALL_TITLES.items()
         if model in comparison.networks
     }
@@ -68,19 +73,19 @@ def _axes(point: Point) -> dict[str, object]:
     return {key: as_json(point[key]) for key in AXES}
 
 
-def sweep_alpha(comparison: Comparison, model: str, metrics: Metrics) -> list[Point]:
+def sweep_alpha(comparison: Comparison, model: str, shared: ThisProcess) -> list[Point]:
     """Evaluate a model's first seed at each alpha.
 
     Args:
         comparison: The comparison.
         model: Name of the model.
-        metrics: The metrics.
+        shared: Measures the pairs, with what all evaluations share.
 
     Returns:
         A point for each of :data:`ALPHAS`, then one for alpha 1 (the mean over seeds).
     """
     path = comparison.networks[model][0]
-    device = choose_device()
+    device, metrics = shared.targets.device, shared.targets.metrics
     network = load_network(path).to(device)
     points: list[Point] = [
         evaluate(
@@ -93,6 +98,7 @@ def sweep_alpha(comparison: Comparison, model: str, metrics: Metrics) -> list[Po
             ),
             metrics,
             device,
+            measurer=shared,
         ).metrics
         for alpha in ALPHAS
     ]

@@ -9,12 +9,14 @@ from typing import cast
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import MissingConfigException
 from packaging.requirements import Requirement
 
 from datnet import errors
 from datnet.commands.main import main
-from datnet.errors import DatNetError, require_extra
+from datnet.errors import EXTRAS, DatNetError, Extra, require_extra
 from datnet.training.config import TrainConfig
+from datnet.training.hydra_errors import in_one_line
 from datnet.training.run import train
 from datnet.zoo.configs import CONFIG_DIR
 
@@ -54,12 +56,11 @@ def extras() -> dict[str, set[str]]:
     }
 
 
-OF_EXTRAS = {"av", "gradio", "matplotlib", "onnx", "onnxruntime", "onnxscript", "tensorboard"}
-OF_EXTRAS |= {"wandb_workspaces"}
+OF_EXTRAS = {package for extra in EXTRAS.values() for package in extra.packages}
 
 
 def imported_at_once(path: Path) -> set[str]:
-    """The modules that a file imports when it is imported itself."""
+    """The modules that a file imports when it is imported itself, and cannot do without."""
     found = set()
     statements: list[ast.AST] = list(ast.parse(path.read_text(encoding="utf-8")).body)
     while statements:
@@ -71,25 +72,48 @@ def imported_at_once(path: Path) -> set[str]:
             found |= {module} | {f"{module}.{alias.name}" for alias in statement.names}
         elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
             statements += statement.orelse
+        elif isinstance(statement, ast.With) and "ImportError" in ast.unparse(statement.items[0]):
+            continue
         elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             statements += ast.iter_child_nodes(statement)
     return found
 
 
-def test_what_an_extra_brings_is_named_with_the_cure() -> None:
-    require_extra("video", "json", purpose="stylizing clips")
+def test_what_an_extra_brings_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXTRAS, "video", Extra("stylizing clips", ("json",)))
+    require_extra("video")
+    monkeypatch.setitem(EXTRAS, "video", Extra("stylizing clips", ("json", "nothing_such")))
     with pytest.raises(
         DatNetError, match=r"stylizing clips needs nothing_such: pip install 'datnet\[video\]'"
     ):
-        require_extra("video", "json", "nothing_such", purpose="stylizing clips")
+        require_extra("video")
 
 
-def test_every_extra_that_a_message_names_exists() -> None:
-    known = extras()
-    for path in (CHECKOUT / "datnet").rglob("*.py"):
-        for part in path.read_text(encoding="utf-8").split("require_extra(")[1:]:
-            if part.startswith('"'):
-                assert part.split('"')[1] in known, path
+def test_messages_name_the_extras_of_pyproject() -> None:
+    named = {
+        name: {package.replace("_", "-").lower() for package in extra.packages}
+        for name, extra in EXTRAS.items()
+    }
+    there = extras()
+    assert named.pop("dev") <= there.pop("dev")
+    assert named == there
+
+
+@pytest.mark.parametrize(
+    ("plugin", "extra"),
+    [
+        ("hydra/launcher/submitit_local", "slurm"),
+        ("hydra/launcher/joblib", "dev"),
+        ("hydra/sweeper/optuna", "search"),
+    ],
+)
+def test_a_missing_plugin_of_hydra_is_named_with_the_cure(plugin: str, extra: str) -> None:
+    there = MissingConfigException("", plugin, [plugin.rpartition("/")[2]])
+    assert "does not exist" in in_one_line(there, [])
+    missing = MissingConfigException("", plugin, ["basic"])
+    assert in_one_line(missing, []).endswith(f"pip install 'datnet[{extra}]'")
+    no_plugin = MissingConfigException("", f"model/{plugin.rpartition('/')[2]}", ["adain"])
+    assert "does not exist" in in_one_line(no_plugin, [])
 
 
 def test_only_what_is_about_an_extra_needs_it() -> None:
@@ -109,6 +133,7 @@ def test_only_what_is_about_an_extra_needs_it() -> None:
         if len(needy) == known:
             break
     about_one = {
+        "datnet.images.clips.conversion",
         "datnet.images.clips.reading",
         "datnet.images.clips.writing",
         "datnet.stylize.clips",

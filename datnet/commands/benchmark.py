@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_outputs(arguments)
     if arguments.plot is not None:
-        require_extra("figures", "matplotlib", purpose="--plot")
+        require_extra("figures")
     settings = BenchmarkSettings(
         arguments.sizes or (256, 512),
         arguments.warmup,

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     entity, _, project = arguments.project.partition("/")
     if not (entity and project):
         raise DatNetError(f"{arguments.project} is not a project; write ENTITY/PROJECT")
-    require_extra("dashboard", "wandb_workspaces", purpose="`datnet dashboard`")
+    require_extra("dashboard")
     from datnet.training.dashboard import dashboard  # takes seconds
     from datnet.training.wandb_logger import close_wandb, logged_in, server_problem, server_url
 

@@ -12,7 +12,9 @@ from datnet.commands.arguments import to_name, to_path, to_word, whole
 from datnet.errors import DatNetError
 from datnet.stylize.options import LARGEST_SIDE, SMALLEST_SIDE
 
-if TYPE_CHECKING:  # imports torch
+if TYPE_CHECKING:  # these import torch
+    from datnet.evaluation.named_protocol import NamedProtocol
+    from datnet.evaluation.pairs import Pair
     from datnet.zoo.network_file import NetworkDescription
 
 DESCRIPTION = """\
@@ -31,6 +33,7 @@ examples:
   datnet evaluate runs/datnet_full/seed_1/network.safetensors
   datnet evaluate full.safetensors dual.safetensors --content coco50/ --style wikiart20/ \\
       -o evaluations/50x20 --save-images
+  datnet evaluate datnet_full --protocol datnet-50x20 --content coco50/ --style wikiart20/
   datnet evaluate datnet_full --content coco50/ --style wikiart20/ \\
       --results 'SANet=../SANet/output/{content}_stylized_{style}.jpg'
 """
@@ -88,8 +91,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--size",
         type=whole(SMALLEST_SIDE, LARGEST_SIDE),
-        default=512,
         help="side length of the square images, in pixels (default: 512)",
+    )
+    parser.add_argument(
+        "--protocol",
+        type=to_name,
+        metavar="NAME",
+        help="take pictures, size and metrics from a protocol: datnet-50x20, styleid-20x40, "
+        "sample-4x5, or a YAML file; --content and --style are the folders of its pictures",
+    )
+    parser.add_argument(
+        "--export-pictures",
+        type=to_path,
+        metavar="FOLDER",
+        help="write the pictures as PNG squares for other programs, whose results --results takes",
     )
     parser.add_argument(
         "-o",
@@ -100,6 +115,25 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--save-images", action="store_true", help="save the stylized images as PNG"
+    )
+    parser.add_argument(
+        "--metrics",
+        type=to_word,
+        nargs="+",
+        metavar="METRIC",
+        help="measure only these, by their names in results.csv and summary.json, such as "
+        "--metrics ssim psnr lpips_alex; the same command with others adds them later. default: "
+        "the columns of tables; independent: style_alex, gram_distance, color_distance and "
+        "sifid_alex, which judge style without the networks' training loss; cfsd_vgg16 and dists "
+        "judge content and are slow (default: default)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole(1, 256),
+        default=1,
+        help="evaluate in this many processes; values do not depend on it. Each has as many "
+        "threads as one process, so set OMP_NUM_THREADS to the number of processor cores divided "
+        "by it (default: 1)",
     )
     parser.add_argument(
         "--device", type=to_word, help="cpu, cuda, cuda:1, … (default: a GPU if available)"
@@ -114,41 +148,40 @@ def run(arguments: argparse.Namespace) -> int:
         DatNetError: If nothing is given to evaluate, names repeat or files cannot be used.
     """
     from datnet.devices import choose_device
+    from datnet.evaluation.chosen import all_metrics, choose_metrics
     from datnet.evaluation.controls import CONTROLS
     from datnet.evaluation.evaluate import (
         evaluate_networks,
         results_folder,
         saved_results_folder,
     )
-    from datnet.evaluation.pairs import every_pair, read_pairs
+    from datnet.evaluation.named_protocol import export_pictures
     from datnet.evaluation.saved_results import find_results
-    from datnet.evaluation.summary import summary_table
-    from datnet.images.embedded import sample_images
-    from datnet.images.files import check_writable, write_text
-    from datnet.images.finding import find_images  # these import torch
-    from datnet.zoo.lookup import network_file
+    from datnet.evaluation.seeds import seeds_table
+    from datnet.evaluation.summary import GrowingTable, summary_table
+    from datnet.images.files import check_writable, write_text  # these import torch
+    from datnet.zoo.lookup import find_network
     from datnet.zoo.network_file import read_description
 
     check_writable([arguments.output / "table.md"])
-    if not arguments.networks and not arguments.results:
+    if not (arguments.networks or arguments.results or arguments.export_pictures):
         raise DatNetError("nothing to evaluate: name a network, or give --results")
-    paths = [network_file(network) for network in arguments.networks]
+    protocol, pairs = find_protocol(arguments)
+    if arguments.export_pictures:
+        count = export_pictures(protocol, pairs, arguments.export_pictures)
+        print(f"wrote {count} pictures to {arguments.export_pictures}")
+        if not arguments.networks and not arguments.results:
+            return 0
+    wanted = arguments.metrics or protocol.metrics
+    chosen = choose_metrics(wanted) if wanted else all_metrics()
+    paths = [find_network(network) for network in arguments.networks]
     networks = name_networks([(read_description(path), path) for path in paths])
     titles = [*CONTROLS, *networks, *(name for name, _ in arguments.results)]
     twice = [title for title in titles if titles.count(title) > 1]
     if twice:
         raise DatNetError(f"two rows would be called {twice[0]}; give the results another name")
-    content_dir = arguments.content or sample_images().eval_content
-    style_dir = arguments.style or sample_images().eval_style
-    if arguments.pairs:
-        pairs = read_pairs(arguments.pairs, content_dir, style_dir)
-    else:
-        pairs = every_pair(
-            find_images(content_dir)[: arguments.contents],
-            find_images(style_dir)[: arguments.styles],
-        )
     results = {
-        name: find_results(pattern, pairs, arguments.size, arguments.fit)
+        name: find_results(pattern, pairs, protocol.size, arguments.fit)
         for name, pattern in arguments.results
     }
     notes = [f"{name}: {note}" for name, found in results.items() for note in found.notes]
@@ -159,11 +192,16 @@ def run(arguments: argparse.Namespace) -> int:
         pairs,
         arguments.output,
         results=results,
-        size=arguments.size,
+        size=protocol.size,
+        protocol=protocol.id,
         save_images=arguments.save_images,
+        chosen=chosen,
         device=choose_device(arguments.device),
+        jobs=arguments.jobs,
+        on_row=GrowingTable(),
     )
-    table = "\n\n".join([summary_table(summaries), *notes])
+    protocol.write(arguments.output / "protocol.yaml")
+    others = notes
     folders = {
         name: results_folder(arguments.output, name, path) for name, path in networks.items()
     }
@@ -171,10 +209,57 @@ def run(arguments: argparse.Namespace) -> int:
         name: saved_results_folder(arguments.output, name, found) for name, found in results.items()
     }
     if len(folders) > 1:
-        table += "\n\n" + differences_from_first(folders)
-    write_text(arguments.output / "table.md", table + "\n")
-    print(f"\n{table}\n\nThis table and all rows are in {arguments.output}")
+        others = [*notes, differences_from_first(folders)]
+        if over_seeds := seeds_table(list(folders.values())):
+            others.append(over_seeds)
+    write_text(
+        arguments.output / "table.md", "\n\n".join([summary_table(summaries), *others]) + "\n"
+    )
+    where = f"This table and all rows are in {arguments.output}"
+    print("\n" + "\n\n".join([*others, where]))
     return 0
+
+
+def find_protocol(arguments: argparse.Namespace) -> tuple[NamedProtocol, list[Pair]]:
+    """Find the pictures that the command line names, by a protocol or one by one.
+
+    Returns:
+        The protocol, without a name if none is given, and its pairs of files.
+
+    Raises:
+        DatNetError: If pictures are missing, or a protocol is given with what it decides itself.
+    """
+    from datnet.evaluation.named_protocol import find_pictures, load_protocol, protocol_of
+    from datnet.evaluation.pairs import every_pair, read_pairs
+    from datnet.images.embedded import sample_images
+    from datnet.images.finding import find_images
+
+    content_dir = arguments.content or sample_images().eval_content
+    style_dir = arguments.style or sample_images().eval_style
+    if arguments.protocol:
+        protocol = load_protocol(arguments.protocol)
+        decided = [
+            "contents",
+            "styles",
+            "pairs",
+            "size",
+            *(["metrics"] if protocol.metrics else []),
+        ]
+        given = [f"--{name}" for name in decided if getattr(arguments, name) is not None]
+        if given:
+            raise DatNetError(
+                f"the protocol {protocol.name} decides about pictures, size and metrics: leave out "
+                f"{', '.join(given)}"
+            )
+        return find_pictures(protocol, content_dir, style_dir)
+    if arguments.pairs:
+        pairs = read_pairs(arguments.pairs, content_dir, style_dir)
+    else:
+        pairs = every_pair(
+            find_images(content_dir)[: arguments.contents],
+            find_images(style_dir)[: arguments.styles],
+        )
+    return protocol_of(pairs, arguments.size or 512), pairs
 
 
 def differences_from_first(folders: dict[str, Path]) -> str:

@@ -64,10 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.images.files import check_writable
     from datnet.stylize.export import export_network, require_suffix  # these import torch
     from datnet.stylize.export_check import TOLERANCE
-    from datnet.zoo.lookup import network_file
+    from datnet.zoo.lookup import find_network
     from datnet.zoo.network_file import load_network, read_description
 
-    file = network_file(arguments.network)
+    file = find_network(arguments.network)
     description = read_description(file)
     output = arguments.output or Path(f"{description.name}.onnx")
     require_suffix(output)

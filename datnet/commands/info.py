@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from datnet.evaluation.of_network import measured  # these import torch
     from datnet.zoo.card import NetworkFile, facts, model_card
-    from datnet.zoo.lookup import network_file
+    from datnet.zoo.lookup import find_network
 
     folder = arguments.evaluations
     if folder is not None and not folder.is_dir():
         raise DatNetError(f"--evaluations {folder}: no such folder")
-    file = NetworkFile.read(network_file(arguments.network))
+    file = NetworkFile.read(find_network(arguments.network))
     if arguments.card:
         print(model_card(file, measured(file, folder or Path("evaluations"))), end="")
     elif arguments.json:

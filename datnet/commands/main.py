@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import datnet
 from datnet.commands import (
+    attention,
     benchmark,
     dashboard,
     data,
@@ -17,10 +18,13 @@ from datnet.commands import (
     evaluate,
     export,
     info,
+    report,
     rerun,
     serve,
     stylize,
     summarize,
+    tune,
+    vote,
     weights,
 )
 from datnet.commands.arguments import Parser, to_name
@@ -74,6 +78,7 @@ def run() -> int:
     parser.add_argument("--version", action="version", version=f"datnet {datnet.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.add_parser("train", help="train a network, or sweep over settings with -m")
+    attention.add_parser(commands)
     benchmark.add_parser(commands)
     data.add_parser(commands)
     dashboard.add_parser(commands)
@@ -81,10 +86,13 @@ def run() -> int:
     evaluate.add_parser(commands)
     export.add_parser(commands)
     info.add_parser(commands)
+    report.add_parser(commands)
     rerun.add_parser(commands)
     serve.add_parser(commands)
     stylize.add_parser(commands)
     summarize.add_parser(commands)
+    tune.add_parser(commands)
+    vote.add_parser(commands)
     weights.add_parser(commands)
     arguments, rest = parser.parse_known_args()
     if rest:  # argparse ends a list at the first option

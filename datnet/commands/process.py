@@ -16,26 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
 
-from datnet.errors import DatNetError, DatNetWarning, in_words
+from datnet.errors import DatNetError, DatNetWarning, extra_with, in_words
 
 INTERNAL_ERROR = 70
 """Exit status of internal errors of DatNet; EX_SOFTWARE of sysexits.h."""
 
 TRACEBACK = "DATNET_TRACEBACK"
 """Environment variable: if set to any value, internal errors are shown with their traceback."""
-
-EXTRAS = {
-    "gradio": "serve",
-    "starlette": "serve",
-    "onnx": "export",
-    "onnxruntime": "export",
-    "onnxscript": "export",
-    "wandb_workspaces": "dashboard",
-    "av": "video",
-    "matplotlib": "figures",
-    "tensorboard": "tensorboard",
-}
-"""Maps packages that only some commands need to the extra of DatNet that installs them."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -100,7 +87,7 @@ def in_plain_words(error: Exception) -> str | None:
         return in_words(error)
     if isinstance(error, ModuleNotFoundError) and not (error.name or "datnet").startswith("datnet"):
         package = str(error.name).partition(".")[0]
-        extra = EXTRAS.get(package)
+        extra = extra_with(package)
         wanted = f"'datnet[{extra}]'" if extra else package
         return f"the package {package} is missing; install it: pip install {wanted}"
     if isinstance(error, ImportError) and error.name is None:  # from a native library

@@ -89,13 +89,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Load the networks and serve the page until it is stopped."""
-    require_extra("serve", "gradio", purpose="`datnet serve`")
+    require_extra("serve")
     from datnet.commands.evaluate import name_networks  # these import torch
     from datnet.images.embedded import sample_images
     from datnet.stylize.page.limits import Limits
     from datnet.stylize.page.server import check_address, serve
     from datnet.stylize.stylizer import Stylizer
-    from datnet.zoo.lookup import network_file
+    from datnet.zoo.lookup import find_network
     from datnet.zoo.network_file import read_description
 
     check_address(arguments.host, arguments.port)
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         shipped = Stylizer(device=arguments.device)
         stylizers = {shipped.description.name: shipped}
     else:
-        files = [network_file(network) for network in arguments.checkpoint]
+        files = [find_network(network) for network in arguments.checkpoint]
         names = name_networks([(read_description(file), file) for file in files])
         stylizers = {name: Stylizer(file, arguments.device) for name, file in names.items()}
     limits = Limits(

@@ -1,17 +1,22 @@
-"""`datnet stylize`: stylize photographs and clips with paintings."""
+"""`datnet stylize`: stylize photographs and clips with paintings.
+
+The file is long because the command has many options, all declared and checked here.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from dataclasses import Field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datnet.commands.arguments import real, to_name, to_path, to_word, whole
 from datnet.errors import DatNetError, require_extra
-from datnet.stylize.options import KEEP_COLORS, StylizeOptions, explained
+from datnet.stylize.options import AUTOMATIC, KEEP_COLORS, StylizeOptions, explained
 
 if TYPE_CHECKING:
+    from datnet.stylize.inputs import Inputs
     from datnet.stylize.jobs import Job, Plan
 
 USAGE = """\
@@ -35,6 +40,10 @@ examples:
   mix two paintings, three parts to one
     datnet stylize photo.jpg --style monet.jpg:3 --style hokusai.jpg:1
 
+  the strength that covers 60 % of the way to the style; a texture that tiles
+    datnet stylize photo.jpg painting.jpg --alpha auto:0.6
+    datnet stylize bricks.png painting.jpg --tileable
+
   keep the colors of the photograph; stylize only where a mask is white
     datnet stylize photo.jpg painting.jpg --keep-colors
     datnet stylize photo.jpg painting.jpg --mask sky.png
@@ -45,6 +54,10 @@ examples:
   photorealistic: the light and colors of another photograph; then region by region
     datnet stylize street.jpg evening.jpg --photorealistic
     datnet stylize street.jpg evening.jpg --photorealistic --regions street.png evening.png
+
+  a network trained for one painting or a few (datnet tune, model=johnson, model=cin)
+    datnet stylize photo.jpg --checkpoint mystyle.safetensors
+    datnet stylize photo.jpg --style monet.jpg:3 --style hokusai.jpg --checkpoint runs/cin/seed_1
 
   Gatys' optimization, which needs no trained network but takes minutes
     datnet stylize photo.jpg painting.jpg --checkpoint gatys --size 384 --steps 150
@@ -170,7 +183,11 @@ def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
         setting: The field, which gives the name, the help and the limits.
     """
     details: dict[str, Any] = {}
-    if setting.name == "keep_colors":
+    if isinstance(setting.default, bool):
+        details = {"action": "store_true"}
+    elif setting.name == "alpha":
+        details = {"type": strength, "metavar": "ALPHA"}
+    elif setting.name == "keep_colors":
         details = {"type": keep_colors, "nargs": "?", "const": KEEP_COLORS[0], "metavar": "WAY"}
     elif limits := setting.metadata["limits"]:
         number = whole if isinstance(limits[0], int) else real
@@ -187,6 +204,21 @@ def add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
         help=setting.metadata["help"],
         **details,
     )
+
+
+def strength(text: str) -> float | str:
+    """Convert the value of ``--alpha``: a number in [0, 1], "auto" or "auto:SHARE".
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none of them.
+    """
+    if not text.startswith(AUTOMATIC):
+        return real(0, 1)(text)
+    try:
+        StylizeOptions(alpha=text)
+    except DatNetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def keep_colors(text: str) -> str:
@@ -232,12 +264,15 @@ def run(arguments: argparse.Namespace) -> int:
     from datnet.stylize.stylizer import Stylizer
 
     weights: list[float] | None = None
+    found: Inputs | None = None
     if arguments.style:
         names, searched = arguments.pictures, False
         paintings = [parse_style(text) for text in arguments.style]
         styles = [tuple(path for path, _ in paintings)]
         if any(weight is not None for _, weight in paintings):
             weights = [1.0 if weight is None else weight for _, weight in paintings]
+    elif len(arguments.pictures) < 2 and (own := only_painting(arguments.checkpoint)):
+        names, searched, styles = arguments.pictures, False, [(Path(own),)]
     elif len(arguments.pictures) < 2:
         raise DatNetError(
             f"only {arguments.pictures[0]} is given; a photograph and a painting are "
@@ -251,7 +286,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = with_open_pictures(StylizeOptions(weights=weights, **given))
     options.check_styles(len(styles[0]))
     contents = [find_inputs(name, clips=True) for name in names]
-    searched_in = contents if arguments.style else [*contents, found]
+    searched_in = contents if found is None else [*contents, found]
     looked_past = list(dict.fromkeys(each for inputs in searched_in for each in inputs.left_out))
     for line in describe_left_out(looked_past):
         print(f"left out {line}", file=sys.stderr)
@@ -282,6 +317,23 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if batch.stylize_all(to_do, skipped, len(looked_past)) else 0
 
 
+def only_painting(checkpoint: Path | None) -> str | None:
+    """Return the name of the painting that a network was trained for; None if it takes any.
+
+    Raises:
+        DatNetError: If it was trained for several, or does not exist.
+    """
+    from datnet.zoo.lookup import find_network
+    from datnet.zoo.network_file import own_paintings
+
+    names = list(own_paintings(find_network(checkpoint))) if checkpoint else []
+    if len(names) > 1:
+        raise DatNetError(
+            f"{checkpoint} knows {len(names)} paintings; choose with --style: {', '.join(names)}"
+        )
+    return names[0] if names else None
+
+
 def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
     """Check that the options apply to the planned results.
 
@@ -303,7 +355,7 @@ def check_options(planned: Plan, arguments: argparse.Namespace) -> None:
             check_quality(job.output, arguments.quality)
     clips = any(job.is_clip for job in jobs)
     if clips:
-        require_extra("video", "av", purpose="stylizing clips")
+        require_extra("video")
     if arguments.regions is not None and (clips or planned.several):
         raise DatNetError(
             "--regions apply to one photograph and one style; use a separate command for each pair"

@@ -56,6 +56,9 @@ class ContentStyleDataModule(LightningDataModule):
             network the scale at which it is used.
         late_crop_size: Side of the late crops, in pixels; required with ``late_from_step``.
         late_short_side: ``short_side`` of the late crops.
+        whole_styles: Whether styles are the center squares of their images, resized to the size of
+            the crops, and never mirrored: for networks that learn certain paintings. Validation
+            then takes the training styles unless ``validation_style_dir`` is given.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class ContentStyleDataModule(LightningDataModule):
         late_from_step: Annotated[int, Ge(0)] | None = None,
         late_crop_size: Annotated[int, Ge(SMALLEST_SIDE)] | None = None,
         late_short_side: int | None = None,
+        whole_styles: bool = False,
     ) -> None:
         super().__init__()
         if content_dir is None:
@@ -83,7 +87,8 @@ class ContentStyleDataModule(LightningDataModule):
             validation_content_dir = validation_content_dir or sample_images().eval_content
         if style_dir is None:
             style_dir = sample_images().train_style
-            validation_style_dir = validation_style_dir or sample_images().eval_style
+            if not whole_styles:
+                validation_style_dir = validation_style_dir or sample_images().eval_style
         self.content_dir = _place(content_dir)
         self.style_dir = _place(style_dir)
         self.validation_content_dir = _place(validation_content_dir or content_dir)
@@ -99,6 +104,7 @@ class ContentStyleDataModule(LightningDataModule):
         self.late_from_step = late_from_step
         self.late_crop_size = late_crop_size
         self.late_short_side = late_short_side
+        self.whole_styles = whole_styles
         self._images: dict[str, ImageSet] = {}
 
     def check(self) -> None:
@@ -148,6 +154,12 @@ class ContentStyleDataModule(LightningDataModule):
             "style": len(self._images[self.style_dir]),
         }
 
+    @property
+    def styles(self) -> ImageSet:
+        """The style images to train on."""
+        self.check()
+        return self._images[self.style_dir]
+
     def fingerprints(self) -> dict[str, str]:
         """Fingerprints of the content and style images; that of the embedded set is its version."""
         self.check()
@@ -187,6 +199,7 @@ class ContentStyleDataModule(LightningDataModule):
             horizontal_flip=self.horizontal_flip,
             seed=self.seed,
             late_crops=late_crops,
+            whole_styles=self.whole_styles,
         )
         sampler = PairSampler(
             batch_size=self.batch_size,
@@ -214,6 +227,7 @@ class ContentStyleDataModule(LightningDataModule):
             pair_count=self.validation_pairs,
             short_side=self.short_side,
             crop_size=self.crop_size,
+            whole_styles=self.whole_styles,
         )
         return DataLoader(
             dataset,

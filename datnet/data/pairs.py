@@ -99,6 +99,7 @@ class PairDataset(Dataset[Pair]):
         horizontal_flip: Whether to mirror each image with probability 1/2.
         seed: Seed of the sequence, 0 or more.
         late_crops: Crops of the pairs from a certain number on, if they differ.
+        whole_styles: Whether styles are the center squares of their images, not random crops.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class PairDataset(Dataset[Pair]):
         horizontal_flip: bool,
         seed: int,
         late_crops: LateCrops | None = None,
+        whole_styles: bool = False,
     ) -> None:
         self.contents = contents
         self.styles = styles
@@ -119,6 +121,7 @@ class PairDataset(Dataset[Pair]):
         self.horizontal_flip = horizontal_flip
         self.seed = seed
         self.late_crops = late_crops
+        self.whole_styles = whole_styles
 
     def __getitem__(self, number: int) -> Pair:
         """Read pair ``number``.
@@ -147,8 +150,8 @@ class PairDataset(Dataset[Pair]):
         style_path, style = _first_readable(
             self.styles,
             self._images_in_turn(STYLE_ORDER, number, len(self.styles)),
-            plan.style_crop,
-            squares.short_side,
+            CENTER if self.whole_styles else plan.style_crop,
+            squares.crop_size if self.whole_styles else squares.short_side,
             squares.crop_size,
             skipped,
         )
@@ -171,6 +174,7 @@ class FixedPairs(Dataset[Pair]):
         pair_count: Number of pairs.
         short_side: As in :class:`PairDataset`.
         crop_size: As in :class:`PairDataset`.
+        whole_styles: As in :class:`PairDataset`.
     """
 
     def __init__(
@@ -181,12 +185,14 @@ class FixedPairs(Dataset[Pair]):
         pair_count: int,
         short_side: int | None,
         crop_size: int,
+        whole_styles: bool = False,
     ) -> None:
         self.contents = contents
         self.styles = styles
         self.pair_count = pair_count
         self.short_side = short_side
         self.crop_size = crop_size
+        self.whole_styles = whole_styles
 
     def __len__(self) -> int:
         return self.pair_count
@@ -198,12 +204,16 @@ class FixedPairs(Dataset[Pair]):
             DatNetError: If all files that could take a place in the pair are unreadable.
         """
         skipped: list[tuple[str, str]] = []
-        options = (CENTER, self.short_side, self.crop_size, skipped)
+        style_side = self.crop_size if self.whole_styles else self.short_side
         contents, styles = (
             self._images_from(number, len(images)) for images in (self.contents, self.styles)
         )
-        content_path, content = _first_readable(self.contents, contents, *options)
-        style_path, style = _first_readable(self.styles, styles, *options)
+        content_path, content = _first_readable(
+            self.contents, contents, CENTER, self.short_side, self.crop_size, skipped
+        )
+        style_path, style = _first_readable(
+            self.styles, styles, CENTER, style_side, self.crop_size, skipped
+        )
         return Pair(content, style, content_path, style_path, skipped)
 
     def _images_from(self, number: int, image_count: int) -> Iterator[int]:

@@ -183,7 +183,7 @@ def plot(report: Mapping[str, Any], path: Path, titles: Mapping[str, str] | None
         path: A .png or .pdf file.
         titles: Titles of the networks in the legend; by default their names.
     """
-    require_extra("figures", "matplotlib", purpose="a plot")
+    require_extra("figures")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -19,7 +19,7 @@ from datnet.networks.attention import AttentionWay
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import Architecture, VggEncoder
 from datnet.zoo.configs import model_config, model_names
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import build_network, read_description
 from datnet.zoo.published import PUBLISHED
 from datnet.zoo.training_free import METHODS, TRAINING_FREE, takes_steps
@@ -100,7 +100,7 @@ def _find(name: str, encoder: Architecture | None) -> Candidate:
     elif name in TRAINING_FREE and not Path(name).exists():
         description = TRAINING_FREE[name]
     elif Path(name).exists():
-        description = read_description(network_file(name))
+        description = read_description(find_network(name))
     else:
         choices = sorted({*model_names(), *PUBLISHED, *TRAINING_FREE})
         near = difflib.get_close_matches(name, choices, n=1)

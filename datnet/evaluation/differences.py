@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datnet.evaluation.markdown import aligned
-from datnet.evaluation.metrics import METRICS, Column
+from datnet.evaluation.metrics import Column, pair_metrics
 from datnet.evaluation.result_folder import read_results
 from datnet.evaluation.summary import Estimate, format_estimate
 
@@ -42,7 +42,7 @@ def mean_pair_values(folders: Sequence[Path]) -> PairValues:
     evaluations = [read_results(folder / "results.csv") for folder in folders]
     keys = [
         metric.key
-        for metric in METRICS
+        for metric in pair_metrics()
         if all(metric.key in pair for values in evaluations for pair in values.values())
     ]
     return {
@@ -125,7 +125,7 @@ def differences_table(changes: Mapping[str, Mapping[str, Estimate]]) -> str:
                 for change in changes.values()
             ),
         ]
-        for column in METRICS
+        for column in pair_metrics()
         if all(column.key in change for change in changes.values())
     ]
     return aligned(rows)

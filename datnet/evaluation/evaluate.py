@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from datnet.evaluation.controls import CONTROLS, Stylize
+from datnet.errors import DatNetError
+from datnet.evaluation.chosen import Chosen, all_metrics
+from datnet.evaluation.controls import CONTROLS
+from datnet.evaluation.finished import NETWORK_FILE
 from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.named_protocol import ProtocolId
 from datnet.evaluation.pairs import Pair
-from datnet.evaluation.protocol import Evaluation, evaluate
+from datnet.evaluation.processes import Processes
+from datnet.evaluation.protocol import Measurer, evaluate
+from datnet.evaluation.row import Evaluation, ThisProcess
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.summary import EvaluationSummary
-from datnet.networks.base import EncoderDecoderNetwork
+from datnet.evaluation.targets import Targets
+from datnet.images.files import write_text
+from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.network_file import load_network, read_description
 
@@ -28,13 +39,18 @@ def evaluate_networks(
     results: Mapping[str, SavedResults] | None = None,
     size: int = 512,
     save_images: bool = False,
+    protocol: ProtocolId | None = None,
     metrics: Metrics | None = None,
+    chosen: Chosen | None = None,
     device: torch.device | str = "cpu",
+    jobs: int = 1,
+    on_row: Callable[[EvaluationSummary], None] | None = None,
 ) -> list[EvaluationSummary]:
     """Measure the controls, all networks and results of other programs on the same pairs.
 
     Each has its own folder in ``output_dir``, see :func:`results_folder` and
-    :func:`saved_results_folder`. Existing results are not computed again.
+    :func:`saved_results_folder`. Existing results are not computed again. What is computed from a
+    picture alone is computed once for all rows, as far as memory allows.
 
     Args:
         networks: Files of networks by title.
@@ -43,43 +59,63 @@ def evaluate_networks(
         results: Results of other programs by title.
         size: Side of the square images in pixels.
         save_images: Whether to keep the networks' results as PNG.
+        protocol: The protocol that names pairs and size, for the summaries.
         metrics: The metrics; by default :meth:`Metrics.pretrained`.
+        chosen: What to measure; by default all metrics.
         device: Where to compute.
+        jobs: Number of processes, each with as many threads as this one; the values do not depend
+            on it.
+        on_row: Called with each summary as soon as it is there.
 
     Returns:
         Summaries of :data:`~datnet.evaluation.controls.CONTROLS`, the networks and the results, in
         this order.
 
     Raises:
-        DatNetError: If a network or an image cannot be read.
+        DatNetError: If a network or an image cannot be read, or several processes are wanted on a
+            GPU.
     """
-    metrics = metrics or Metrics.pretrained()
+    chosen = chosen or all_metrics()
+    if jobs > 1 and torch.device(device).type != "cpu":
+        raise DatNetError(f"{jobs} jobs on {device}: several processes are for the CPU only")
+    metrics = (metrics or Metrics.pretrained(chosen.columns)).eval().to(device)
 
-    def measure(
-        title: str, source: Stylize | SavedResults, folder: Path, save_images: bool = False
-    ) -> EvaluationSummary:
-        evaluation = Evaluation(source, pairs, folder, title, size, save_images)
-        return evaluate(evaluation, metrics, device)
+    def evaluations() -> Iterator[Evaluation]:
+        for title, control in CONTROLS.items():
+            folder = output_dir / title.replace(" ", "_")
+            yield Evaluation(control, pairs, folder, title, size, protocol=protocol)
+        for title, path, network in _loaded(networks, device):
+            folder = results_folder(output_dir, title, path)
+            write_text(folder / NETWORK_FILE, json.dumps(facts_of(path), indent=2) + "\n")
+            yield Evaluation(network, pairs, folder, title, size, save_images, protocol)
+        for title, pictures in (results or {}).items():
+            folder = saved_results_folder(output_dir, title, pictures)
+            yield Evaluation(pictures, pairs, folder, title, size, protocol=protocol)
 
-    return [
-        *(
-            measure(title, control, output_dir / title.replace(" ", "_"))
-            for title, control in CONTROLS.items()
-        ),
-        *(
-            measure(title, network, results_folder(output_dir, title, path), save_images)
-            for title, path, network in _loaded(networks, device)
-        ),
-        *(
-            measure(title, pictures, saved_results_folder(output_dir, title, pictures))
-            for title, pictures in (results or {}).items()
-        ),
-    ]
+    summaries = []
+    with ExitStack() as stack:
+        measurer: Measurer = (
+            stack.enter_context(Processes(jobs, metrics, size))
+            if jobs > 1
+            else ThisProcess(Targets(metrics, size, device))
+        )
+        for evaluation in evaluations():
+            summary = evaluate(evaluation, metrics, device, chosen=chosen, measurer=measurer)
+            summaries.append(summary)
+            if on_row is not None:
+                on_row(summary)
+    return summaries
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return a network file's name, SHA-256 and header, for network.json."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"file": path.name, "sha256": digest, **asdict(read_description(path))}
 
 
 def _loaded(
     networks: Mapping[str, Path], device: torch.device | str
-) -> Iterator[tuple[str, Path, Stylize]]:
+) -> Iterator[tuple[str, Path, StyleTransferNetwork]]:
     """Yield one network after the other; networks with the same encoder share it."""
     encoders: dict[str, VggEncoder] = {}  # by their settings
     for title, path in networks.items():

@@ -61,7 +61,7 @@ def comparison_grid(
         raise ValueError("every row needs a caption, which may be None, for each of its pictures")
     if path.suffix.lower() not in (".png", ".pdf"):
         raise DatNetError(f"{path}: a figure is written as .png or .pdf; change the suffix")
-    require_extra("figures", "matplotlib", purpose="a figure")
+    require_extra("figures")
 
     widths = [max(picture.width for picture in column) for column in zip(*rows, strict=True)]
     heights = [max(picture.height for picture in row) for row in rows]

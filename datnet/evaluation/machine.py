@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 import datnet
 from datnet import provenance
-from datnet.devices import usable_cores
+from datnet.devices import memory_bytes, usable_cores
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
@@ -48,14 +47,6 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def memory_bytes() -> int | None:
-    """Return the size of the machine's memory in bytes; None if unknown."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 def sentence_of_machine(machine: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datnet.evaluation.metrics import METRICS, SET_METRICS, Metric, Picture
+from datnet.evaluation.metrics import METRICS, SET_METRICS, Column, Metric, Picture
 from datnet.evaluation.metrics.features import embedding
 from datnet.networks.vgg import CHANNELS
 
@@ -103,51 +103,54 @@ class Metrics(nn.Module):
         self.embedding_size = embedding_size
 
     @classmethod
-    def pretrained(cls) -> Metrics:
-        """Build the metrics of the protocol.
+    def pretrained(cls, columns: Sequence[Column] = (*METRICS, *SET_METRICS)) -> Metrics:
+        """Build the networks that metrics use.
+
+        Args:
+            columns: The metrics; by default those of the protocol.
 
         Raises:
             DatNetError: If weights are missing and cannot be downloaded.
         """
-        makers = {
-            name: make
-            for metric in (*METRICS, *SET_METRICS)
-            for name, make in metric.networks.items()
-        }
-        return cls({name: make() for name, make in makers.items()})
+        makers = {name: make for column in columns for name, make in column.networks.items()}
+        networks = {name: make() for name, make in makers.items()}
+        # Convolutions are faster on channels-last maps, and load_network has its encoders so.
+        return cls(networks).to(memory_format=torch.channels_last)
 
     @torch.no_grad()
-    def content_target(self, content: Tensor, metrics: Sequence[Metric] = METRICS) -> ContentTarget:
+    def content_target(
+        self, content: Tensor | Picture, metrics: Sequence[Metric] = METRICS
+    ) -> ContentTarget:
         """Prepare a content image for any number of results.
 
         Args:
-            content: ``(1, 3, H, W)``, float RGB in [0, 1].
+            content: ``(1, 3, H, W)``, float RGB in [0, 1]; or a picture from :meth:`picture`.
             metrics: The metrics to prepare.
 
         Returns:
             The reference values for :meth:`measure`.
         """
-        picture = self._picture(content)
-        with _full_precision(content.device):
+        picture = content if isinstance(content, Picture) else self.picture(content)
+        with full_precision(picture.pixels.device):
             prepared = {metric.key: metric.prepare_content(picture) for metric in metrics}
-        return ContentTarget(content.shape, prepared)
+        return ContentTarget(picture.pixels.shape, prepared)
 
     @torch.no_grad()
     def style_target(
-        self, style: Tensor, metrics: Sequence[Metric] = METRICS, *, embed: bool = True
+        self, style: Tensor | Picture, metrics: Sequence[Metric] = METRICS, *, embed: bool = True
     ) -> StyleTarget:
         """Prepare a style image for any number of results.
 
         Args:
-            style: ``(1, 3, H, W)``, float RGB in [0, 1].
+            style: ``(1, 3, H, W)``, float RGB in [0, 1]; or a picture from :meth:`picture`.
             metrics: The metrics to prepare.
             embed: Whether to compute the embedding.
 
         Returns:
             The reference values for :meth:`measure`.
         """
-        picture = self._picture(style)
-        with _full_precision(style.device):
+        picture = style if isinstance(style, Picture) else self.picture(style)
+        with full_precision(picture.pixels.device):
             prepared = {metric.key: metric.prepare_style(picture) for metric in metrics}
             return StyleTarget(prepared, picture.once(embedding) if embed else None)
 
@@ -174,6 +177,7 @@ class Metrics(nn.Module):
         metrics: Sequence[Metric] = METRICS,
         *,
         embed: bool = True,
+        known: Sequence[Picture] = (),
     ) -> MeasuredResult:
         """Measure one result against prepared images; see :meth:`forward`.
 
@@ -183,6 +187,8 @@ class Metrics(nn.Module):
             style: From :meth:`style_target`, prepared for these metrics.
             metrics: The metrics to measure.
             embed: Whether to compute the embedding.
+            known: Pictures such as content and style. If the result equals one of them, as those
+                of controls do, what was computed from it is used again.
 
         Returns:
             The values and, if requested, the embedding.
@@ -195,13 +201,15 @@ class Metrics(nn.Module):
                 f"the result has shape {tuple(output.shape)}; it must be one RGB image of the "
                 f"content's shape {tuple(content.shape)}"
             )
-        picture = self._picture(round_to_8_bits(output))
-        if picture.pixels.isnan().any():
+        pixels = round_to_8_bits(output)
+        equal = (picture for picture in known if torch.equal(picture.pixels, pixels))
+        picture = next(equal, None) or self.picture(pixels)
+        if pixels.isnan().any():
             return MeasuredResult(
                 dict.fromkeys((metric.key for metric in metrics), math.nan),
                 np.full(self.embedding_size, math.nan, np.float32),
             )
-        with _full_precision(output.device):
+        with full_precision(output.device):
             values = {
                 metric.key: metric.measure(
                     picture, content.prepared[metric.key], style.prepared[metric.key]
@@ -210,12 +218,13 @@ class Metrics(nn.Module):
             }
             return MeasuredResult(values, picture.once(embedding) if embed else None)
 
-    def _picture(self, pixels: Tensor) -> Picture:
+    def picture(self, pixels: Tensor) -> Picture:
+        """Return an image ``(1, 3, H, W)`` that keeps what metrics compute from it."""
         return Picture(pixels, dict(self.networks.items()))
 
 
 @contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> Iterator[None]:
     """Disable 16-bit autocast and TF32 convolutions, so that values do not depend on the device."""
     with (
         torch.autocast(device.type, enabled=False),

@@ -46,11 +46,6 @@ def find_summaries(file: NetworkFile, folder: Path) -> list[EvaluationSummary]:
         EvaluationSummary.load(path) for path in sorted(newest.parents[1].glob("*/summary.json"))
     )
     return [
-        *(
-            other
-            for other in controls
-            if other.description in CONTROLS
-            and (other.protocol, other.pictures) == (own.protocol, own.pictures)
-        ),
+        *(other for other in controls if other.description in CONTROLS and own.comparable(other)),
         own,
     ]

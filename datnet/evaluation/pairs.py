@@ -53,16 +53,26 @@ def read_pairs(path: Path, content_dir: Path, style_dir: Path) -> list[Pair]:
         raise DatNetError(f"{path} must have the columns content and style") from error
     contents, styles = find_images(content_dir), find_images(style_dir)
     return [
-        (_image_called(content, contents, path), _image_called(style, styles, path))
+        (image_called(content, contents, path), image_called(style, styles, path))
         for content, style in names
     ]
 
 
-def _image_called(name: str, images: Sequence[Path], pairs: Path) -> Path:
+def image_called(name: str, images: Sequence[Path], where: Path | str) -> Path:
+    """Return the image of a name.
+
+    Args:
+        name: File name, with as many parent folders as needed.
+        images: The images.
+        where: What names it, for the message.
+
+    Raises:
+        DatNetError: If not exactly one image has this name.
+    """
     wanted = Path(name or "").parts
     found = [image for image in images if image.parts[-len(wanted) :] == wanted] if wanted else []
     if len(found) != 1:
-        raise DatNetError(f"{pairs}: {len(found)} images are called {name!r}; it must be one")
+        raise DatNetError(f"{where}: {len(found)} images are called {name!r}; it must be one")
     return found[0]
 
 

@@ -11,80 +11,41 @@ import hashlib
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from datnet.errors import DatNetError
-from datnet.evaluation.controls import Stylize
-from datnet.evaluation.measuring import ContentTarget, Metrics, StyleTarget
-from datnet.evaluation.metrics import METRICS, SET_METRICS, Metric
-from datnet.evaluation.pairs import Pair, image_names, short_names
+from datnet import provenance
+from datnet.evaluation.chosen import Chosen, all_metrics
+from datnet.evaluation.measuring import Metrics
+from datnet.evaluation.metrics import SET_METRICS, pair_metrics
+from datnet.evaluation.metrics.features import ENCODER
+from datnet.evaluation.pairs import Pair, short_names
 from datnet.evaluation.result_folder import ResultFolder
+from datnet.evaluation.row import Evaluation, Outcome, Task, ThisProcess
 from datnet.evaluation.saved_results import SavedResults
 from datnet.evaluation.summary import Estimate, EvaluationSummary
-from datnet.images.errors import UnreadableImageError
+from datnet.evaluation.targets import Targets
 from datnet.images.reading import read_image
-from datnet.images.saving import save_image
-from datnet.images.tensors import read_square, to_image
-
-SMALLEST_SIZE = 32
-"""Smallest side of images, in pixels, that networks and metrics accept."""
-
-IMAGES_KEPT = 64
-"""Number of decoded images that stay in memory: 200 MB at 512 × 512."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """An evaluation: its method, pairs, settings and output folder.
+class Measurer(Protocol):
+    """Measures pairs of the rows of a table, in this process or in others."""
 
-    Attributes:
-        source: The network or one of :data:`~datnet.evaluation.controls.CONTROLS`, called under
-            ``torch.no_grad`` with images on the device; or the results of another program.
-        pairs: Content and style files, for example from
-            :func:`~datnet.evaluation.pairs.every_pair`.
-        folder: Output folder; created if missing.
-        description: What is evaluated; the title of its row in tables. A folder with results of the
-            same description is continued, so use another one (or folder) for other weights.
-        size: Side in pixels of the squares that images are resized and cropped to.
-        save_images: Whether to keep the results as PNG.
-
-    Raises:
-        DatNetError: If there are no pairs, the same pair twice, or the size is too small.
-    """
-
-    source: Stylize | SavedResults
-    pairs: Sequence[Pair]
-    folder: Path
-    description: str
-    size: int = 512
-    save_images: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.pairs:
-            raise DatNetError(
-                "there is nothing to evaluate: give at least one content and one style"
-            )
-        if self.size < SMALLEST_SIZE:
-            raise DatNetError(
-                f"size is {self.size}; images must be at least {SMALLEST_SIZE} pixels wide"
-            )
-        short_names(self.pairs)
-
-    def image_files(self) -> list[Path]:
-        """Return the files of the results, one per pair, which exist with `save_images`."""
-        return [self.folder / "images" / name for name in image_names(self.pairs)]
+    def measure(self, evaluation: Evaluation, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Yield the outcome of each task, in any order."""
 
 
 def evaluate(
-    evaluation: Evaluation, metrics: Metrics, device: torch.device | str = "cpu"
+    evaluation: Evaluation,
+    metrics: Metrics,
+    device: torch.device | str = "cpu",
+    *,
+    chosen: Chosen | None = None,
+    measurer: Measurer | None = None,
 ) -> EvaluationSummary:
     """Stylize all pairs, measure them and write the results to a folder.
 
@@ -96,31 +57,46 @@ def evaluate(
         evaluation: The evaluation.
         metrics: The metrics; moved to ``device``.
         device: Where to compute.
+        chosen: What to measure; by default all metrics.
+        measurer: Measures the pairs, with ``metrics`` on ``device``. Rows of a table share one, and
+            with it what they have in common.
 
     Returns:
-        The summary, as written to summary.json.
+        The summary of what was chosen. summary.json has all metrics that the folder has.
 
     Raises:
         DatNetError: Before anything is stylized: if an image cannot be read, or the folder holds an
             evaluation with other settings.
         ValueError: If a result does not have the shape ``(1, 3, size, size)``.
     """
+    chosen = chosen or all_metrics()
     digests = _check_images({path for pair in evaluation.pairs for path in pair})
     folder = _open_folder(evaluation, metrics, digests)
-    metrics.eval().to(device)
-    _measure_missing(evaluation, folder, metrics, device)
-    summary = _summarize(evaluation, folder, metrics, digests)
-    summary.save(evaluation.folder / "summary.json")
+    if measurer is None:
+        metrics.eval().to(device)
+        measurer = ThisProcess(Targets(metrics, evaluation.size, device))
+    _measure_missing(evaluation, folder, chosen, measurer)
+    summary = _summarize(evaluation, folder, metrics, digests, chosen)
+    complete = _complete(folder)
+    everything = (
+        summary
+        if complete == chosen
+        else _summarize(evaluation, folder, metrics, digests, complete)
+    )
+    everything.save(evaluation.folder / "summary.json")
     return summary
 
 
-def protocol_text(pairs: Sequence[Pair], size: int, encoder_name: str) -> str:
+def protocol_text(
+    pairs: Sequence[Pair], size: int, encoder_name: str, chosen: Chosen | None = None
+) -> str:
     """Describe how a table was measured: a sentence on pairs, then one for each set metric.
 
     Args:
         pairs: All pairs.
         size: Side of the images in pixels.
         encoder_name: The encoder of the metrics; ``Metrics.encoder_name``.
+        chosen: What was measured; by default all metrics.
 
     Returns:
         The text. Summaries with different texts are not put in one table.
@@ -131,13 +107,18 @@ def protocol_text(pairs: Sequence[Pair], size: int, encoder_name: str) -> str:
         amount = f"{contents} contents × {styles} styles = {len(pairs)} results"
     else:
         amount = f"{len(pairs)} results from {contents} contents and {styles} styles"
-    of_pairs = "; ".join(metric.words for metric in METRICS)
+    chosen = chosen or all_metrics()
+    clauses = []
+    if chosen.of_pairs:
+        clauses.append(f"measured by {'; '.join(metric.words for metric in chosen.of_pairs)}")
+    if any(column.networks == ENCODER for column in chosen.columns):
+        clauses.append(f"features are those of {encoder_name}")
+    clauses.append("in brackets are 95% bootstrap intervals over contents and styles.")
     return " ".join(
         [
             f"{amount} at {size}×{size} pixels (short side resized with antialiasing, center "
-            f"crop), clamped and rounded to 8 bits, measured by {of_pairs}; features are those of "
-            f"{encoder_name}; in brackets are 95% bootstrap intervals over contents and styles.",
-            *(metric.words for metric in SET_METRICS),
+            f"crop), clamped and rounded to 8 bits, {'; '.join(clauses)}",
+            *(metric.words for metric in chosen.of_sets),
         ]
     )
 
@@ -169,132 +150,100 @@ def _open_folder(
     return ResultFolder(evaluation.folder, settings, names, metrics.embedding_size)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """The metrics that a pair still lacks."""
-
-    number: int
-    metrics: tuple[Metric, ...]
-    embed: bool
-
-
-def _tasks(folder: ResultFolder) -> Iterator[_Task]:
+def _tasks(folder: ResultFolder, chosen: Chosen) -> list[Task]:
+    """Return what the folder still lacks, pair by pair."""
+    tasks = []
     for number, names in enumerate(folder.pairs):
         values = folder.values.get(names, {})
-        missing = tuple(metric for metric in METRICS if metric.key not in values)
-        if missing:
-            yield _Task(number, missing, embed=not values)
+        missing = tuple(metric.key for metric in chosen.of_pairs if metric.key not in values)
+        embed = chosen.embeds and not folder.is_embedded(number)
+        if missing or embed:
+            tasks.append(Task(number, missing, embed, is_kept=bool(values)))
+    return tasks
 
 
 def _measure_missing(
-    evaluation: Evaluation, folder: ResultFolder, metrics: Metrics, device: torch.device | str
+    evaluation: Evaluation, folder: ResultFolder, chosen: Chosen, measurer: Measurer
 ) -> None:
     """Measure what is missing for each pair and write it to the folder."""
-
-    @lru_cache(IMAGES_KEPT)
-    def load(path: Path) -> Tensor:
-        return read_square(path, evaluation.size).to(device)
-
-    @lru_cache(maxsize=1)  # pairs come content by content, and these features are large
-    def content_target(path: Path, of: tuple[Metric, ...]) -> ContentTarget:
-        return metrics.content_target(load(path), of)
-
-    @cache  # 12 kB per style
-    def style_target(path: Path, of: tuple[Metric, ...], embed: bool) -> StyleTarget:
-        return metrics.style_target(load(path), of, embed=embed)
-
-    def result(number: int, is_kept: bool) -> Tensor:
-        content, style = evaluation.pairs[number]
-        if is_kept and (kept := _read_kept(image_files[number], evaluation.size)) is not None:
-            return kept.to(device)
-        if isinstance(evaluation.source, SavedResults):
-            output = evaluation.source.read((content, style), evaluation.size).to(device)
+    missing = _tasks(folder, chosen)
+    tasks = []
+    for task in missing:
+        known = folder.values.get(folder.pairs[task.number], {})
+        if any(map(math.isnan, known.values())) and not task.embed:
+            # The result contains NaN: all its metrics are undefined.
+            folder.add(task.number, dict.fromkeys(task.metrics, math.nan))
         else:
-            # Copies, so that an in-place network changes neither targets nor cache.
-            output = evaluation.source(load(content).clone(), load(style).clone()).to(device)
-        if evaluation.save_images:
-            save_image(to_image(output[0].nan_to_num(0)), image_files[number])
-        return output
-
-    image_files = evaluation.image_files()
-    tasks = list(_tasks(folder))
+            tasks.append(task)
     warned: set[str] = set()
     progress = tqdm(
-        tasks,
+        measurer.measure(evaluation, tasks) if tasks else (),
         evaluation.description,
         initial=len(evaluation.pairs) - len(tasks),
         total=len(evaluation.pairs),
         unit="pair",
     )
-    with torch.no_grad():
-        for task in progress:
-            content, style = evaluation.pairs[task.number]
-            names = folder.pairs[task.number]
-            known = folder.values.get(names, {})
-            if any(map(math.isnan, known.values())):  # the result contains NaN: all are undefined
-                folder.add(task.number, {metric.key: math.nan for metric in task.metrics})
-                continue
-            output = result(task.number, is_kept=bool(known) and evaluation.save_images)
-            style_side = style_target(style, task.metrics, task.embed)
-            content_side = content_target(content, task.metrics)
-            measured = metrics.measure(
-                output, content_side, style_side, task.metrics, embed=task.embed
+    for outcome in progress:
+        folder.add(outcome.number, outcome.values, outcome.embeddings)
+        if outcome.problem and outcome.problem not in warned:
+            warned.add(outcome.problem)
+            content, style = folder.pairs[outcome.number]
+            warnings.warn(
+                f"the result for content {content} with style {style} {outcome.problem} "
+                "(only the first such result is named)",
+                stacklevel=3,
             )
-            _warn_of_odd_result(output, names, warned)
-            pair_of_embeddings = None
-            if measured.embedding is not None and style_side.embedding is not None:
-                pair_of_embeddings = measured.embedding, style_side.embedding
-            folder.add(task.number, measured.values, pair_of_embeddings)
-    if tasks:
+    if missing:
         folder.write_all()
 
 
-def _read_kept(path: Path, size: int) -> Tensor | None:
-    """Read the image that an earlier evaluation saved; None if it is missing or damaged."""
-    try:
-        return read_square(path, size)
-    except UnreadableImageError:
-        return None
+def _complete(folder: ResultFolder) -> Chosen:
+    """Return the metrics that all pairs have."""
+    of_pairs = tuple(
+        metric
+        for metric in pair_metrics()
+        if all(metric.key in folder.values.get(names, {}) for names in folder.pairs)
+    )
+    keys = {metric.key for metric in of_pairs}
+    are_embedded = all(map(folder.is_embedded, range(len(folder.pairs))))
+    of_sets = tuple(
+        metric for metric in SET_METRICS if are_embedded and keys.issuperset(metric.needs)
+    )
+    return Chosen(of_pairs, of_sets)
 
 
 def _summarize(
-    evaluation: Evaluation, folder: ResultFolder, metrics: Metrics, digests: dict[Path, str]
+    evaluation: Evaluation,
+    folder: ResultFolder,
+    metrics: Metrics,
+    digests: dict[Path, str],
+    chosen: Chosen,
 ) -> EvaluationSummary:
     contents, styles = zip(*folder.pairs, strict=True)
-    values = folder.columns()
+    values = folder.columns(chosen.of_pairs)
     results, of_styles = folder.embeddings[:, 0], folder.embeddings[:, 1]
     pictures = "".join(
         f"{digests[content]} {digests[style]}\n" for content, style in evaluation.pairs
     )
+    text = protocol_text(evaluation.pairs, evaluation.size, metrics.encoder_name, chosen)
+    protocol = evaluation.protocol
+    if protocol is not None and protocol.name:
+        text += f" Protocol {protocol.name}, SHA-256 {protocol.sha256[:12]}…"
     return EvaluationSummary(
         description=evaluation.description,
-        protocol=protocol_text(evaluation.pairs, evaluation.size, metrics.encoder_name),
+        protocol=text,
         pictures=hashlib.sha256(pictures.encode()).hexdigest(),
         metrics={
             key: Estimate.of_pairs(column, contents, styles) for key, column in values.items()
         },
         set_metrics={
-            metric.key: metric.measure(results, of_styles, values) for metric in SET_METRICS
+            metric.key: metric.measure(results, of_styles, values) for metric in chosen.of_sets
         },
         versions={
             name: version(name)
             for name in ("datnet", "torch", "torchmetrics", "lpips", "scikit-image")
-        },
+        }
+        | {"commit": provenance.commit() or "unknown"},
+        protocol_name=protocol.name if protocol else "",
+        protocol_sha256=protocol.sha256 if protocol else "",
     )
-
-
-def _warn_of_odd_result(output: Tensor, names: tuple[str, str], warned: set[str]) -> None:
-    """Warn of the first result that contains NaN and of the first that is a single color."""
-    content, style = names
-    problem = ""
-    if output.isnan().any():
-        problem = "holds NaN: its metrics, and with them all means, are undefined"
-    elif output.amin((2, 3)).equal(output.amax((2, 3))):
-        problem = "is a single color"
-    if problem and problem not in warned:
-        warned.add(problem)
-        warnings.warn(
-            f"the result for content {content} with style {style} {problem} "
-            "(only the first such result is named)",
-            stacklevel=3,
-        )

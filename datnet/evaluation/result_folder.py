@@ -8,6 +8,7 @@
     embeddings.npy  (pairs, 2, C): the encoder's mean features at relu5_1 of each pair's result and
                     style, for the set metrics; NaN until the pair is measured
     summary.json    means and intervals, written at the end
+    network.json    for a network: the name, SHA-256 and header of its file
     images/         CONTENT__STYLE.png, if requested
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from datnet.errors import DatNetError
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.metrics import METRICS, OPTIONAL_METRICS, Metric
 from datnet.images.files import complete_or_absent, errors_name, write_text
 
 Names = tuple[str, str]
@@ -59,15 +60,17 @@ class ResultFolder:
         self.embeddings = _open_embeddings(
             path / "embeddings.npy", (len(self.pairs), 2, embedding_size)
         )
-        for names, row in zip(self.pairs, self.embeddings, strict=True):
-            if np.isnan(row[1]).any():  # the style's embedding is NaN only if never written
-                self.values.pop(names, None)
         # Removes an incomplete last row, so that the next row starts on a new line.
         self.write_all()
 
     @property
     def _results_file(self) -> Path:
         return self.path / "results.csv"
+
+    def is_embedded(self, number: int) -> bool:
+        """Whether the embeddings of a pair are there."""
+        # The style's embedding is NaN only if it was never written.
+        return not np.isnan(self.embeddings[number, 1]).any()
 
     def add(
         self,
@@ -91,22 +94,35 @@ class ResultFolder:
             self.embeddings.flush()
         names = self.pairs[number]
         self.values[names] = {**self.values.get(names, {}), **values}
+        if not values.keys() <= set(self._header):
+            self.write_all()
+            return
         with (
             errors_name(self._results_file),
             self._results_file.open("a", encoding="utf-8", newline="") as file,
         ):
-            file.write(as_csv([_as_row(names, self.values[names])]))
+            file.write(as_csv([self._row(names)]))
 
     def write_all(self) -> None:
-        """Write results.csv with one row per measured pair."""
-        rows = [_as_row(names, self.values[names]) for names in self.pairs if names in self.values]
-        write_text(self._results_file, as_csv([header(), *rows]))
+        """Write results.csv with one row per measured pair.
 
-    def columns(self) -> dict[str, list[float]]:
+        It has a column for each metric that is measured by default, and for each optional one that
+        was measured.
+        """
+        measured = {key for values in self.values.values() for key in values}
+        self._header = header(metric for metric in OPTIONAL_METRICS if metric.key in measured)
+        rows = [self._row(names) for names in self.pairs if names in self.values]
+        write_text(self._results_file, as_csv([self._header, *rows]))
+
+    def _row(self, names: Names) -> list[str]:
+        values = self.values[names]
+        return [*names, *(repr(values[key]) if key in values else "" for key in self._header[2:])]
+
+    def columns(self, metrics: Iterable[Metric]) -> dict[str, list[float]]:
         """Return the values of all pairs by metric key, once all are measured."""
         return {
             metric.key: [self.values[names][metric.key] for names in self.pairs]
-            for metric in METRICS
+            for metric in metrics
         }
 
 
@@ -164,10 +180,11 @@ def read_results(results_file: Path) -> dict[Names, dict[str, float]]:
     finished, _, _ = results_file.read_bytes().rpartition(b"\n")
     first, *rows = finished.decode().split("\n")
     columns = first.split(",")
-    if columns[:2] != ["content", "style"] or not set(columns) <= set(header()):
+    known = header(OPTIONAL_METRICS)
+    if columns[:2] != ["content", "style"] or not set(columns) <= set(known):
         raise DatNetError(
             f"{results_file} has other columns than this version of DatNet knows "
-            f"({', '.join(header())}): delete or rename its folder, or choose another"
+            f"({', '.join(known)}): delete or rename its folder, or choose another"
         )
     results = {}
     for number, row in enumerate(rows, start=2):
@@ -202,16 +219,13 @@ def _open_embeddings(path: Path, shape: tuple[int, ...]) -> np.memmap:
     return np.lib.format.open_memmap(path, mode="r+")
 
 
-def header() -> list[str]:
-    """Return the columns of results.csv."""
-    return ["content", "style", *(metric.key for metric in METRICS)]
+def header(optional: Iterable[Metric] = ()) -> list[str]:
+    """Return the columns of results.csv.
 
-
-def _as_row(names: Names, values: Mapping[str, float]) -> list[str]:
-    return [
-        *names,
-        *(repr(values[metric.key]) if metric.key in values else "" for metric in METRICS),
-    ]
+    Args:
+        optional: Metrics besides those that are measured by default.
+    """
+    return ["content", "style", *(metric.key for metric in (*METRICS, *optional))]
 
 
 def as_csv(rows: Iterable[Sequence[str]]) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from tqdm import tqdm
 
 from datnet.errors import DatNetError
 from datnet.evaluation.bootstrap import bootstrap_interval
-from datnet.evaluation.metrics import METRICS, SET_METRICS
+from datnet.evaluation.metrics import SET_METRICS, pair_metrics
 from datnet.images.files import write_text
 
 
@@ -71,10 +73,14 @@ class EvaluationSummary:
         protocol: How it was measured; printed above the table.
         pictures: SHA-256 over the list of pairs and their image files: two summaries with the same
             value were measured on the same images.
-        metrics: An estimate for each key of :data:`datnet.evaluation.metrics.METRICS`.
+        metrics: An estimate for each key of :func:`datnet.evaluation.metrics.pair_metrics` that was
+            measured.
         set_metrics: A value for each key of :data:`datnet.evaluation.metrics.SET_METRICS`; None if
             undefined.
         versions: Versions of the packages that the values depend on.
+        protocol_name: Name of the protocol, if it has one.
+        protocol_sha256: SHA-256 of the protocol, see
+            :class:`~datnet.evaluation.named_protocol.NamedProtocol`; empty if it was not recorded.
     """
 
     description: str
@@ -83,6 +89,15 @@ class EvaluationSummary:
     metrics: dict[str, Estimate]
     set_metrics: dict[str, float | None]
     versions: dict[str, str]
+    protocol_name: str = ""
+    protocol_sha256: str = ""
+
+    def comparable(self, other: EvaluationSummary) -> bool:
+        """Whether two evaluations were measured on the same pictures by the same protocol."""
+        hashes = {self.protocol_sha256, other.protocol_sha256} - {""}
+        return ((self.protocol, self.pictures) == (other.protocol, other.pictures)) and len(
+            hashes
+        ) < 2
 
     def estimates(self) -> dict[str, Estimate | None]:
         """Return all values of the row; set metrics are means without an interval."""
@@ -106,7 +121,8 @@ class EvaluationSummary:
         """
         entries = json.loads(text, parse_constant=_refuse_constant)
         metrics = {key: _estimate_from_json(entry) for key, entry in entries["metrics"].items()}
-        missing = {field.name for field in fields(cls)} - entries.keys()
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        missing = needed - entries.keys()
         if missing:
             raise ValueError(f"another version of DatNet wrote it, without {', '.join(missing)}")
         return cls(**{**entries, "metrics": metrics})
@@ -148,13 +164,29 @@ def summary_table(summaries: Sequence[EvaluationSummary]) -> str:
     if first is None or len(rows) != len(summaries):
         raise ValueError("summary_table needs at least one summary, each with its own description")
     for other in summaries:
-        if (other.protocol, other.pictures) != (first.protocol, first.pictures):
+        if not first.comparable(other):
             raise DatNetError(
                 f'"{first.description}" and "{other.description}" cannot stand in one table: they '
                 "were measured on different images or by different protocols. Evaluate both on "
                 "the same images with this version of DatNet; values measured earlier are kept"
             )
     return f"{first.protocol}\n\n{markdown_table(rows)}"
+
+
+class GrowingTable:
+    """Prints :func:`summary_table` row by row; called with each summary."""
+
+    def __init__(self) -> None:
+        self._summaries: list[EvaluationSummary] = []
+
+    def __call__(self, summary: EvaluationSummary) -> None:
+        """Print the next row; before the first one, the protocol and the header."""
+        self._summaries.append(summary)
+        lines = summary_table(self._summaries)
+        if len(self._summaries) > 1:
+            lines = lines.rpartition("\n")[2]
+        tqdm.write(lines)
+        sys.stdout.flush()
 
 
 def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:
@@ -166,7 +198,7 @@ def markdown_table(rows: Mapping[str, Mapping[str, Estimate | None]]) -> str:
     """
     columns = [
         column
-        for column in (*METRICS, *SET_METRICS)
+        for column in (*pair_metrics(), *SET_METRICS)
         if any(column.key in row for row in rows.values())
     ]
     lines = [

@@ -224,7 +224,7 @@ def plot(groups: Sequence[Group], metrics: Sequence[str], path: Path) -> None:
     Raises:
         DatNetError: If Matplotlib is not installed.
     """
-    require_extra("figures", "matplotlib", purpose="a plot")
+    require_extra("figures")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from PIL import features
@@ -18,14 +19,22 @@ FORMATS = {
     ".gif": "GIF",
 }
 """File suffix (lower case) to Pillow's name of the format."""
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+
 if "avif" in features.get_supported():
     FORMATS[".avif"] = "AVIF"
+with suppress(ImportError):  # an optional dependency
+    import pillow_heif
+
+    # The picture alone: no thumbnail, depth map or gain map. libheif makes it upright itself.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    FORMATS |= dict.fromkeys(sorted(HEIC_SUFFIXES), "HEIF")
 FORMAT_NAMES = sorted(set(FORMATS.values()))
 
 JPEG_FORMATS = ("JPEG", "MPO")
 
-# GIF has only 256 colors, too few for a painting.
-SAVING_FORMATS = {suffix: name for suffix, name in FORMATS.items() if name != "GIF"}
+# GIF has only 256 colors, too few for a painting; few programs outside Apple's read HEIF.
+SAVING_FORMATS = {suffix: name for suffix, name in FORMATS.items() if name not in ("GIF", "HEIF")}
 SAVING_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}
 
 RAW_SUFFIXES = frozenset(
@@ -41,8 +50,6 @@ CLIP_SUFFIXES = frozenset(
 )
 """Suffixes of video clips."""
 
-HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
-
 DRAWING_SUFFIXES = frozenset(
     {".afphoto", ".ai", ".cdr", ".clip", ".eps", ".kra", ".ora", ".psb", ".psd", ".svg", ".svgz"}
     | {".xcf"}
@@ -55,7 +62,7 @@ OTHER_SUFFIXES = frozenset(
 )
 
 WHY_UNREADABLE = (
-    (HEIC_SUFFIXES, "HEIC pictures cannot be read; save it as JPEG"),
+    (HEIC_SUFFIXES, "HEIC pictures need pillow-heif: pip install 'datnet[heic]'"),
     (RAW_SUFFIXES, "raw files of cameras cannot be read; develop it and save it as JPEG or TIFF"),
     (DRAWING_SUFFIXES, "files of drawing programs cannot be read; export it as PNG"),
     (OTHER_SUFFIXES, "pictures of this kind cannot be read; save it as JPEG or PNG"),

@@ -222,4 +222,5 @@ def _reason(path: str | Path, error: Exception) -> str:
         return "there is not enough memory to decode the image"
     if isinstance(error, OSError) and error.strerror:
         return f"the file cannot be read: {error.strerror}"
-    return f"the image data is damaged: {error or type(error).__name__}"
+    words = " ".join(str(error).split())  # libheif's end with a line break
+    return f"the image data is damaged: {words or type(error).__name__}"

@@ -41,6 +41,8 @@ class ArtFlow(StyleTransferNetwork):
     on like any other; the published code skips this step. ``alpha`` is not in the paper.
     """
 
+    seam = "its layers are trained to see the border of the picture"
+
     def __init__(self) -> None:
         super().__init__()
         self.flow = Flow()

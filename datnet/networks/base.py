@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.networks.ops.convolution import reflect_sides
 from datnet.networks.vgg import VggEncoder
 
 SMALLEST_SIDE = 32
+
+TILE_MULTIPLE = 16
+"""The largest stride of a network: content sides that tile are multiples of this."""
 
 
 def weighted_sum(maps: Sequence[Tensor], weights: Sequence[float | Tensor]) -> Tensor:
@@ -62,6 +66,12 @@ class StyleTransferNetwork(nn.Module, ABC):
     attention_parts: tuple[str, ...] = ()
     """Names of the attention submodules, whose gradients a recipe can clip separately."""
 
+    seam: str | None = None
+    """Why results would not tile in ``circular_borders``; None if they do.
+
+    They tile for sides that are multiples of :data:`TILE_MULTIPLE`.
+    """
+
     @abstractmethod
     def encode_content(self, images: Tensor) -> list[Tensor]:
         """Encode content images; returns the features that :meth:`generate` takes.
@@ -109,6 +119,27 @@ class StyleTransferNetwork(nn.Module, ABC):
         Returns:
             Images ``(B, 3, *size)``, not clamped, so that training gets all gradients.
         """
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        """Yield queries and keys of each attention from content to style positions.
+
+        For looking at attention; :meth:`generate` does not use it. A network without such
+        attention yields nothing.
+
+        Args:
+            content_features: From :meth:`encode_content`, of one image.
+            style_features: From :meth:`encode_style`, of one image.
+            style_size: Height and width of the style image.
+
+        Yields:
+            The levels, from shallow to deep.
+        """
+        yield from ()
 
     def generate(
         self,

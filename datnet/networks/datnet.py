@@ -12,7 +12,7 @@ only through the style's values. This follows from the paper's design, which is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, cast
 
 from annotated_types import Ge
@@ -26,6 +26,7 @@ from datnet.networks.attention import (
 )
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import SkipDecoder
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.networks.ops.convolution import Convolution
 from datnet.networks.sanet import merge_levels
 from datnet.networks.vgg import CHANNELS, VggEncoder
@@ -140,6 +141,37 @@ class DatNet(EncoderDecoderNetwork):
         level4 = self.attention4(content4, style4, content4_key, style4_key)
         level5 = self.attention5(content5, style5, content5_key, style5_key)
         return [level3, self.merge(merge_levels(level4, level5))]
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        """Yield queries and keys at relu3_1, relu4_1 and relu5_1."""
+        attentions = (self.attention3, self.attention4, self.attention5)
+        keys = zip(content_features[1::2], style_features[1::2], strict=True)
+        for level, (attention, (content_key, style_key)) in enumerate(
+            zip(attentions, keys, strict=True), 3
+        ):
+            queries, keys_of_style = attention.query(content_key), attention.key(style_key)
+            yield QueriesAndKeys(f"relu{level}_1", 2 ** (level - 1), queries, keys_of_style)
+
+    def channel_gates(self, images: Tensor) -> list[Tensor]:
+        """Gates of the channel attention, for looking at them.
+
+        Args:
+            images: ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            The gates of relu1_1 … relu5_1 in (0, 1), each ``(B, C)``; empty without channel
+            attention.
+        """
+        if self.channel_attention is None:
+            return []
+        attend = cast("Iterable[EfficientChannelAttention]", self.channel_attention)
+        levels = self.encoder.levels(images)
+        return [each.gates(level).flatten(1) for each, level in zip(attend, levels, strict=True)]
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         """Decode the merged levels 4 and 5 to images, with level 3 as skip connection."""

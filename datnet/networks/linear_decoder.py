@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from datnet.networks.ops.convolution import Convolution, reflect_border
+from datnet.networks.ops.convolution import Convolution, pad_border
 
 KERNEL = 3
 
@@ -67,7 +67,7 @@ class LeastSquares:
             positions: Indices of positions of ``features``, in row-major order, ``(N,)``.
         """
         row, column = positions // features.shape[3], positions % features.shape[3]
-        padded = reflect_border(features)[0]
+        padded = pad_border(features)[0]
         neighbors = [
             padded[:, row + below, column + right]
             for below in range(KERNEL)

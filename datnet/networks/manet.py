@@ -6,13 +6,14 @@ arXiv 2005.13219.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import Decoder
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.networks.sanet import StyleAttention
 from datnet.networks.statistics import full_precision, normalize_channels
 from datnet.networks.vgg import VggEncoder
@@ -94,9 +95,26 @@ class MANet(EncoderDecoderNetwork):
         Returns:
             ``[(B, 512, H/8, W/8)]``.
         """
-        content = self.content_adaptation(content_features[3], content_features[3])
-        style = self.style_adaptation(style_features[3])
-        return [self.co_adaptation(content, style)]
+        return [self.co_adaptation(*self.adapt(content_features, style_features))]
+
+    def adapt(
+        self, content_features: Sequence[Tensor], style_features: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Self-attention: adapted relu4_1 of content and style, which co-adaptation takes."""
+        return (
+            self.content_adaptation(content_features[3], content_features[3]),
+            self.style_adaptation(style_features[3]),
+        )
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        """Yield queries and keys of the co-adaptation at relu4_1."""
+        adapted = self.adapt(content_features, style_features)
+        yield QueriesAndKeys("relu4_1", 8, *self.co_adaptation.queries_and_keys(*adapted))
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         """Decode the co-adapted features to images."""

@@ -13,16 +13,11 @@ from torch import Tensor, nn
 
 from datnet.networks.adain import adaptive_instance_norm
 from datnet.networks.base import StyleTransferNetwork, weighted_sum
-from datnet.networks.ops.convolution import Convolution
+from datnet.networks.ops.convolution import BilinearUpsample, Convolution
 from datnet.networks.statistics import full_precision
 
 CHANNELS = 64
 """Channels of both feature levels, at a quarter of the image's sides."""
-
-
-def enlarge() -> nn.Upsample:
-    """Bilinear upsampling by 2."""
-    return nn.Upsample(scale_factor=2, mode="bilinear")
 
 
 class ResidualBlock(nn.Module):
@@ -118,10 +113,10 @@ class MicroDecoder(nn.Module):
         self.modulated2 = ModulatedBlock()
         self.modulated1 = ModulatedBlock()
         self.to_image = nn.Sequential(
-            enlarge(),
+            BilinearUpsample(),
             Convolution(64, 32, groups=32), nn.ReLU(),
             nn.Conv2d(32, 32, 1), nn.ReLU(),
-            enlarge(),
+            BilinearUpsample(),
             Convolution(32, 16, groups=16), nn.ReLU(),
             nn.Conv2d(16, 16, 1), nn.ReLU(),
             Convolution(16, 3, kernel_size=9),

@@ -5,7 +5,7 @@ Dae Young Park and Kwang Hee Lee, CVPR 2019, arXiv 1812.02342.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from datnet.networks.attention import attention_mean
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.decoder import Decoder
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.networks.ops.convolution import Convolution
 from datnet.networks.statistics import normalize_channels
 from datnet.networks.vgg import VggEncoder
@@ -44,12 +45,13 @@ class StyleAttention(nn.Module):
         Returns:
             ``(B, C, H, W)``.
         """
-        attended = attention_mean(
-            self.query(normalize_channels(content)).flatten(2),
-            self.key(normalize_channels(style)).flatten(2),
-            self.value(style).flatten(2),
-        )
+        queries, keys = self.queries_and_keys(content, style)
+        attended = attention_mean(queries.flatten(2), keys.flatten(2), self.value(style).flatten(2))
         return self.out(attended.view(content.shape)) + content
+
+    def queries_and_keys(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries ``(B, C, H, W)`` and keys ``(B, C, Hs, Ws)`` of content and style features."""
+        return self.query(normalize_channels(content)), self.key(normalize_channels(style))
 
 
 def merge_levels(level4: Tensor, level5: Tensor) -> Tensor:
@@ -102,6 +104,19 @@ class SANet(EncoderDecoderNetwork):
         level4 = self.attention4(content_features[3], style_features[3])
         level5 = self.attention5(content_features[4], style_features[4])
         return [self.merge(merge_levels(level4, level5))]
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        """Yield queries and keys at relu4_1 and relu5_1."""
+        for level, attention in ((4, self.attention4), (5, self.attention5)):
+            features = content_features[level - 1], style_features[level - 1]
+            yield QueriesAndKeys(
+                f"relu{level}_1", 2 ** (level - 1), *attention.queries_and_keys(*features)
+            )
 
     def decode(self, fused: Sequence[Tensor]) -> Tensor:
         """Decode the merged features to images."""

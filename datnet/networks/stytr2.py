@@ -5,12 +5,15 @@ Yingying Deng, Fan Tang, Weiming Dong, Chongyang Ma, Xingjia Pan, Lei Wang and C
 
 Shapes: a token is a patch of 8 × 8 pixels; an image of ``H × W`` pixels has ``N = ⌈H/8⌉ · ⌈W/8⌉``
 tokens.
+
+The whole method is in this file, so that it reads like the figure of the paper.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +21,15 @@ from torch.nn import functional as F
 
 from datnet.networks.base import StyleTransferNetwork, extend_to_multiple, weighted_sum
 from datnet.networks.decoder import Decoder
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.networks.statistics import full_precision
 
 CHANNELS = 512
 PATCH = 8
 """Patch size in pixels."""
 HEADS = 8
+SCALE = math.sqrt(CHANNELS // HEADS)
+"""Divisor of the logits: the root of the number of channels of a head."""
 LAYERS = 3
 """Layers of each encoder and of the decoder."""
 HIDDEN = 2048
@@ -258,6 +264,8 @@ class StyTr2(StyleTransferNetwork):
     ``alpha`` is not in the paper.
     """
 
+    seam = "it encodes the position of each patch in the picture"
+
     attention_parts = ("content_encoder", "style_encoder", "style_decoder")
 
     def __init__(self) -> None:
@@ -300,6 +308,36 @@ class StyTr2(StyleTransferNetwork):
         _, positions, encoded = content_features
         stylized = self.style_decoder(encoded, as_tokens(positions), style)
         return stylized.mT.unflatten(2, positions.shape[2:])
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        """Yield queries and keys of the two cross-attentions of each decoder layer, 8 heads."""
+        _, positions, content = content_features
+        (style,) = style_features
+        grid = positions.shape[2:]
+        style_grid = [-(-side // PATCH) for side in style_size]
+        placed = as_tokens(positions)
+        layers = cast("Iterable[StyleLayer]", self.style_decoder.layers)
+        for number, layer in enumerate(layers, 1):
+            attentions = cast("Iterable[Attention]", layer.attentions)
+            within = content
+            for turn, (attention, norm) in enumerate(
+                zip(attentions, layer.norms[:2], strict=True), 1
+            ):
+                queries = split_heads(attention.query(within + placed))[0].mT / SCALE
+                keys = split_heads(attention.key(style))[0].mT
+                yield QueriesAndKeys(
+                    f"layer {number}.{turn}",
+                    PATCH,
+                    queries.unflatten(2, grid),
+                    keys.unflatten(2, style_grid),
+                )
+                within = norm(within + attention(within + placed, style, style))
+            content = layer(content, placed, style)
 
     def generate_mixed(
         self,

@@ -16,10 +16,15 @@ class AdaINObjective(Objective[AdaIN]):
     Args:
         content: Weight of the content loss.
         global_style: Weight of the style loss.
+        style_aware: Whether the style loss is relative to its upper bound for the pair, see
+            :func:`~datnet.objectives.terms.style_aware`.
     """
 
-    def __init__(self, content: float = 1.0, global_style: float = 10.0) -> None:
+    def __init__(
+        self, content: float = 1.0, global_style: float = 10.0, style_aware: bool = False
+    ) -> None:
         super().__init__({"content": content, "global_style": global_style})
+        self.style_loss = terms.style_aware if style_aware else terms.global_style
 
     def terms(self, network: AdaIN, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Decode the AdaIN output and compare the result with it and with the style.
@@ -40,6 +45,6 @@ class AdaINObjective(Objective[AdaIN]):
         output_features = network.encode(network.decode([target])[:, :, :height, :width])
         result = {
             "content": terms.squared_error(output_features[3], target),
-            "global_style": terms.global_style(output_features, style_features, (1, 2, 3, 4)),
+            "global_style": self.style_loss(output_features, style_features, (1, 2, 3, 4)),
         }
         return {name: result[name] for name in self.weights}

@@ -5,7 +5,7 @@ The identity losses compare an image with the network's result for this image as
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,9 @@ from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 
 ALL_LEVELS = (1, 2, 3, 4, 5)
+
+StyleLoss = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[int]], Tensor]
+"""From features of result and style, and the levels to compare, to a scalar."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,11 @@ class ComparedResult:
 
 
 def stylize_and_compare(
-    network: EncoderDecoderNetwork, content: Tensor, style: Tensor, wanted: Container[str]
+    network: EncoderDecoderNetwork,
+    content: Tensor,
+    style: Tensor,
+    wanted: Container[str],
+    style_loss: StyleLoss = terms.global_style,
 ) -> ComparedResult:
     """Stylize a batch, reconstruct its images, and compute SANet's losses.
 
@@ -51,6 +58,7 @@ def stylize_and_compare(
         style: Style images ``(B, 3, Hs, Ws)`` in [0, 1].
         wanted: Names of the losses that count. Without an identity loss among them, the images are
             not reconstructed.
+        style_loss: The loss ``global_style``.
 
     Returns:
         The stylized images, the features of content and style, and the losses.
@@ -62,7 +70,7 @@ def stylize_and_compare(
     output_features = network.encoder(output)
     result = {
         "content": terms.normalized_content(output_features, content_features),
-        "global_style": terms.global_style(output_features, style_features, ALL_LEVELS),
+        "global_style": style_loss(output_features, style_features, ALL_LEVELS),
     }
     if "identity_pixels" in wanted or "identity_features" in wanted:
         same_content = network.generate(content_features, content_features, content.shape[2:])

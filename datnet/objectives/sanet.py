@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from datnet.networks.sanet import SANet
+from datnet.objectives import terms
 from datnet.objectives.base import Objective
 from datnet.objectives.identity import stylize_and_compare
 
@@ -21,6 +22,8 @@ class SANetObjective(Objective[SANet]):
         identity_pixels: Weight of the pixel distance between an image and its reconstruction with
             itself as style, for content and style images.
         identity_features: Weight of the same distance in features of all levels.
+        style_aware: Whether the style loss is relative to its upper bound for the pair, see
+            :func:`~datnet.objectives.terms.style_aware`.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class SANetObjective(Objective[SANet]):
         global_style: float = 3.0,
         identity_pixels: float = 50.0,
         identity_features: float = 1.0,
+        style_aware: bool = False,
     ) -> None:
         super().__init__(
             {
@@ -38,6 +42,7 @@ class SANetObjective(Objective[SANet]):
                 "identity_features": identity_features,
             }
         )
+        self.style_loss = terms.style_aware if style_aware else terms.global_style
 
     def terms(self, network: SANet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Stylize the content, and reconstruct content and style from themselves.
@@ -51,5 +56,5 @@ class SANetObjective(Objective[SANet]):
             ``content``, ``global_style``, ``identity_pixels`` and ``identity_features``, unweighted
             scalars; terms of weight 0 are left out.
         """
-        result = stylize_and_compare(network, content, style, self.weights).terms
+        result = stylize_and_compare(network, content, style, self.weights, self.style_loss).terms
         return {name: result[name] for name in self.weights}

@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from datnet.networks.attention import Resize, adaptive_attention_norm, attention_inputs
 from datnet.networks.statistics import channel_mean_std, full_precision, normalize_channels
 
+SMALLEST_BOUND = 1e-8
+"""Added to the bound of :func:`style_aware`, which is 0 for pictures without any features."""
+
 
 def squared_error(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared error in at least float32, also under autocast.
@@ -52,6 +55,35 @@ def global_style(
         total = total + squared_error(output_mean, style_mean)
         total = total + squared_error(output_std, style_std)
     return total
+
+
+def style_aware(
+    output: Sequence[Tensor], style: Sequence[Tensor], levels: Sequence[int] = (2, 3, 4, 5)
+) -> Tensor:
+    """Style distance relative to its upper bound for the pair (Cheng et al., CVPR 2021).
+
+    Means and standard deviations of features after a ReLU are not negative, so their squared
+    distance is at most the sum of their squared norms, which depends on the painting. Divided by
+    it, every painting counts alike (arXiv 2104.10064, "style-aware normalized loss"; there with
+    Gram matrices). The bound is a weight: it has no gradient.
+
+    Args:
+        output: Features of the stylized image, each ``(B, C, H, W)``.
+        style: Features of the style image, of any size.
+        levels: Levels of the loss.
+
+    Returns:
+        Σ over levels of the relative distances of means and of standard deviations, each in [0, 1]
+        and averaged over the batch, a scalar.
+    """
+    relative = []
+    for level in levels:
+        of_output, of_style = (channel_mean_std(each[level - 1]) for each in (output, style))
+        for ours, theirs in zip(of_output, of_style, strict=True):
+            distance = (ours - theirs).square().sum(dim=(1, 2, 3))
+            bound = (ours.detach().square() + theirs.square()).sum(dim=(1, 2, 3))
+            relative.append((distance / (bound + SMALLEST_BOUND)).mean())
+    return torch.stack(relative).sum()
 
 
 def local_feature(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,16 +14,20 @@ from tqdm import tqdm
 
 from datnet.errors import DatNetError
 from datnet.images.errors import UnreadableImageError, UnwritableFileError
-from datnet.images.opening import open_picture
+from datnet.images.kept import FirstThatFit, bytes_of, default_limit
+from datnet.images.opening import Picture, open_picture
 from datnet.images.pictures import save_picture
 from datnet.stylize.jobs import Job
 from datnet.stylize.options import StylizeOptions
-from datnet.stylize.prepared import EncodedStyle
+from datnet.stylize.prepared import EncodedContent, EncodedStyle
+from datnet.stylize.strength import find_strength
 from datnet.stylize.stylizer import Stylizer
 
 
 class Batch:
-    """Stylizes jobs with the same settings; a shared style is encoded once.
+    """Stylizes jobs with the same settings; shared photographs and paintings are encoded once.
+
+    They are kept as far as they fit into memory. Beyond that, the current paintings are kept.
 
     Args:
         stylizer: The network.
@@ -46,12 +52,23 @@ class Batch:
         self.quality = quality
         self.smoothing = smoothing
         self.crf = crf
-        # Jobs are ordered by style, and photographs of one camera have the same size.
+        limit = default_limit(stylizer.device)
+        self._contents = FirstThatFit[Path, EncodedContent](
+            limit, lambda each: bytes_of(each.features)
+        )
+        self._styles = FirstThatFit[tuple[Path, int], EncodedStyle](
+            limit, lambda each: bytes_of(each.features)
+        )
+        # Jobs are ordered by style: those of the current one stay, even if nothing else fits.
         self.encode = lru_cache(maxsize=styles)(self._encode)
+        self._uses: Counter[Path] = Counter()
 
     def _encode(self, painting: Path, content_side: int) -> EncodedStyle:
-        return self.stylizer.encode_style(
-            painting, self.options.style_size, content_side=content_side
+        return self._styles.get(
+            (painting, content_side),
+            lambda: self.stylizer.encode_style(
+                painting, self.options.style_size, content_side=content_side
+            ),
         )
 
     def stylize(self, job: Job, progress: bool = False) -> str:
@@ -86,9 +103,21 @@ class Batch:
         styles: list[Path | EncodedStyle] = list(job.styles)
         if self.options.keep_colors != "histogram":  # else recolored for each content
             styles = [self.encode(path, content_side) for path in job.styles]
-        result = self.stylizer.stylize(photograph, styles, self.options)
+        options, found = self.options, ""
+        if options.wanted_share is not None:
+            strength = find_strength(self.stylizer, photograph, styles, options)
+            options, found = replace(options, alpha=strength.alpha), f": {strength}"
+        content: Picture | EncodedContent = photograph
+        if self._uses[job.content] > 1:
+            content = self._contents.get(
+                job.content,
+                lambda: self.stylizer.encode_content(
+                    photograph, options.size, tileable=options.tileable
+                ),
+            )
+        result = self.stylizer.stylize(content, styles, options)
         save_picture(result, job.output, origin, self.quality)
-        return f"wrote {job.output}"
+        return f"wrote {job.output}{found}"
 
     def stylize_all(self, jobs: list[Job], skipped: int = 0, left_out_before: int = 0) -> int:
         """Stylize many contents; report failures at once, continue, and print a summary.
@@ -104,6 +133,7 @@ class Batch:
         Raises:
             UnwritableFileError: If a file cannot be written, which ends the run.
         """
+        self._uses.update(job.content for job in jobs)
         left_out: set[Path] = set()
         written = 0
         bar = tqdm(jobs, unit="image", disable=None)  # None: no bar without a terminal
@@ -122,7 +152,7 @@ class Batch:
                     tqdm.write(f"left out {named}", file=sys.stderr)
                 else:
                     written += 1
-                    if job.is_clip:
+                    if job.is_clip or self.options.wanted_share is not None:
                         tqdm.write(report)
         finally:
             bar.close()

@@ -16,7 +16,6 @@ run the transfer twice; without it they take about half the time.
 from __future__ import annotations
 
 import copy
-import importlib.util
 import io
 import json
 import re
@@ -30,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, MissingExtraError, require_extra
 from datnet.images.files import complete_or_absent
 from datnet.networks.base import SMALLEST_SIDE, EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
@@ -192,16 +191,10 @@ def require_onnx() -> None:
     Raises:
         DatNetError: If some are missing, with their names.
     """
-    missing = [
-        name
-        for name in ("onnx", "onnxscript", "onnxruntime")
-        if importlib.util.find_spec(name) is None
-    ]
-    if missing:
-        raise DatNetError(
-            f"writing ONNX needs {', '.join(missing)}: pip install 'datnet[export]', "
-            "or write a .pt2 file, which needs only torch"
-        )
+    try:
+        require_extra("export")
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{error}, or write a .pt2 file, which needs only torch") from error
 
 
 def trace(network: StyleTransferNetwork, alpha_input: bool) -> ExportedProgram:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.own_paintings import OwnStyleNetwork
 
 TOLERANCE = 1e-3
 """Largest accepted difference of a pixel; 8-bit levels are 4e-3 apart."""
@@ -97,12 +98,34 @@ def compare(
     comparisons = []
     for seed, (content_size, style_size) in enumerate(CHECKED_SIZES):
         content, style = picture(content_size, 2 * seed), picture(style_size, 2 * seed + 1)
+        if isinstance(network, OwnStyleNetwork):
+            style = own_painting(network, seed, style_size)
         for alpha in alphas:
             difference = runner(content, style, alpha) - network(content, style, alpha)
             comparisons.append(
                 Comparison(content_size, style_size, alpha, difference.abs().max().item())
             )
     return comparisons
+
+
+def own_painting(network: OwnStyleNetwork, number: int, size: Sequence[int]) -> Tensor:
+    """Return one of the paintings that a network knows, in the middle of an image.
+
+    Args:
+        network: The network.
+        number: Any number, which chooses the painting.
+        size: Height and width in pixels.
+
+    Returns:
+        ``(1, 3, H, W)`` in [0, 1].
+    """
+    pictures = list(network.paintings.pictures().values())
+    square = pictures[number % len(pictures)][None] / 255
+    side = min(size)
+    square = nn.functional.interpolate(square, (side, side), mode="area")
+    top, left = ((length - side) // 2 for length in size)
+    below, right = size[0] - side - top, size[1] - side - left
+    return nn.functional.pad(square, (left, right, top, below), mode="replicate")
 
 
 def picture(size: Sequence[int], seed: int) -> Tensor:

@@ -25,6 +25,12 @@ LARGEST_SIDE = 13_416
 
 KEEP_COLORS = ("luminance", "histogram")
 
+AUTOMATIC = "auto"
+"""Value of alpha that searches the strength; "auto:SHARE" gives the share of the way to cover."""
+
+USUAL_SHARE = 0.7
+"""Share of the way from the photograph to the painting's style, for "auto" alone."""
+
 ATTENTION = ("exact", "fast")
 
 
@@ -54,7 +60,9 @@ class StylizeOptions:
     """Settings of a stylization, validated on creation.
 
     Args:
-        alpha: Strength of the style in [0, 1].
+        alpha: Strength of the style in [0, 1]. "auto" or "auto:SHARE" searches the strength that
+            covers a share of the way to the style, see
+            :func:`datnet.stylize.strength.find_strength`.
         size: Shorter side of the result in pixels; None for that of the content.
         weights: A positive weight for each style of a mixture, with any sum; None for equal
             weights.
@@ -70,6 +78,8 @@ class StylizeOptions:
         regions: For CAP-VSTNet, region maps of content and style, in which each region has a flat
             color; each map is stretched to its picture. A region of the content is stylized with
             the style region of the same color, and stays unchanged if there is none.
+        tileable: Whether opposite edges of the content are neighbors, so that the result of a
+            tileable content tiles. Both sides of the result must be multiples of 16.
         attention: How networks with attention over positions (DatNet, AdaAttN, SANet, MANet)
             compute it: "exact", or "fast", which multiplies only the keys that matter and gives
             nearly the same result, see :mod:`datnet.networks.ops.fast_attention`. Small pictures
@@ -79,9 +89,14 @@ class StylizeOptions:
         DatNetError: If a value is out of range, or two settings contradict each other.
     """
 
-    alpha: float = field(
+    alpha: float | str = field(
         default=1.0,
-        metadata=explain("strength of the style, 0 to 1 (default: 1)", limits=(0.0, 1.0)),
+        metadata=explain(
+            "strength of the style, 0 to 1 (default: 1); auto or auto:SHARE searches the strength "
+            f"that covers SHARE (default: {USUAL_SHARE}) of the way from the photograph to the "
+            "statistics of the painting, and prints it",
+            limits=(0.0, 1.0),
+        ),
     )
     size: int | None = field(
         default=None,
@@ -125,6 +140,13 @@ class StylizeOptions:
             pictures=2,
         ),
     )
+    tileable: bool = field(
+        default=False,
+        metadata=explain(
+            "the result of a texture that tiles tiles, too: opposite edges are neighbors. Both "
+            "sides must be multiples of 16 pixels",
+        ),
+    )
     attention: str = field(
         default="exact",
         metadata=explain(
@@ -135,8 +157,7 @@ class StylizeOptions:
     )
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise DatNetError(f"alpha is {self.alpha}; it must be between 0 and 1")
+        self.check_alpha()
         check_side("size", self.size)
         check_side("style_size", self.style_size)
         if self.keep_colors is not None and self.keep_colors not in KEEP_COLORS:
@@ -153,6 +174,36 @@ class StylizeOptions:
                 )
         if self.weights is not None and not math.isfinite(sum(self.weights)):
             raise DatNetError("the sum of the style weights is too large; scale them down")
+
+    def check_alpha(self) -> None:
+        """Check that alpha is a number in [0, 1], "auto" or "auto:SHARE".
+
+        Raises:
+            DatNetError: If it is not.
+        """
+        if not isinstance(self.alpha, str):
+            if not 0 <= self.alpha <= 1:
+                raise DatNetError(f"alpha is {self.alpha}; it must be between 0 and 1")
+            return
+        share = self.wanted_share
+        if share is None or not 0 < share < 1:
+            raise DatNetError(
+                f'alpha is "{self.alpha}"; it can be a number between 0 and 1, auto, or auto:SHARE '
+                "with a share between 0 and 1, such as auto:0.6"
+            )
+
+    @property
+    def wanted_share(self) -> float | None:
+        """Share of the way to the style that an automatic alpha is to cover; None for a number."""
+        if not isinstance(self.alpha, str):
+            return None
+        name, colon, share = self.alpha.partition(":")
+        if name != AUTOMATIC:
+            return None
+        try:
+            return float(share) if colon else USUAL_SHARE
+        except ValueError:
+            return None
 
     def check_styles(self, count: int) -> None:
         """Check that the settings fit a number of styles.

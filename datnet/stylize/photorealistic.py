@@ -8,7 +8,7 @@ from datnet.errors import DatNetError
 from datnet.images.files import environment_path
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
 from datnet.zoo.instantiate import find_target
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
 
@@ -20,7 +20,7 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
     """Return the network file of a photorealistic CAP-VSTNet.
 
     Args:
-        checkpoint: The network given by the user, see :func:`datnet.zoo.lookup.network_file`. By
+        checkpoint: The network given by the user, see :func:`datnet.zoo.lookup.find_network`. By
             default ``cap_vstnet_photorealistic.safetensors`` is searched in the folder
             ``$DATNET_WEIGHTS``, then among the networks that come with DatNet.
 
@@ -31,7 +31,7 @@ def photorealistic_file(checkpoint: str | Path | None = None) -> Path:
         DatNetError: If there is none, or the given network is another one.
     """
     if checkpoint is not None:
-        path = network_file(checkpoint)
+        path = find_network(checkpoint)
         target = find_target(read_description(path).network)
         if not (isinstance(target, type) and issubclass(target, CAPVSTNetPhotorealistic)):
             raise DatNetError(

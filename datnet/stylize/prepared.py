@@ -31,6 +31,21 @@ class EncodedStyle:
     network: StyleTransferNetwork
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedContent:
+    """An encoded photograph, from :meth:`Stylizer.encode_content`; immutable.
+
+    Attributes:
+        picture: The photograph in sRGB, at the size at which it was encoded.
+        features: Its content features.
+        network: The network that encoded it; no other can use the features.
+    """
+
+    picture: Image.Image
+    features: tuple[Tensor, ...]
+    network: StyleTransferNetwork
+
+
 def as_list(
     style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
 ) -> list[Picture | EncodedStyle]:

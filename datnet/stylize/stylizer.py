@@ -4,13 +4,15 @@
 >>> stylizer = Stylizer("microast")  # doctest: +SKIP
 >>> stylizer("photo.jpg", "painting.jpg").save("result.png")  # doctest: +SKIP
 
-See :class:`Stylizer` for examples that run.
+See :class:`Stylizer` for examples that run. The file is long because of them and of the
+descriptions of every argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,11 +38,24 @@ from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.attention import AttentionWay, attention_way
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNet
+from datnet.networks.ops.convolution import circular_borders
+from datnet.networks.own_paintings import OwnPaintings
 from datnet.networks.training_free import OptimizationMethod
+from datnet.networks.vgg import VggEncoder
+from datnet.stylize.attention import (
+    Attention,
+    ChannelGates,
+    attention_of,
+    channel_gates,
+    open_pair,
+)
 from datnet.stylize.options import StylizeOptions, check_side
-from datnet.stylize.prepared import EncodedStyle, as_list, visible_colors
-from datnet.zoo.lookup import network_file
-from datnet.zoo.network_file import load_network, read_description
+from datnet.stylize.prepared import EncodedContent, EncodedStyle, as_list, visible_colors
+from datnet.stylize.strength import find_strength
+from datnet.stylize.suitable import check_known, check_tiles, own_picture
+from datnet.zoo import vgg_encoder
+from datnet.zoo.lookup import find_network
+from datnet.zoo.network_file import load_network, own_paintings, read_description
 from datnet.zoo.shipped import shipped_file, shipped_names
 
 DEFAULT_NETWORK = "datnet_full"
@@ -99,6 +114,13 @@ class Stylizer:
     >>> style = stylizer.encode_style(painting)
     >>> results = [stylizer(content, style) for content in (photo, photo.rotate(90))]
 
+    Look where in the painting a pixel of the photograph attends to, see
+    :class:`datnet.stylize.attention.Attention`:
+
+    >>> attention = stylizer.attention(photo, painting)
+    >>> weights = attention.levels[0].weights([(10, 20)])
+    >>> strongest = attention.levels[0].correspondence().strongest
+
     Errors are described in one line:
 
     >>> stylizer(photo, painting, alpha=2)
@@ -108,7 +130,7 @@ class Stylizer:
     Args:
         checkpoint: A ``network.safetensors`` written by `datnet train` or its run folder, a
             published network such as "microast", or a training-free method such as "gatys", see
-            :func:`datnet.zoo.lookup.network_file`; by default the network that comes with DatNet.
+            :func:`datnet.zoo.lookup.find_network`; by default the network that comes with DatNet.
         device: Device such as "cpu" or "cuda:1"; by default a GPU if available.
         dtype: Precision of the convolutions: "float32", "bfloat16" or "float16"; recent GPUs are
             much faster in 16 bits. Attention and statistics stay in float32.
@@ -119,6 +141,7 @@ class Stylizer:
         description: Description of the network and its training.
         network: The network.
         device: Its device.
+        own_paintings: The paintings that it was trained for; None if it takes any.
 
     Raises:
         DatNetError: If the network or the weights of its encoder cannot be found, the device does
@@ -141,13 +164,15 @@ class Stylizer:
             )
         if checkpoint is not None and not str(checkpoint):
             raise DatNetError("checkpoint is an empty name; give a network, or leave it out")
-        path = network_file(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
+        path = find_network(checkpoint) if checkpoint else shipped_file(DEFAULT_NETWORK)
         self.description = read_description(path)
         self.device = choose_device(device)
         if dtype not in DTYPES:
             raise DatNetError(f"dtype is {dtype}; it can be {', '.join(DTYPES)}")
         self.dtype = dtype
         self.network: StyleTransferNetwork = load_network(path).to(self.device)
+        own = own_paintings(path)
+        self.own_paintings = OwnPaintings.of(own) if own else None
         if steps is not None:
             if not isinstance(self.network, OptimizationMethod):
                 raise DatNetError(
@@ -182,13 +207,39 @@ class Stylizer:
         """
         check_side("style_size", size)
         with enough_memory():
-            return self._encode(open_style(painting, size, content_side))
+            return self._encode(self._open_style(painting, size, content_side))
+
+    @torch.inference_mode()
+    def encode_content(
+        self, content: Picture, size: int | None = None, *, tileable: bool = False
+    ) -> EncodedContent:
+        """Encode a photograph once for many styles.
+
+        Args:
+            content: The photograph.
+            size: Shorter side of the results in pixels; by default that of the photograph.
+            tileable: Whether results are to be tiled.
+
+        Returns:
+            The encoded photograph for :meth:`stylize` with the same ``tileable``.
+
+        Raises:
+            DatNetError: If the file cannot be read, the picture is too small or memory runs out.
+        """
+        with enough_memory():
+            photograph = self._open_content(content, size)
+            if tileable:
+                check_tiles(self.network, self.description.name, photograph.size)
+            pixels = to_tensor(visible(photograph)).to(self.device)
+            with circular_borders(tileable), precision(self.device, self.dtype):
+                features = tuple(self.network.encode_content(pixels[None]))
+        return EncodedContent(photograph, features, self.network)
 
     def __call__(
         self,
         content: Picture,
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
-        alpha: float = 1.0,
+        alpha: float | str = 1.0,
         size: int | None = None,
         **settings: Any,
     ) -> Image.Image:
@@ -198,10 +249,11 @@ class Stylizer:
             content: The photograph. Its transparency is kept; the network sees invisible pixels as
                 white.
             style: The painting, or a list of paintings to mix; each can be encoded already.
-            alpha: Strength of the style in [0, 1].
+            alpha: Strength of the style in [0, 1], or "auto".
             size: Shorter side of the result in pixels; by default that of the content.
             **settings: The other fields of :class:`~datnet.stylize.options.StylizeOptions`:
-                weights, style_size, keep_colors, mask, regions, attention.
+                weights, style_size, keep_colors, mask, regions, tileable,
+                attention.
 
         Returns:
             The stylized photograph in sRGB without metadata, of mode RGB, or RGBA if a pixel of the
@@ -216,14 +268,14 @@ class Stylizer:
     @torch.inference_mode()
     def stylize(
         self,
-        content: Picture,
+        content: Picture | EncodedContent,
         style: Picture | EncodedStyle | Sequence[Picture | EncodedStyle],
         options: StylizeOptions,
     ) -> Image.Image:
         """Stylize one content with a :class:`~datnet.stylize.options.StylizeOptions`.
 
         Args:
-            content: The photograph.
+            content: The photograph, which can be encoded already.
             style: The painting, or a list of paintings to mix; each can be encoded already.
             options: The settings.
 
@@ -235,13 +287,24 @@ class Stylizer:
         """
         styles = as_list(style)
         options.check_styles(len(styles))
+        known = content if isinstance(content, EncodedContent) else None
+        if isinstance(content, EncodedContent):
+            self._check_encoded(content, options)
+            content = content.picture
+        if isinstance(options.alpha, str):
+            found = find_strength(self, content, styles, options)
+            options = replace(options, alpha=found.alpha)
+        assert not isinstance(options.alpha, str)
         regions = None if options.regions is None else self._open_regions(options.regions)
         with enough_memory(), attention_way(cast("AttentionWay", options.attention)):
-            photograph, _ = open_picture(content, "content", options.size)
-            if options.size is not None:
-                photograph = resize_short_side(photograph, options.size)
+            photograph = self._open_content(content, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
             pixels = to_tensor(visible(photograph)).to(self.device)
+            if options.keep_colors == "histogram" and self.own_paintings is not None:
+                raise DatNetError(
+                    f"{self.description.name} knows its paintings in their own colors only; use "
+                    "keep_colors=luminance"
+                )
             colors = visible_colors(pixels, opacity) if options.keep_colors == "histogram" else None
             encoded = [
                 self._style_for(each, options.style_size, min(photograph.size), colors)
@@ -250,24 +313,102 @@ class Stylizer:
             # A network may add a tint even if photograph and painting are gray.
             gray = options.keep_colors is not None and is_gray(pixels)
             chroma_of = pixels if options.keep_colors == "luminance" or gray else None
-            with precision(self.device, self.dtype):
-                features = self.network.encode_content(pixels[None])
-            generate = partial(
-                self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
-            )
-            if options.mask is None:
-                result = generate(encoded, options.shares(len(encoded)))
-            else:
-                white = generate(encoded[:1], [1.0])
-                black = generate(encoded[1:], [1.0]) if len(encoded) == 2 else pixels
-                mask = open_mask(options.mask).resize(photograph.size, Image.Resampling.BILINEAR)
-                result = torch.lerp(
-                    black, white, torch.from_numpy(np.array(mask)).to(self.device) / 255
+            if options.tileable:
+                check_tiles(self.network, self.description.name, photograph.size)
+            with circular_borders(options.tileable):
+                if known is None:
+                    with precision(self.device, self.dtype):
+                        features = self.network.encode_content(pixels[None])
+                else:
+                    features = list(known.features)
+                generate = partial(
+                    self._generate, features, pixels.shape[1:], options.alpha, chroma_of, regions
                 )
+                if options.mask is None:
+                    result = generate(encoded, options.shares(len(encoded)))
+                else:
+                    white = generate(encoded[:1], [1.0])
+                    black = generate(encoded[1:], [1.0]) if len(encoded) == 2 else pixels
+                    mask = open_mask(options.mask)
+                    mask = mask.resize(photograph.size, Image.Resampling.BILINEAR)
+                    result = torch.lerp(
+                        black, white, torch.from_numpy(np.array(mask)).to(self.device) / 255
+                    )
             image = to_image(result)
             if opacity is not None:
                 image.putalpha(opacity)
             return image
+
+    def attention(
+        self,
+        content: Picture,
+        style: Picture,
+        size: int | None = None,
+        style_size: int | None = None,
+    ) -> Attention:
+        """Compute where in the painting each position of the photograph attends to.
+
+        Args:
+            content: The photograph. Transparent parts become white.
+            style: The painting.
+            size: Shorter side of the photograph in pixels; by default its own, but at most 512.
+            style_size: Shorter side of the painting; by default its own, but at most the
+                photograph's.
+
+        Returns:
+            The attention, level by level, and the result.
+
+        Raises:
+            DatNetError: If a file cannot be read, a picture is too small, memory runs out or the
+                network has no attention from photograph to painting.
+        """
+        with enough_memory():
+            return attention_of(self.network, *open_pair(content, style, size, style_size))
+
+    def channel_gates(
+        self,
+        content: Picture,
+        style: Picture,
+        size: int | None = None,
+        style_size: int | None = None,
+    ) -> list[ChannelGates]:
+        """Compute the gates of the channel attention (ECA), for pictures as in :meth:`attention`.
+
+        Raises:
+            DatNetError: As for :meth:`attention`, or if the network has no channel attention.
+        """
+        with enough_memory():
+            return channel_gates(self.network, *open_pair(content, style, size, style_size))
+
+    def _open_style(self, painting: Picture, size: int | None, content_side: int) -> Image.Image:
+        """Open a painting; of a network for certain paintings, only one of them."""
+        if self.own_paintings is None:
+            return open_style(painting, size, content_side)
+        picture = open_style(own_picture(self.own_paintings, painting), size, content_side)
+        check_known(self.own_paintings, painting, picture)
+        return picture
+
+    @cached_property
+    def encoder(self) -> VggEncoder:
+        """The network's VGG or, if it has none, a VGG-16 with ImageNet weights."""
+        own = getattr(self.network, "encoder", None)
+        return own if isinstance(own, VggEncoder) else vgg_encoder("vgg16").to(self.device)
+
+    def _open_content(self, content: Picture, size: int | None) -> Image.Image:
+        photograph, _ = open_picture(content, "content", size)
+        return photograph if size is None else resize_short_side(photograph, size)
+
+    def _check_encoded(self, content: EncodedContent, options: StylizeOptions) -> None:
+        if content.network is not self.network:
+            raise DatNetError(
+                "this photograph was encoded by another Stylizer; encode it with this one"
+            )
+        side = min(content.picture.size)
+        if options.size not in (None, side):
+            raise DatNetError(
+                f"size is {options.size}, but the photograph is encoded already, at {side}; give "
+                "the size to encode_content"
+            )
 
     def _encode(self, picture: Image.Image) -> EncodedStyle:
         pixels = to_tensor(picture)[None].to(self.device)
@@ -299,7 +440,7 @@ class Stylizer:
                 return style
             picture = style.picture
         else:
-            picture = open_style(style, style_size, content_side)
+            picture = self._open_style(style, style_size, content_side)
         if colors is not None:
             picture = to_image(match_colors(to_tensor(picture), colors))
         return self._encode(picture)

@@ -19,6 +19,7 @@ from datnet.objectives.base import Objective
 from datnet.training.config import TrainConfig, objective_of
 from datnet.training.initial_weights import begin_with
 from datnet.training.module import StyleTransferModule
+from datnet.training.own_paintings import show_paintings
 from datnet.training.run_folder import RunFolder
 from datnet.training.trainer import make_trainer
 from datnet.zoo.configs import plain_values
@@ -74,12 +75,14 @@ def build_run(config: TrainConfig, data: ContentStyleDataModule, folder: RunFold
         keep_freed_memory()
     encoder = vgg_encoder(**cast(dict[str, Any], config.encoder))
     module = make_module(config, encoder)
+    show_paintings(module.network, data)
     check_search_metric(config, module.objective)
     note_what_is_compared(module.objective, trainer)
     if checkpoint is not None:
         origin = RunFolder(checkpoint.absolute().parents[1]).recorded("init_from")
     elif config.init_from is not None:
         origin = begin_with(module.network, config.init_from, config.encoder)
+        show_paintings(module.network, data)
     else:
         origin = None
     log.info(

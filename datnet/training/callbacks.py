@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 from torchvision.utils import make_grid
 
 from datnet.data.pairs import Batch
@@ -22,6 +23,11 @@ GRID_ROWS = 4
 PANEL = "content | style | result"
 
 
+def panel_files(folder: Path) -> dict[int, Path]:
+    """Return the panels that :class:`ImagePanel` wrote to a folder, by step."""
+    return {int(path.stem.removeprefix("step_")): path for path in folder.glob("step_??????.png")}
+
+
 class ImagePanel(Callback):
     """Logs content | style | result of the first validation pairs at every validation.
 
@@ -30,6 +36,9 @@ class ImagePanel(Callback):
     Args:
         folder: Where to write the panels.
     """
+
+    name = "step"
+    """Beginning of the file names."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,8 +61,19 @@ class ImagePanel(Callback):
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Draw the last panel, unless a validation after the last step did."""
         module.eval()
-        if not (self.folder / f"step_{trainer.global_step:06d}.png").exists():
+        if not self.path(trainer).exists():
             self.draw(trainer, module)
+
+    def path(self, trainer: Trainer) -> Path:
+        """Return the file of the panel after the current step."""
+        return self.folder / f"{self.name}_{trainer.global_step:06d}.png"
+
+    def pairs(self, trainer: Trainer) -> Batch:
+        """Return the first validation batch."""
+        if self.batch is None:
+            batch: Batch = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
+            return batch
+        return self.batch
 
     @torch.no_grad()
     def draw(self, trainer: Trainer, module: LightningModule) -> None:
@@ -64,21 +84,30 @@ class ImagePanel(Callback):
             module: The module; its network stylizes up to ``GRID_ROWS`` pairs.
         """
         assert isinstance(module, StyleTransferModule)
-        if self.batch is None:
-            batch = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
-        else:
-            batch = self.batch
-        content = batch.content[:GRID_ROWS].to(module.device, module.dtype)
-        style = batch.style[:GRID_ROWS].to(module.device, module.dtype)
+        batch = self.pairs(trainer)
+        content = batch.content[:GRID_ROWS].to(next(module.network.parameters()))
+        style = batch.style[:GRID_ROWS].to(content)
         result = module.network(content, style)
         columns = torch.stack([content, style, result], dim=1).flatten(0, 1).cpu()
         panel = make_grid(columns, nrow=3, padding=4, pad_value=1.0)
-        save_image(to_image(panel), self.folder / f"step_{trainer.global_step:06d}.png")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image(PANEL, [to_image(panel)], step=trainer.global_step)
-            elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(PANEL, panel, trainer.global_step)
+        log_picture(trainer, PANEL, panel, self.path(trainer))
+
+
+def log_picture(trainer: Trainer, title: str, picture: Tensor, path: Path) -> None:
+    """Write a picture to a file and to every logger that shows images.
+
+    Args:
+        trainer: Lightning's trainer.
+        title: Its title in the loggers.
+        picture: ``(3, H, W)`` in [0, 1].
+        path: The file.
+    """
+    save_image(to_image(picture), path)
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(title, [to_image(picture)], step=trainer.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(title, picture, trainer.global_step)
 
 
 class Throughput(Callback):

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from datnet.errors import DatNetError
 from datnet.images.files import complete_or_absent
-from datnet.training.checkpoint_files import LAST, PREVIOUS
+from datnet.zoo.run_files import LAST, PREVIOUS
 
 
 class CheckpointFiles(TorchCheckpointIO):

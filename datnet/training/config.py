@@ -55,6 +55,8 @@ class RecipeConfig:
     attention_gradient_clip: NotNegative | None = None
     """Maximum joint norm of the attention modules' gradients, clipped before gradient_clip; null
     for no clipping."""
+    whole_styles: bool = False
+    """Default of ``data.whole_styles``."""
 
 
 @dataclass
@@ -144,6 +146,8 @@ class TrainConfig:
     """
     final_metrics: bool = True
     """Whether to measure SSIM, PSNR, LPIPS, … on the validation pairs after the last step."""
+    attention_panel: bool = False
+    """Whether to show attention and channel gates of the panel's pairs at every validation."""
     search_metric: str = "validation/loss"
     """The metric in finished.json that a searching sweeper minimizes or maximizes."""
     description: str = ""
@@ -198,7 +202,7 @@ def check_own_settings(config: TrainConfig) -> None:
     for key, value in _converted_fields("", TrainConfig, plain_values(config)).items():
         _put(config, key, value)
     if values["logger"]["tensorboard"]:
-        require_extra("tensorboard", "tensorboard", purpose="logger=tensorboard")
+        require_extra("tensorboard")
 
 
 def check_classes(config: TrainConfig) -> None:

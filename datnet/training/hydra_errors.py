@@ -9,12 +9,9 @@ from typing import Any, get_type_hints
 
 from hydra.errors import MissingConfigException, OverrideParseException
 
-from datnet.errors import DatNetError
+from datnet.errors import DatNetError, extra_with
 from datnet.training.config import TrainConfig, node_of
 from datnet.zoo.values import converted
-
-EXTRAS = {"submitit": "slurm", "joblib": "dev", "optuna": "search"}
-"""Parts of the names of Hydra plugins, and the extra of DatNet that installs each."""
 
 
 def in_one_line(error: Exception, known: Sequence[str]) -> str:
@@ -62,9 +59,10 @@ def in_one_line(error: Exception, known: Sequence[str]) -> str:
 
 def _no_such_choice(file: str, options: Sequence[str]) -> str:
     group, _, name = file.rpartition("/")
-    for part, extra in EXTRAS.items():
-        if part in name and not any(part in option for option in options):
-            return f"{file} needs a plugin of Hydra: pip install 'datnet[{extra}]'"
+    plugin = name.partition("_")[0]  # submitit_slurm: hydra-submitit-launcher
+    extra = extra_with(f"hydra_{plugin}_{group.rpartition('/')[2]}")
+    if extra is not None and not any(plugin in option for option in options):
+        return f"{file} needs a plugin of Hydra: pip install 'datnet[{extra}]'"
     near = difflib.get_close_matches(name, options, n=1)
     hint = f"did you mean {near[0]}? It" if near else "it"
     return f"{group}={name} does not exist; {hint} can be {', '.join(options)}"

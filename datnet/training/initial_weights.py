@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.own_paintings import OwnStyleNetwork
 from datnet.training.config import EncoderConfig
-from datnet.zoo.lookup import network_file
-from datnet.zoo.network_file import ENCODER_PREFIX, read_description
+from datnet.zoo.lookup import find_network
+from datnet.zoo.network_file import (
+    ENCODER_PREFIX,
+    painting_names,
+    read_description,
+    read_tensors,
+    without_encoder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +34,7 @@ def begin_with(
 
     Args:
         network: The network to initialize.
-        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.network_file`.
+        checkpoint: The trained network, see :func:`~datnet.zoo.lookup.find_network`.
         encoder: The encoder of the network to initialize.
 
     Returns:
@@ -38,7 +45,7 @@ def begin_with(
     Raises:
         DatNetError: If the network does not exist, no tensor matches, or the encoders differ.
     """
-    path = network_file(checkpoint)
+    path = find_network(checkpoint)
     description = read_description(path)
     own = network.state_dict()
     arch = description.encoder.get("arch")
@@ -47,9 +54,8 @@ def begin_with(
             f"init_from={checkpoint} was trained with encoder={arch} and this run has "
             f"encoder={encoder.arch}; they must be the same"
         )
-    wanted = {name: own[name] for name in own if not name.startswith(ENCODER_PREFIX)}
-    with safe_open(path, framework="pt") as file:
-        there = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    wanted = without_encoder(own)
+    there = read_tensors(path)
     fitting = {
         name for name in wanted.keys() & there.keys() if wanted[name].shape == there[name].shape
     }
@@ -60,6 +66,8 @@ def begin_with(
     with torch.no_grad():
         for name in fitting:
             wanted[name].copy_(there[name])
+    if isinstance(network, OwnStyleNetwork):
+        network.take_rows(painting_names(description), there)
     log.info(
         "init_from=%s: %d tensors taken; keep their own start: %s; not used: %s",
         checkpoint,
@@ -67,6 +75,12 @@ def begin_with(
         ", ".join(sorted(wanted.keys() - fitting)) or "none",
         ", ".join(sorted(there.keys() - fitting)) or "none",
     )
+    return origin(path)
+
+
+def origin(path: Path) -> dict[str, Any]:
+    """Return the facts about an initial network that :func:`begin_with` returns."""
+    description = read_description(path)
     with path.open("rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     return {"name": description.name, "sha256": sha256, **budget(description.training)}

@@ -18,6 +18,7 @@ from datnet.images.files import write_text
 from datnet.training.building import Run, build_run
 from datnet.training.config import TrainConfig, check
 from datnet.training.finish import finish
+from datnet.training.own_paintings import add_paintings
 from datnet.training.run_folder import RunFolder
 from datnet.training.stopping import Stopped
 from datnet.zoo.instantiate import build
@@ -47,6 +48,7 @@ def train(config: TrainConfig) -> float:
     with folder.reserved():
         data: ContentStyleDataModule = build(config.data)
         data.check()
+        add_paintings(config, data, folder)
         folder.check_same_training({"image_fingerprints": data.fingerprints()})
         if folder.is_finished(config):
             log.info("%s is finished already; nothing to do", folder.path)

@@ -15,8 +15,8 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from datnet.errors import DatNetError
-from datnet.training.checkpoint_files import LAST
 from datnet.training.processes import TIME_IS_UP, handle_stop_signals, restore_handlers
+from datnet.zoo.run_files import LAST
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,8 @@ class StopWhenAsked(Callback):
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Replace Lightning's signal handlers, which would stop between any two batches.
 
+        After the last step Lightning restores the handlers of before its own.
+
         Args:
             trainer: Lightning's trainer, whose launcher passes signals to the other processes.
             module: Not used.
@@ -141,12 +143,7 @@ class StopWhenAsked(Callback):
         self, trainer: Trainer, module: LightningModule, exception: BaseException
     ) -> None:
         """Restore the signal handlers where Lightning does not tear down."""
-        self.teardown(trainer, module, "fit")
-
-    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Restore the signal handlers."""
         restore_handlers(self.before)
-        self.before = {}
 
 
 def requeue(job: str) -> None:

@@ -13,8 +13,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.data.skipped import SkippedFiles
 from datnet.errors import DatNetError
+from datnet.training.attention_panel import AttentionPanel
 from datnet.training.callbacks import ImagePanel, StepProgressBar, Throughput
-from datnet.training.checkpoint_files import LAST
 from datnet.training.checkpoints import CheckpointFiles, FinalCheckpoint, StepCheckpoint
 from datnet.training.config import TrainConfig
 from datnet.training.csv_logger import CsvLogger
@@ -22,6 +22,7 @@ from datnet.training.run_folder import RunFolder
 from datnet.training.stopping import StopWhenAsked, TimeLimit
 from datnet.training.weight_average import WeightAverage
 from datnet.zoo.configs import plain_values
+from datnet.zoo.run_files import LAST
 
 
 def make_trainer(
@@ -77,11 +78,12 @@ def make_loggers(
     Returns:
         The loggers.
     """
-    loggers: list[Logger] = [CsvLogger(folder.path / "metrics.csv", resumed_step)]
+    csv_logger = CsvLogger(folder.path / "metrics.csv", resumed_step)
+    loggers: list[Logger] = [csv_logger]
     if config.logger.wandb is not None:
         from datnet.training.wandb_logger import wandb_logger  # takes seconds to import
 
-        loggers.append(wandb_logger(config, data, folder))
+        loggers.append(wandb_logger(config, data, folder, csv_logger.rows))
     if config.logger.tensorboard:
         loggers.append(TensorBoardLogger(folder.path, name="tensorboard", version=""))
     return loggers
@@ -118,6 +120,7 @@ def make_callbacks(
     callbacks += [
         StopWhenAsked(folder.checkpoints),
         ImagePanel(folder.path / "images"),
+        *([AttentionPanel(folder.path / "images")] if config.attention_panel else []),
         Throughput(),
         SkippedFiles(),
     ]

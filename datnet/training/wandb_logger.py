@@ -12,6 +12,7 @@ import secrets
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 import wandb
@@ -22,6 +23,7 @@ from datnet import provenance
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.images.files import write_text
+from datnet.training.callbacks import PANEL, panel_files
 from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
@@ -96,7 +98,10 @@ def close_wandb(seconds: float = SECONDS_TO_FINISH) -> None:
 
 
 def wandb_logger(
-    config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder
+    config: TrainConfig,
+    data: ContentStyleDataModule,
+    folder: RunFolder,
+    earlier: Mapping[int, Mapping[str, Any]],
 ) -> WandbLogger:
     """Build a logger whose wandb run continues when the training is resumed.
 
@@ -104,10 +109,41 @@ def wandb_logger(
         config: The resolved configuration, which the run records.
         data: The data module; the run records the counts and fingerprints of its images.
         folder: The run folder, for the run's id and wandb's files.
+        earlier: The rows of metrics.csv before the training was resumed, by step.
 
     Returns:
         The logger; offline if the server cannot be used.
     """
+    logger = _start_logger(config, data, folder)
+    if earlier and is_first_process() and logger.experiment and not logger.experiment.resumed:
+        log_earlier(logger, folder, earlier)
+    return logger
+
+
+def log_earlier(
+    logger: WandbLogger, folder: RunFolder, rows: Mapping[int, Mapping[str, Any]]
+) -> None:
+    """Log the rows of metrics.csv and the panels of a resumed training again.
+
+    Parts of a run that were recorded offline share its id, and each part that is synced replaces
+    the history on the server (wandb's issue 5865). So every part has all of it, and the one that
+    is synced last is whole.
+
+    Args:
+        logger: The logger of the new part.
+        folder: The run folder, for the panels.
+        rows: Values by name, by step.
+    """
+    panels = panel_files(folder.path / "images")
+    for step, row in sorted(rows.items()):
+        logger.log_metrics({name: float(value) for name, value in row.items()}, step - 1)
+        if step in panels:
+            logger.log_image(PANEL, [str(panels[step])], step=step)
+
+
+def _start_logger(
+    config: TrainConfig, data: ContentStyleDataModule, folder: RunFolder
+) -> WandbLogger:
     assert config.logger.wandb is not None
     id_file = folder.path / "wandb_id.txt"
     if is_first_process() and not id_file.exists():  # other processes log nothing

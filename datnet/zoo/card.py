@@ -18,7 +18,12 @@ from datnet.errors import DatNetError
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.configs import model_config
 from datnet.zoo.instantiate import find_target
-from datnet.zoo.network_file import NetworkDescription, build_network, read_description
+from datnet.zoo.network_file import (
+    NetworkDescription,
+    build_network,
+    painting_names,
+    read_description,
+)
 from datnet.zoo.parameters import ParameterCounts, parameters
 
 FEWEST_PUBLISHED_PAIRS = 400_000
@@ -155,11 +160,23 @@ def training_facts(training: Mapping[str, Any]) -> Iterable[Row]:
     yield "seed", training.get("seed")
     loss = training.get("validation_loss")
     yield "validation loss", f"{loss:.5g}" if loss is not None else None
+    yield from reconstruction_facts(training.get("reconstruction") or {})
     yield "commit", training.get("commit")
     yield "trained by", training.get("trained_by")
     yield "source", training.get("source")
     yield "license of the weights", training.get("licence")
     yield "note", training.get("description")
+
+
+def reconstruction_facts(reconstruction: Mapping[str, Mapping[str, float]]) -> Iterable[Row]:
+    """Yield how well a network reconstructs photographs that are their own style, by size."""
+    for size, values in reconstruction.items():
+        yield (
+            f"reconstruction at {size} × {size}",
+            f"contrast {values['contrast']:.3f} of the photograph's, mean luminance differs by "
+            f"{values['lightness']:.3f} of 1, SSIM {values['ssim']:.3f}, correlation of tones "
+            f"{values['tones']:.3f}; means over {values['photographs']:.0f} photographs",
+        )
 
 
 def beginning(training: Mapping[str, Any]) -> str | None:
@@ -254,9 +271,13 @@ def model_card(file: NetworkFile, measured: str | None = None, called: str | Non
         The page, in Markdown.
     """
     description, called = file.description, called or file.path.name
+    own = painting_names(description)
+    style = "painting.jpg" if not own else own[0]
     sections = [
         f"# {description.name}",
-        "Arbitrary style transfer: it stylizes any photograph in the manner of any painting.",
+        "Arbitrary style transfer: it stylizes any photograph in the manner of any painting."
+        if not own
+        else f"It stylizes any photograph in the manner of {' or '.join(own)}, and no other.",
         introduction(description),
     ]
     for title, rows in facts(file).items():
@@ -270,10 +291,12 @@ def model_card(file: NetworkFile, measured: str | None = None, called: str | Non
     sections += ["## Limits", "\n".join(f"- {point}" for point in limits(file))]
     sections += [
         "## Use",
-        f"```console\n$ datnet stylize photo.jpg painting.jpg -o result.png "
+        f"```console\n$ datnet stylize photo.jpg --style {style} -o result.png "
+        if own
+        else "```console\n$ datnet stylize photo.jpg painting.jpg -o result.png "
         f"--checkpoint {called}\n$ datnet export {called} -o network.onnx\n```",
         f'```python\nfrom datnet import Stylizer\n\nStylizer("{called}")'
-        '("photo.jpg", "painting.jpg").save("result.png")\n```',
+        f'("photo.jpg", "{style}").save("result.png")\n```',
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -10,13 +10,9 @@ from pathlib import Path
 from datnet.errors import DatNetError
 from datnet.zoo.network_file import network_of_checkpoint
 from datnet.zoo.published import PUBLISHED, find_published
-from datnet.zoo.run_files import LAST, RunFiles, trained_networks
+from datnet.zoo.run_files import LAST, RUNS, RunFiles, trained_networks
 from datnet.zoo.shipped import find_shipped, shipped_names
 from datnet.zoo.training_free import TRAINING_FREE, find_training_free
-
-RUNS = Path("runs")
-"""Where `datnet train` puts runs, relative to the working folder."""
-
 
 LISTED = 12
 """Most names of one source in a message."""
@@ -38,7 +34,7 @@ class Source:
     find: Callable[[str], Path | None]
 
 
-def network_file(checkpoint: str | Path) -> Path:
+def find_network(checkpoint: str | Path) -> Path:
     """Return the network file for a path or name.
 
     Args:

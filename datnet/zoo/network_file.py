@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -21,32 +21,20 @@ from datnet.errors import DatNetError
 from datnet.images.files import write_bytes
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
+from datnet.zoo.description import NetworkDescription, read_description
+from datnet.zoo.eight_bits import from_eight_bits
 from datnet.zoo.encoder import vgg_encoder
 from datnet.zoo.instantiate import build_with_encoder, converted_settings, find_target
 from datnet.zoo.run_files import RunFiles
 
 ENCODER_PREFIX = "encoder."
 
+PAINTINGS_PREFIX = "paintings."
+"""Tensors with pictures of the paintings that a network was trained for, see
+:func:`own_paintings`."""
+
 WEIGHT_AVERAGE = "weight_average"
 """Key of the moving average of the weights among a checkpoint's callbacks."""
-
-
-@dataclass(frozen=True)
-class NetworkDescription:
-    """Description of a trained network and its training.
-
-    Args:
-        name: Name of the variant, as in conf/model.
-        network: ``_target_`` and settings of the network's class.
-        encoder: Arguments of :func:`~datnet.zoo.encoder.vgg_encoder` for the encoder that it was
-            trained with.
-        training: Facts about the training for readers and tables: steps, data, seed, commit, …
-    """
-
-    name: str
-    network: dict[str, Any]
-    encoder: dict[str, Any]
-    training: dict[str, Any] = field(default_factory=dict)
 
 
 def save_network(
@@ -78,13 +66,17 @@ def save_tensors(
     Raises:
         OSError: If it cannot be written.
     """
-    without_encoder = {
+    stored = {
         name: tensor.detach().contiguous().cpu()
-        for name, tensor in tensors.items()
-        if not name.startswith(ENCODER_PREFIX)
+        for name, tensor in without_encoder(tensors).items()
     }
     # Not save_file, whose files only their owner may read.
-    write_bytes(path, save(without_encoder, metadata={"datnet": json.dumps(asdict(description))}))
+    write_bytes(path, save(stored, metadata={"datnet": json.dumps(asdict(description))}))
+
+
+def without_encoder(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a state dict that a file holds, all but the encoder's."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(ENCODER_PREFIX)}
 
 
 def network_of_checkpoint(checkpoint: Path) -> Path:
@@ -143,26 +135,38 @@ def read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
         raise DatNetError(f"{path} is damaged or not a checkpoint: {error}") from error
 
 
-def read_description(path: Path) -> NetworkDescription:
-    """Read the header of a file of :func:`save_network`.
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a file of :func:`save_network`; 8-bit weights become float32."""
+    with safe_open(path, framework="pt") as file:
+        return from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
+def own_paintings(path: Path) -> dict[str, Tensor]:
+    """Read the paintings that a network was trained for, if it was trained for certain ones.
+
+    Args:
+        path: A file of :func:`save_network`.
+
+    Returns:
+        Their pictures by name, ``(3, H, W)``, uint8; empty for a network for any painting.
 
     Raises:
         DatNetError: If the file is missing or is not such a file.
     """
-    if path.is_dir():
-        raise DatNetError(f"{path} is a folder that holds no network and no checkpoints")
-    if not path.exists():
-        raise DatNetError(
-            f"{path} does not exist; `datnet train` writes RUN_DIR/network.safetensors"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            return NetworkDescription(**json.loads((file.metadata() or {})["datnet"]))
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise DatNetError(
-            f"{path} is not a network file of DatNet; `datnet train` writes "
-            "RUN_DIR/network.safetensors"
-        ) from error
+    names = painting_names(read_description(path))
+    with safe_open(path, framework="pt") as file:
+        there = set(file.keys())
+        keys = [f"{PAINTINGS_PREFIX}{index}" for index in range(len(names))]
+        return {
+            name: file.get_tensor(key)
+            for name, key in zip(names, keys, strict=True)
+            if key in there
+        }
+
+
+def painting_names(description: NetworkDescription) -> list[str]:
+    """Names of the paintings that a network was trained for; empty for any painting."""
+    return list(description.network.get("paintings") or description.training.get("paintings") or ())
 
 
 def check_network_class(network: Mapping[str, Any]) -> None:
@@ -206,7 +210,7 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     """Rebuild a trained network, on the CPU, in evaluation mode.
 
     Args:
-        path: A file of :func:`save_network`; float16 tensors become float32.
+        path: A file of :func:`save_network`; 8-bit and float16 tensors become float32.
         encoder: An encoder to share between networks. By default the one that the file names is
             built, which may fetch its weights. Networks without a VGG need none.
 
@@ -224,17 +228,15 @@ def load_network(path: Path, encoder: VggEncoder | None = None) -> StyleTransfer
     network: StyleTransferNetwork = build_with_encoder(
         description.network, lambda: encoder or vgg_encoder(**description.encoder)
     )
-    expected = {
-        name: tensor
-        for name, tensor in network.state_dict().items()
-        if not name.startswith(ENCODER_PREFIX)
-    }
-    with safe_open(path, framework="pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    expected = without_encoder(network.state_dict())
+    stored = read_tensors(path)
     wrong = [
         name
         for name in expected.keys() | stored.keys()
-        if name not in expected or name not in stored or expected[name].shape != stored[name].shape
+        if not (name.startswith(PAINTINGS_PREFIX) and name not in expected)
+        and (
+            name not in expected or name not in stored or expected[name].shape != stored[name].shape
+        )
     ]
     if wrong:
         raise DatNetError(

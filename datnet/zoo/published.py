@@ -11,20 +11,22 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from datnet.errors import DatNetError
 from datnet.images.files import environment_path
 from datnet.zoo.backbones import WeightStatus, cache_dir
-from datnet.zoo.backbones.contents import read_safetensors, read_torch_file, sha256_of_values
-from datnet.zoo.backbones.sources import SourceError, download
-from datnet.zoo.instantiate import build
-from datnet.zoo.network_file import (
-    NetworkDescription,
-    read_description,
-    save_network,
+from datnet.zoo.backbones.contents import (
+    read_arrays,
+    read_safetensors,
+    read_torch_file,
+    sha256_of_values,
 )
+from datnet.zoo.backbones.sources import SourceError, download
+from datnet.zoo.description import NetworkDescription, read_description
+
+if TYPE_CHECKING:  # functions import torch, so that the status of networks is known without it
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def _is_sound(path: Path, name: str) -> bool:
     try:
         return (
             read_description(path) == published.description
-            and sha256_of_values(read_safetensors(path)) == published.sha256_of_values
+            and sha256_of_values(read_arrays(path)) == published.sha256_of_values
         )
     except DatNetError:
         return False
@@ -186,6 +188,8 @@ def _is_sound(path: Path, name: str) -> bool:
 
 def _read_folder(folder: Path, name: str) -> dict[str, Tensor]:
     """Read a published network's files and verify that they hold the published values."""
+    from torch import Tensor
+
     published = PUBLISHED[name]
     tensors = {}
     for part, file_name in published.files.items():
@@ -257,6 +261,9 @@ def _how_to_help(name: str, failure: str) -> str:
 
 def _convert(name: str, tensors: dict[str, Tensor]) -> Path:
     """Write verified tensors as a network file into the cache, unless it exists."""
+    from datnet.zoo.instantiate import build
+    from datnet.zoo.network_file import save_network
+
     path = _converted_path(name)
     if _is_sound(path, name):
         return path

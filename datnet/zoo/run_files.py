@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RUNS = Path("runs")
+"""Where `datnet train` puts runs, relative to the working folder."""
+
 NETWORK = "network.safetensors"
 LAST = "last.ckpt"
 PREVIOUS = "previous.ckpt"

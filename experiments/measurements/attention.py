@@ -25,8 +25,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from datnet.devices import memory_bytes
 from datnet.evaluation.benchmark import seconds_of
-from datnet.evaluation.machine import describe_machine, memory_bytes, sentence_of_machine
+from datnet.evaluation.machine import describe_machine, sentence_of_machine
 from datnet.evaluation.markdown import aligned
 from datnet.evaluation.peak_memory import peak_of
 from datnet.images.files import write_text

@@ -34,7 +34,7 @@ from datnet.images.tensors import read_square
 from datnet.networks import attention
 from datnet.networks.base import EncoderDecoderNetwork
 from datnet.networks.ops import fast_attention
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 
 Setting = tuple[float, int]
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[fast_attention.RANK])
     parser.add_argument("--output", type=Path, default=Path("runs/fast_attention.json"))
     arguments = parser.parse_args()
-    network = load_network(network_file(arguments.network)).eval()
+    network = load_network(find_network(arguments.network)).eval()
     if not isinstance(network, EncoderDecoderNetwork):
         parser.error(f"{arguments.network} has no attention over positions")
     settings = list(itertools.product(arguments.shares, arguments.ranks))

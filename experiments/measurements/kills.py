@@ -30,7 +30,7 @@ from tqdm import tqdm
 from datnet.evaluation.markdown import aligned
 from datnet.images.embedded import sample_images
 from datnet.training import module, sweep
-from datnet.training.checkpoint_files import LAST
+from datnet.zoo.run_files import LAST
 
 RANDOM_TIME = "random time"
 POINTS = ("step", "validation", "half a checkpoint", "between renamings", "hand-over")

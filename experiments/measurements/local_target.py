@@ -30,7 +30,7 @@ from datnet.images.tensors import read_square
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives import terms
 from datnet.zoo import vgg_encoder
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 
 LEVELS = (3, 4, 5)
@@ -77,7 +77,7 @@ def measure(arguments: argparse.Namespace) -> None:
     pictures = {"photograph": content, "painting": style, "gray": torch.full_like(content, 0.5)}
     with torch.no_grad():
         for name in arguments.networks:
-            stylized = load_network(network_file(name), encoder)(content, style).clamp(0, 1)
+            stylized = load_network(find_network(name), encoder)(content, style).clamp(0, 1)
             pictures[name] = stylized
             pictures[f"{name}, brighter"] = (stylized * BRIGHTER).clamp(0, 1)
         content_features, style_features = encoder(content), encoder(style)

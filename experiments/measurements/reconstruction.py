@@ -29,7 +29,7 @@ from datnet.images.embedded import sample_images
 from datnet.images.finding import find_images
 from datnet.images.tensors import read_square
 from datnet.networks.base import StyleTransferNetwork
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -131,7 +131,7 @@ def main() -> None:
         parser.error(f"sizes must be at least {2 * TONE_SIDE}")
     try:
         files = find_images(arguments.photos or sample_images().eval_content)[: arguments.number]
-        networks = {name: load_network(network_file(name)) for name in arguments.networks}
+        networks = {name: load_network(find_network(name)) for name in arguments.networks}
         rows = [HEADER]
         for size in arguments.sizes:
             photographs = [read_square(file, size) for file in files]

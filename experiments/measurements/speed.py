@@ -40,7 +40,7 @@ from datnet.images.tensors import read_square
 from datnet.networks.datnet import DatNet
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.datnet import DatNetObjective
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 from experiments.measurements.measuring import peak_in_new_process
 from experiments.measurements.plain import PlainDatNet
@@ -77,7 +77,7 @@ def networks(task: Task) -> tuple[PlainDatNet, DatNet]:
             if parameter.ndim == 4:  # the initial weights are so small that results would be gray
                 torch.nn.init.kaiming_normal_(parameter)
     else:
-        loaded = load_network(network_file(task.network))
+        loaded = load_network(find_network(task.network))
         if not isinstance(loaded, DatNet):
             raise DatNetError(f"{task.network} is no DatNet; only DatNet has a plain form")
         network = loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -19,6 +20,7 @@ from datnet.commands.diagnosis.finding import Finding
 from datnet.commands.main import main
 from datnet.data.prepare import prepare
 from datnet.data.shard_writing import Settings
+from datnet.images.embedded import sample_images
 from datnet.zoo import shipped
 from datnet.zoo.network_file import NetworkDescription, save_network
 
@@ -66,6 +68,27 @@ def test_packages_that_break_python_break_nothing_else(
     assert probed["works"] == {"version": "1.2+cpu"}
     assert "139" in probed["dies"]["error"]
     assert "never_reached" not in probed
+
+
+def test_only_the_probe_imports_torch(tmp_path: Path) -> None:
+    """Its process may crash, and the command itself is quick."""
+    versions = {
+        name: {"version": importlib.metadata.version(name)} for name in probe.requirements()
+    }
+    code = f"""
+import sys
+from datnet.commands import diagnosis
+from datnet.commands.main import main
+diagnosis.run_probe = lambda: {HEALTHY | versions!r}
+sys.argv = ["datnet", "doctor", "--content", {str(sample_images().train_content)!r}]
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+assert "torch" not in sys.modules
+"""
+    environment = os.environ | {"DATNET_CACHE": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_without_torch_the_rest_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,14 +263,15 @@ def test_batch_goes_on_after_bad_files(stylize: Callable[..., Outcome], folder: 
 def test_pictures_that_cannot_be_read_are_named(
     stylize: Callable[..., Outcome], folder: Path
 ) -> None:
-    (folder / "photos" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (folder / "photos" / "phone.jxl").write_bytes(b"\xff\x0a")
     (folder / "paintings" / "sketch.psd").write_bytes(b"8BPS")
     for contents, number in (("photos", 6), ("photos/*", 4)):
         outcome = stylize(contents, "paintings", "-o", "out")
         assert outcome.status == 1
         assert f"wrote {number} of {number} results to out, left out 2 files" in outcome.out
         assert outcome.err.splitlines() == [
-            "left out photos/phone.heic: HEIC pictures cannot be read; save it as JPEG",
+            "left out photos/phone.jxl: pictures of this kind cannot be read; save it as JPEG or "
+            "PNG",
             "left out paintings/sketch.psd: files of drawing programs cannot be read; export it as "
             "PNG",
         ]
@@ -278,9 +279,9 @@ def test_pictures_that_cannot_be_read_are_named(
         assert (again.status, again.err) == (1, outcome.err)
         assert again.out.startswith("nothing to do")
         shutil.rmtree(folder / "out")
-    outcome = stylize("photos/phone.heic", "paintings/p.png")
+    outcome = stylize("photos/phone.jxl", "paintings/p.png")
     assert outcome.status == 1
-    assert "phone.heic: HEIC pictures cannot be read" in outcome.err
+    assert "phone.jxl: pictures of this kind cannot be read" in outcome.err
 
 
 def test_a_closed_folder_below_is_left_out(

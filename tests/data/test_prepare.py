@@ -112,7 +112,7 @@ def test_other_pictures_are_named_and_folders_of_the_system_are_skipped(
     photos: Path, tmp_path: Path, kind: str
 ) -> None:
     jpeg = (photos / "a" / "0.jpg").read_bytes()
-    for name in ("b/phone.HEIC", "b/camera.dng", "@eaDir/0.jpg", "b/__MACOSX/1.jpg"):
+    for name in ("b/phone.JXL", "b/camera.dng", "@eaDir/0.jpg", "b/__MACOSX/1.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_bytes(jpeg)
     source = {
@@ -123,7 +123,7 @@ def test_other_pictures_are_named_and_folders_of_the_system_are_skipped(
     summary = prepare([source[kind]()], tmp_path / "out", SMALL, processes=1)
     assert summary.images == len(NAMES)
     outcomes = report(tmp_path / "out")
-    assert "save it as JPEG" in outcomes["b/phone.HEIC"][1]
+    assert "save it as JPEG or PNG" in outcomes["b/phone.JXL"][1]
     assert "raw files of cameras" in outcomes["b/camera.dng"][1]
     skipped = [
         reason for name, (_, reason) in outcomes.items() if "@eaDir" in name or "__MAC" in name

@@ -95,7 +95,7 @@ def test_command(command: str, sandbox: Path, monkeypatch: pytest.MonkeyPatch) -
     arguments = ["network.safetensors" if word in NETWORKS else word for word in words]
     if "clip.mp4" in arguments:
         write_clip(sandbox / "clip.mp4")
-    if words[0] == "stylize":
+    if words[0] in ("stylize", "attention"):
         arguments += [] if "--checkpoint" in words else ["--checkpoint", "network.safetensors"]
         arguments += ["--size", "32"]  # the last one counts
     assert call(monkeypatch, arguments) == 0

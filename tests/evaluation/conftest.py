@@ -12,10 +12,12 @@ from datnet.evaluation.candidates import Candidate
 from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.pairs import every_pair
 from datnet.evaluation.peak_memory import Peak, peak_of_stylizing
-from datnet.evaluation.protocol import Evaluation, evaluate
+from datnet.evaluation.protocol import evaluate
+from datnet.evaluation.row import Evaluation
 from datnet.evaluation.summary import EvaluationSummary
 from tests.helpers.evaluations import SIZE, CountingEncoder, make_image
 from tests.helpers.mean_difference import metrics_with
+from tests.helpers.measuring import SmallEncoder
 
 
 @pytest.fixture
@@ -63,3 +65,8 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         return peak_of_stylizing(candidate.build(), size, torch.device("cpu"), dtype)
 
     monkeypatch.setattr(benchmark_module, "peak_in_new_process", peak)
+
+
+@pytest.fixture
+def measuring() -> Metrics:
+    return metrics_with(SmallEncoder(), embedding_size=4)

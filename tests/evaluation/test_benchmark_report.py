@@ -43,7 +43,7 @@ def report() -> dict:
 def test_report_tables_and_csv(report: dict) -> None:
     assert json.loads(json.dumps(report)) == report
     assert report["settings"]["sizes"] == [32, 64]
-    assert report["networks"]["other"]["parameters"] == 1
+    assert report["networks"]["other"]["parameters"] == 3
     assert report["networks"]["other"]["encoder"] is None
     assert report["machine"]["torch"] == torch.__version__
     assert [m["ratio_to_adain"] for m in report["measurements"]] == [1, 2.5, 1, None]

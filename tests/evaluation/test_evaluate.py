@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from datnet.errors import DatNetError
 from datnet.evaluation import evaluate as module
 from datnet.evaluation.controls import CONTROLS
 from datnet.evaluation.evaluate import evaluate_networks, results_folder
 from datnet.evaluation.pairs import every_pair
+from datnet.evaluation.summary import EvaluationSummary
 from datnet.images.finding import find_images
 from datnet.networks.adain import AdaIN
 from datnet.networks.sanet import SANet
@@ -45,9 +47,14 @@ def test_controls_come_first_and_networks_share_their_encoder(
 
     contents, styles = (find_images(pictures / kind) for kind in ("content", "style"))
     pairs = every_pair(contents[:1], styles[:1])
+    rows: list[EvaluationSummary] = []
+    metrics = metrics_with(encoder)
     summaries = evaluate_networks(
-        files, pairs, tmp_path / "out", size=32, metrics=metrics_with(encoder)
+        files, pairs, tmp_path / "out", size=32, metrics=metrics, on_row=rows.append
     )
+    assert rows == summaries
+    with pytest.raises(DatNetError, match="for the CPU only"):
+        evaluate_networks(files, pairs, tmp_path, metrics=metrics, device="cuda", jobs=2)
     assert [summary.description for summary in summaries] == [*CONTROLS, *files]
     assert list(CONTROLS) == ["identity", "style copy", "histogram match"]
     adain, sanet, normalized = loaded

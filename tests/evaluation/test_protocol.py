@@ -64,7 +64,8 @@ def test_writes_one_row_per_pair_in_frozen_columns(
         assert estimate.count == 6
         assert estimate.ci95[0] <= estimate.mean <= estimate.ci95[1]
     assert EvaluationSummary.load(out / "summary.json") == summary
-    assert set(summary.versions) == {"datnet", "torch", "torchmetrics", "lpips", "scikit-image"}
+    packages = {"datnet", "torch", "torchmetrics", "lpips", "scikit-image"}
+    assert set(summary.versions) == packages | {"commit"}
     assert summary.protocol.startswith("3 contents × 2 styles = 6 results at 32×32 pixels")
 
 

@@ -11,6 +11,7 @@ from datnet.evaluation.metrics import METRICS, SET_METRICS
 from datnet.evaluation.summary import (
     Estimate,
     EvaluationSummary,
+    GrowingTable,
     format_estimate,
     format_number,
     markdown_table,
@@ -142,3 +143,12 @@ def test_only_comparable_rows_stand_in_one_table() -> None:
         summary_table([summary("DatNet"), summary("DatNet")])
     with pytest.raises(ValueError, match="at least one"):
         summary_table([])
+
+
+def test_a_table_grows_row_by_row(capsys: pytest.CaptureFixture[str]) -> None:
+    summaries = [summary("identity"), summary("adain"), summary("datnet_full")]
+    table, grown = GrowingTable(), ""
+    for number, each in enumerate(summaries, start=1):
+        table(each)
+        grown += capsys.readouterr().out
+        assert grown == summary_table(summaries[:number]) + "\n"

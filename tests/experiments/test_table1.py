@@ -6,94 +6,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from datnet.errors import DatNetError
-from datnet.evaluation.metrics import METRICS
+from datnet.evaluation.efficiency import multiply_adds
+from datnet.networks.base import StyleTransferNetwork
+from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo import shipped
-from datnet.zoo.configs import CONFIG_DIR, plain_values
+from datnet.zoo.configs import plain_values
 from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, save_network
 from datnet.zoo.training_free import TRAINING_FREE, with_settings
-from experiments.networks import facts_of_training
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
-from experiments.plan import SCALES, argument_parser, chosen_models, default_scale, plan_of
-from experiments.tables import rank_correlation, ranks, sentence_of_training
-
-
-def test_ranks_follow_the_direction_of_the_metric() -> None:
-    ssim, _, lpips = METRICS[:3]
-    assert ranks(ssim, [0.1, 0.3, 0.2]) == [3, 1, 2]
-    assert ranks(lpips, [0.1, 0.3, 0.2]) == [1, 3, 2]
-    assert ranks(ssim, [0.1, 0.3, 0.3]) == [3, 1.5, 1.5]
-
-
-def test_rank_correlation() -> None:
-    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
-    assert rank_correlation([1, 2], [1, 2]) is None
-    assert rank_correlation([2, 2, 2], [1, 2, 3]) is None
+from tests.helpers.small_run import composed
 
 
 def test_the_papers_tables_agree_with_each_other() -> None:
     assert TABLE_1["datnet_full"] == TABLE_3["datnet_full"]
     assert list(TITLES) == list(TABLE_1) == list(TABLE_2)
-
-
-def test_chosen_models() -> None:
-    def chosen(scale: str, *models: str) -> list[str]:
-        return chosen_models(list(models) or None, SCALES[scale], list(ALL_TITLES))
-
-    assert chosen("sample") == chosen("paper") == list(ALL_TITLES)
-    assert chosen("pretrained") == [model for model in ALL_TITLES if model != "gatys"]
-    assert chosen("pretrained", "gatys", "adain") == ["adain", "gatys"]
-    with pytest.raises(DatNetError, match="--models adian: it can be datnet_full"):
-        chosen("sample", "adian")
-    with pytest.raises(DatNetError, match="no network that is trained"):
-        chosen("sample", "wct", "gatys")
-
-
-def test_default_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path)
-    (tmp_path / "adain.safetensors").touch()
-    assert default_scale(["adain", "wct"]) == "pretrained"
-    assert default_scale(["adain", "sanet"]) == "sample"
-    assert default_scale([]) == "pretrained"
-
-
-@pytest.mark.parametrize("given", [["trainer.max_steps=1"], ["--seeds", "1", "2"]])
-def test_settings_of_trainings_are_not_ignored(given: list[str]) -> None:
-    arguments = argument_parser("experiments.table1", "").parse_args(
-        ["--scale", "pretrained", *given]
-    )
-    with pytest.raises(DatNetError, match=f"{' '.join(given)}: scale pretrained trains nothing"):
-        plan_of(arguments, ["datnet_full"])
-
-
-def test_facts_of_training_are_those_of_what_is_trained(tmp_path: Path) -> None:
-    training = {"steps": 7, "images_per_step": 2, "seed": 3, "data": "pictures"}
-    trained = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
-    files = {"adain": trained, "gatys": TRAINING_FREE["gatys_vgg19"]}
-    for name, description in files.items():
-        save_network(torch.nn.Linear(1, 1), description, tmp_path / name)
-    facts = facts_of_training({name: [tmp_path / name] for name in files})
-    assert facts["steps"] == 7
-    assert facts["encoder"] == "vgg16"
-
-
-def test_the_sentence_says_where_networks_differ(tmp_path: Path) -> None:
-    files = {}
-    for precision in ("32-true", "bf16-mixed"):
-        training = {"steps": 7, "images_per_step": 2, "data": "pictures", "precision": precision}
-        files[precision] = [tmp_path / precision]
-        description = NetworkDescription("adain", {}, {"arch": "vgg16"}, training)
-        save_network(torch.nn.Linear(1, 1), description, tmp_path / precision)
-    facts = facts_of_training(files) | {"scale": "pretrained", "commit": "abc"}
-    sentence = sentence_of_training(facts)
-    assert "encoder vgg16 · data pictures · 7 steps of 2 pairs" in sentence
-    assert "precision 32-true, bf16-mixed" in sentence
 
 
 @pytest.fixture
@@ -110,8 +40,7 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
             folder.mkdir(parents=True)
             save_network(network, description, folder / "network.safetensors")
             continue
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = plain_values(compose("train", [f"model={model}", "experiment=miniature"]))
+        config = plain_values(composed([f"model={model}", "experiment=miniature"]))
         torch.manual_seed(0)
         network = build_with_encoder(config["model"]["network"], lambda: encoder)
         training = {
@@ -128,9 +57,26 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
         (folder / "finished.json").write_text('{"steps": 100}')
 
 
+@pytest.fixture
+def counted_sizes(monkeypatch: pytest.MonkeyPatch) -> set[tuple[int, int]]:
+    """The sizes that multiply-adds are asked for; all but MicroAST's are counted at 64 × 64."""
+    sizes = set()
+
+    def count(network: StyleTransferNetwork, height: int, width: int) -> int:
+        sizes.add((height, width))
+        return multiply_adds(
+            network, *((height, width) if isinstance(network, MicroAST) else (64, 64))
+        )
+
+    monkeypatch.setattr("datnet.evaluation.efficiency.multiply_adds", count)
+    return sizes
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("finished_trainings")
-def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[..., str]) -> None:
+def test_table1_and_what_is_drawn_from_it(
+    tmp_path: Path, experiment: Callable[..., str], counted_sizes: set[tuple[int, int]]
+) -> None:
     printed = experiment("table1", "--scale", "sample")
     assert "MINIATURE, NOT THE PAPER'S PROTOCOL" in printed
     for title in (*ALL_TITLES.values(), "identity", "style copy", "histogram match"):
@@ -155,6 +101,7 @@ def test_table1_and_what_is_drawn_from_it(tmp_path: Path, experiment: Callable[.
         assert -1 <= ranking["spearman"] <= 1
     assert report["rankings"]["ssim"]["paper"]["datnet_full"] == 1
     # Whatever was trained with, sizes are those with VGG-19, as in the paper.
+    assert counted_sizes == {(256, 256)}
     assert report["efficiency"]["datnet_full"]["parameters"] == pytest.approx(26.574874)
     assert report["efficiency"]["microast"]["multiply_adds"] == pytest.approx(2.729, rel=1e-3)
 

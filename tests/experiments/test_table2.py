@@ -9,7 +9,7 @@ from datnet.evaluation import benchmark as benchmark_module
 from datnet.evaluation.benchmark import Benchmark, BenchmarkSettings, RunningCost
 from datnet.evaluation.candidates import Candidate, all_names, find_candidates
 from datnet.evaluation.peak_memory import Peak
-from experiments import table2
+from experiments import table2, table2_rows
 from experiments.paper import TABLE_2, TITLES
 
 PIXELS = {"_target_": "tests.helpers.pixel_network.PixelNetwork"}
@@ -30,11 +30,11 @@ def cells(table: str, first: str) -> list[str]:
 
 
 def test_the_papers_growth_and_ratios() -> None:
-    ratios = table2.papers_ratios("datnet_full")
+    ratios = table2_rows.papers_ratios("datnet_full")
     assert ratios["growth"] == pytest.approx(7.6, abs=0.05)  # the paper's text: 7.6 times
     assert ratios["256"] == pytest.approx(0.101 / 0.039)
-    assert table2.papers_ratios("adain")["512"] == 1
-    assert set(table2.papers_ratios("new").values()) == {None}
+    assert table2_rows.papers_ratios("adain")["512"] == 1
+    assert set(table2_rows.papers_ratios("new").values()) == {None}
     assert all(len(row) == 4 for row in TABLE_2.values())
 
 
@@ -55,10 +55,10 @@ def test_every_network_has_a_row_or_is_the_same_as_one_that_has() -> None:
 
 
 def test_titles() -> None:
-    assert table2.title("datnet_full") == "DatNet"
-    assert table2.title("stytr2") == "StyTr²"
-    assert table2.title("gatys, 3 steps") == "Gatys, 3 steps"
-    assert table2.title("mine, or not") == "mine, or not"
+    assert table2_rows.title("datnet_full") == "DatNet"
+    assert table2_rows.title("stytr2") == "StyTr²"
+    assert table2_rows.title("gatys, 3 steps") == "Gatys, 3 steps"
+    assert table2_rows.title("mine, or not") == "mine, or not"
 
 
 def test_rows_beside_the_papers(benchmark: Benchmark) -> None:

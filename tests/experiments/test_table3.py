@@ -19,17 +19,8 @@ from datnet.zoo.network_file import (
     read_description,
     save_network,
 )
-from experiments.plan import argument_parser, plan_of, run
+from experiments.options import argument_parser, run
 from experiments.table3 import VARIANTS, make_table, unequal_settings
-from experiments.tables import order
-
-
-def test_order_follows_the_direction_of_the_metric() -> None:
-    ssim, psnr, lpips = METRICS[:3]
-    assert order(ssim, [0.1, 0.2, 0.3]) == order(psnr, [10, 11, 12]) == "yes"
-    assert order(lpips, [0.3, 0.2, 0.1]) == "yes"
-    assert order(ssim, [0.1, 0.3, 0.2]) == order(lpips, [0.1, 0.2, 0.3]) == "no"
-    assert order(ssim, [0.1, 0.1, 0.2]) == "no"
 
 
 def write_results(folder: Path, values: dict[tuple[str, str], float]) -> Path:
@@ -169,14 +160,3 @@ def test_paper_scale_says_what_it_needs(
     every = "--content and --style and --eval-content and --eval-style"
     assert refusal(*scale).startswith(f"error: scale paper needs {every}: ")
     assert refusal(*scale, *folders).startswith("error: scale paper needs --eval-content: ")
-
-
-def test_a_plan_leaves_the_options_as_they_are(one_picture: Path) -> None:
-    options = ["--eval-content", str(one_picture), "--eval-style", str(one_picture)]
-    arguments = argument_parser("experiments.table3", "").parse_args(options)
-    before = dict(vars(arguments))
-    plan = plan_of(arguments, VARIANTS)
-    assert vars(arguments) == before
-    assert plan.models == VARIANTS
-    assert plan.evaluation_folder == Path("runs/pretrained/evaluation_1x1")
-    assert replace(plan, size=96).evaluation_folder.name == "evaluation_1x1_96_pixels"

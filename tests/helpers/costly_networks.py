@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from datnet.evaluation.candidates import Candidate
-from datnet.networks.base import StyleTransferNetwork
+from tests.helpers.pixel_network import PixelNetwork
 
 
-class HungryNetwork(StyleTransferNetwork):
+class HungryNetwork(PixelNetwork):
     """Returns the content, after taking a fixed amount of memory for a moment.
 
     From ``large`` pixels on it does something else: "raise" an error, ask for more memory than
@@ -25,13 +25,6 @@ class HungryNetwork(StyleTransferNetwork):
         self.megabytes = megabytes
         self.large = large
         self.then = then
-        self.scale = torch.nn.Parameter(torch.ones(()))
-
-    def encode_content(self, images: Tensor) -> list[Tensor]:
-        return [images]
-
-    def encode_style(self, images: Tensor) -> list[Tensor]:
-        return [images]
 
     def generate_mixed(
         self,
@@ -51,7 +44,7 @@ class HungryNetwork(StyleTransferNetwork):
             if self.then == "allocate":
                 torch.empty(2**60)
             raise ArithmeticError("not for large pictures")
-        return content * self.scale
+        return content + self.tint
 
 
 def hungry(title: str = "hungry", megabytes: int = 0, **settings: object) -> Candidate:

@@ -11,10 +11,13 @@ from datnet.networks.base import (
     StyleTransferNetwork,
 )
 from datnet.networks.cap_vstnet import CAPVSTNetArtistic, CAPVSTNetPhotorealistic
+from datnet.networks.cin import CIN
 from datnet.networks.datnet import DatNet
+from datnet.networks.johnson import Johnson
 from datnet.networks.manet import MANet
 from datnet.networks.mccnet import MCCNet
 from datnet.networks.microast import MicroAST
+from datnet.networks.own_paintings import OwnStyleNetwork
 from datnet.networks.sanet import SANet
 from datnet.networks.stytr2 import StyTr2
 from datnet.networks.vgg import VggEncoder
@@ -26,6 +29,7 @@ from datnet.objectives.datnet import DatNetObjective
 from datnet.objectives.manet import MANetObjective
 from datnet.objectives.mccnet import MCCNetObjective
 from datnet.objectives.microast import MicroASTObjective
+from datnet.objectives.perceptual import PerceptualObjective
 from datnet.objectives.sanet import SANetObjective
 from datnet.objectives.stytr2 import StyTr2Objective
 
@@ -41,7 +45,14 @@ METHODS = {
     "cap_vstnet_photorealistic": (CAPVSTNetPhotorealistic, CAPVSTNetObjective),
     "cap_vstnet_artistic": (CAPVSTNetArtistic, CAPVSTNetObjective),
     "datnet": (DatNet, DatNetObjective),
+    "johnson": (Johnson, PerceptualObjective),
+    "cin": (CIN, PerceptualObjective),
 }
+
+ARBITRARY = [
+    name for name, (network, _) in METHODS.items() if not issubclass(network, OwnStyleNetwork)
+]
+"""Those that take any painting."""
 
 
 def make(method: str, encoder: VggEncoder) -> tuple[StyleTransferNetwork, Objective]:

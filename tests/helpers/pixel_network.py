@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from datnet.networks.adain import adaptive_instance_norm
 from datnet.networks.base import StyleTransferNetwork, weighted_sum
+from datnet.networks.ops.attention_map import QueriesAndKeys
 from datnet.zoo.network_file import NetworkDescription, save_network
 
 
@@ -37,6 +38,14 @@ class PixelNetwork(StyleTransferNetwork):
         (content,) = content_features
         stylized = [adaptive_instance_norm(content, style) for (style,) in styles]
         return torch.lerp(content, weighted_sum(stylized, weights), alpha) + self.tint
+
+    def attention_levels(
+        self,
+        content_features: Sequence[Tensor],
+        style_features: Sequence[Tensor],
+        style_size: Sequence[int],
+    ) -> Iterator[QueriesAndKeys]:
+        yield QueriesAndKeys("pixels", 1, content_features[0], style_features[0])
 
 
 def write_pixel_network(path: Path) -> Path:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from datnet.networks.microast import MicroAST
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network
 from tests.helpers.golden_weights import fill, picture
 
@@ -28,7 +28,7 @@ def trained(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> MicroAST:
     """The network that its authors published."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATNET_CACHE", str(tmp_path_factory.mktemp("cache")))
-        network = load_network(network_file(shared / "golden" / "microast"))
+        network = load_network(find_network(shared / "golden" / "microast"))
     assert isinstance(network, MicroAST)
     return network
 

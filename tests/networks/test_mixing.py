@@ -1,4 +1,4 @@
-"""Mixtures of styles, for every network."""
+"""Mixtures of styles, for every network for any painting."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.vgg import VggEncoder
-from tests.helpers.methods import METHODS, images, make
+from tests.helpers.methods import ARBITRARY, images, make
 
 SIZE = (32, 36)
 ALPHA = 0.6
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=ARBITRARY)
 def network(request: pytest.FixtureRequest, encoder: VggEncoder) -> StyleTransferNetwork:
     return make(request.param, encoder)[0].eval()
 

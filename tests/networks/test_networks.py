@@ -16,7 +16,7 @@ from datnet.networks.datnet import DatNet
 from datnet.networks.sanet import SANet
 from datnet.networks.vgg import VggEncoder
 from tests.helpers.determinism import same_with_deterministic_algorithms
-from tests.helpers.methods import METHODS, images, make
+from tests.helpers.methods import ARBITRARY, METHODS, images, make
 
 
 @pytest.fixture(params=METHODS)
@@ -72,6 +72,18 @@ def test_batch_equals_singles(network: StyleTransferNetwork) -> None:
 
 
 @torch.no_grad()
+def test_encoded_pictures_can_be_used_again(network: StyleTransferNetwork) -> None:
+    """No network changes them in place: evaluation and batches encode each picture once."""
+    content, style = (
+        encode(images(1, 48, 48, seed=seed))
+        for seed, encode in enumerate((network.encode_content, network.encode_style))
+    )
+    first = network.generate(content, style, (48, 48))
+    assert torch.equal(network.generate(content, style, (48, 48)), first)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", ARBITRARY, indirect=True)
 def test_alpha_blends_towards_the_content_painted_with_itself(
     network: StyleTransferNetwork,
 ) -> None:

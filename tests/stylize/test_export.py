@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import json
 import os
 import subprocess
@@ -24,6 +23,7 @@ from datnet.errors import DatNetError
 from datnet.networks.attention import attention_mean
 from datnet.networks.base import EncoderDecoderNetwork, StyleTransferNetwork
 from datnet.networks.cap_vstnet import CAPVSTNetPhotorealistic
+from datnet.networks.cin import CIN
 from datnet.networks.datnet import DatNet
 from datnet.networks.flow import FixedMixing, InvertibleMixing
 from datnet.networks.gatys import Gatys
@@ -298,15 +298,31 @@ def test_positions_of_stytr2_fit_every_size(exported: Path) -> None:
             torch.testing.assert_close(torch.from_numpy(result), positions(content))
 
 
+@pytest.fixture(scope="module")
+def traced_stytr2() -> tuple[StyTr2, torch.export.ExportedProgram]:
+    """With a layer in each transformer, since all layers are alike."""
+    torch.manual_seed(0)
+    network = StyTr2().eval()
+    for transformer in (network.content_encoder, network.style_encoder, network.style_decoder):
+        del transformer.layers[1:]
+    nn.init.constant_(network.decoder[-1].bias, 0.5)  # or much would be black
+    with export.quiet():
+        return network, export.trace(network, alpha_input=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
-def test_stytr2_is_exported_for_all_sizes(tmp_path: Path, suffix: str) -> None:
+def test_stytr2_is_exported_for_all_sizes(
+    tmp_path: Path,
+    traced_stytr2: tuple[StyTr2, torch.export.ExportedProgram],
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+) -> None:
     if suffix == ".onnx":
         pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
         pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
-    torch.manual_seed(0)
-    network, path = StyTr2().eval(), tmp_path / f"network{suffix}"
-    nn.init.constant_(network.decoder[-1].bias, 0.5)  # or much would be black
+    (network, program), path = traced_stytr2, tmp_path / f"network{suffix}"
+    monkeypatch.setattr(export, "trace", lambda network, alpha_input: program)
     export_network(network, DESCRIPTION, path, alpha_input=False)
     runner = (export.onnx_runner if suffix == ".onnx" else export.pt2_runner)(path, False)
     for size, style_size in (((51, 77), (94, 32)), ((160, 200), (64, 64))):
@@ -315,6 +331,24 @@ def test_stytr2_is_exported_for_all_sizes(tmp_path: Path, suffix: str) -> None:
             expected = network(content, style)
             torch.testing.assert_close(runner(content, style, 1.0), expected, rtol=0, atol=1e-5)
         assert expected.std() > 1e-3
+
+
+@pytest.mark.slow
+def test_a_network_for_certain_paintings_finds_them_in_the_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, path = CIN(["a", "b"]).eval(), tmp_path / "network.pt2"
+    for parameter in network.style_parameters():
+        nn.init.normal_(parameter, mean=0.5, std=0.5)
+    paintings = [picture((60, 80), seed) for seed in (1, 2)]
+    for name, painting in zip(network.paintings.names, paintings, strict=True):
+        network.paintings.show(name, painting[0])
+    export_network(network, DESCRIPTION, path, alpha_input=False)
+    runner, content = export.pt2_runner(path, False), picture((51, 70), 3)
+    with torch.no_grad():
+        results = [runner(content, painting, 1.0) for painting in paintings]
+        for painting, result in zip(paintings, results, strict=True):
+            torch.testing.assert_close(result, network(content, painting), rtol=0, atol=1e-4)
+    assert (results[0] - results[1]).abs().max() > 0.01
 
 
 def test_a_network_that_decides_by_size_is_refused() -> None:
@@ -330,6 +364,6 @@ def test_mistakes(tmp_path: Path, traced: None, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").write_text("")
     with pytest.raises(DatNetError, match="cannot be written"):
         export_network(network, DESCRIPTION, tmp_path / "file" / "network.pt2", alpha_input=False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: None)
     with pytest.raises(DatNetError, match=r"onnx, onnxscript, onnxruntime.*datnet\[export\]"):
         export_network(network, DESCRIPTION, tmp_path / "network.onnx")

@@ -17,7 +17,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in (
         "photos/a.jpg",
-        "photos/b.heic",
+        "photos/b.psd",
         "photos/notes.txt",
         "photos/deep/c.png",
         "photos/deep/d.NEF",
@@ -39,7 +39,7 @@ def names(name: str) -> tuple[list[str], list[str]]:
 def test_a_folder(photos: Path) -> None:
     assert names("photos") == (
         ["photos/a.jpg", "photos/closed/f.png", "photos/deep/c.png"],
-        ["photos/b.heic", "photos/deep/d.NEF"],
+        ["photos/b.psd", "photos/deep/d.NEF"],
     )
 
 
@@ -51,7 +51,7 @@ def test_patterns(photos: Path, absolute: bool, monkeypatch: pytest.MonkeyPatch)
         return tuple([start + each for each in part] for part in parts)
 
     assert names(f"{start}photos/*.jpg") == both(["photos/a.jpg"], [])
-    assert names(f"{start}photos/*") == both(["photos/a.jpg"], ["photos/b.heic"])
+    assert names(f"{start}photos/*") == both(["photos/a.jpg"], ["photos/b.psd"])
     assert names(f"{start}photos/*/*") == both(
         ["photos/closed/f.png", "photos/deep/c.png"], ["photos/deep/d.NEF"]
     )
@@ -62,8 +62,8 @@ def test_patterns(photos: Path, absolute: bool, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_pattern_of_what_cannot_be_read(photos: Path) -> None:
-    with pytest.raises(DatNetError, match=r"\*\.heic: no image .*b\.heic: HEIC pictures"):
-        find_inputs("photos/*.heic", clips=True)
+    with pytest.raises(DatNetError, match=r"\*\.psd: no image .*b\.psd: files of drawing"):
+        find_inputs("photos/*.psd", clips=True)
 
 
 def test_many_are_counted() -> None:

@@ -6,6 +6,7 @@ import doctest
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from datnet.images.errors import UnreadableImageError
 from datnet.images.opening import open_mask, open_picture
 from datnet.images.tensors import to_image, to_tensor
 from datnet.networks import attention
-from tests.helpers.pixel_network import write_pixel_network
+from datnet.networks.ops.convolution import Convolution
+from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 
 
 def picture(width: int, height: int, seed: int, low: int = 0, high: int = 256) -> Image.Image:
@@ -481,3 +483,45 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").rename("~a.png")  # is no user's
     assert open_picture("~a.png", "content")[0].size == (40, 40)
+
+
+# ----------------------------------------------------------------------------- tiles
+
+
+class Blur(PixelNetwork):
+    """A pixel network that looks beyond the border when it encodes and when it generates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blur = Convolution(3, 3, kernel_size=9, groups=3)
+        torch.nn.init.constant_(self.blur.weight, 1 / 81)
+        torch.nn.init.zeros_(self.blur.bias)
+
+    def encode_content(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [self.blur(images)]
+
+    def generate_mixed(self, *arguments: Any) -> torch.Tensor:
+        return self.blur(super().generate_mixed(*arguments))
+
+
+def test_a_result_that_tiles(tmp_path: Path) -> None:
+    stylizer = Stylizer(write_pixel_network(tmp_path / "n"), device="cpu")
+    stylizer.network = Blur()
+    texture = values(picture(64, 48, 5)).astype(np.uint8)
+    shift = (16, 32)
+    result, rolled = (
+        values(stylizer(each, FIRST, tileable=True))
+        for each in (texture, np.roll(texture, shift, (0, 1)))
+    )
+    assert np.abs(np.roll(result, shift, (0, 1)) - rolled).max() <= 1
+    with_edges = values(stylizer(texture, FIRST))
+    assert np.abs(with_edges - result)[8:-8, 8:-8].max() <= 8  # the statistics change a little
+    assert np.abs(with_edges - result).max() > 10
+
+
+def test_what_cannot_tile_is_refused(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DatNetError, match=r"50 × 48 pixels, .* multiples of 16"):
+        stylizer(picture(50, 48, 0), FIRST, tileable=True)
+    monkeypatch.setattr(stylizer.network, "seam", "it sees borders", raising=False)
+    with pytest.raises(DatNetError, match="pixel gives no tileable results: it sees borders"):
+        stylizer(PHOTO, FIRST, tileable=True)

@@ -14,13 +14,14 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import run
-from datnet.training.checkpoint_files import LAST, PREVIOUS, damage, newest_whole_checkpoint
+from datnet.training.checkpoint_files import damage, newest_whole_checkpoint
 from datnet.training.checkpoints import CheckpointFiles
 from datnet.training.exits import exits_of_training
 from datnet.training.module import StyleTransferModule
 from datnet.training.run_folder import RunFolder
 from datnet.training.stopping import Stopped
 from datnet.zoo.network_file import read_checkpoint
+from datnet.zoo.run_files import LAST, PREVIOUS
 from tests.helpers.full_disk import files_end_at
 
 

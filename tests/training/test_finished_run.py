@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import building, run
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, read_description
 from tests.helpers.small_run import composed, rows
 
@@ -89,9 +89,9 @@ def test_whoever_may_read_one_file_may_read_the_others(finished: Path) -> None:
 
 
 def test_a_checkpoint_is_as_good_as_the_network_of_that_step(copy: Path) -> None:
-    early = network_file(copy / "checkpoints" / "previous.ckpt")
-    late = network_file(copy / "checkpoints" / "last.ckpt")
-    assert network_file(copy) == copy / "network.safetensors"
+    early = find_network(copy / "checkpoints" / "previous.ckpt")
+    late = find_network(copy / "checkpoints" / "last.ckpt")
+    assert find_network(copy) == copy / "network.safetensors"
     facts = dict(read_description(copy / "network.safetensors").training)
     del facts["validation_loss"]
     assert read_description(early).training == {**facts, "steps": 1}
@@ -109,7 +109,7 @@ def test_a_run_that_was_killed_after_its_last_checkpoint(settings, copy: Path) -
     for name in ("finished.json", "network.safetensors"):
         (copy / name).unlink()
     # Of a run that goes on: what it saved last.
-    assert network_file(copy) == network_file(copy / "checkpoints" / "last.ckpt")
+    assert find_network(copy) == find_network(copy / "checkpoints" / "last.ckpt")
     run.train(settings(*OVERRIDES, "ckpt_path=last"))
     assert (copy / "network.safetensors").read_bytes() == weights
     assert json.loads((copy / "finished.json").read_text())["metrics"] == finished

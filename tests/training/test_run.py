@@ -13,7 +13,7 @@ from datnet.objectives.adain import AdaINObjective
 from datnet.training import building, run
 from datnet.training.csv_logger import CsvLogger
 from datnet.training.module import StyleTransferModule
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from tests.helpers.small_run import rows
 
 
@@ -192,10 +192,10 @@ def test_network_of_a_damaged_checkpoint(tmp_path: Path) -> None:
     checkpoint.parent.mkdir()
     checkpoint.write_bytes(b"PK half")
     with pytest.raises(DatNetError, match=r"description\.json"):
-        network_file(checkpoint)
+        find_network(checkpoint)
     (tmp_path / "description.json").write_text('{"name": "a", "network": {}, "encoder": {}}')
     with pytest.raises(DatNetError, match=r"last\.ckpt is damaged"):
-        network_file(checkpoint)
+        find_network(checkpoint)
     assert not checkpoint.with_suffix(".safetensors").exists()
 
 

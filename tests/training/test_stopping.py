@@ -20,10 +20,10 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import run
-from datnet.training.checkpoint_files import LAST
 from datnet.training.exits import exits_of_training
 from datnet.training.module import StyleTransferModule
 from datnet.training.processes import (
+    STOP_SIGNALS,
     TIME_IS_UP,
     handle_stop_signals,
     restore_handlers,
@@ -31,6 +31,7 @@ from datnet.training.processes import (
 )
 from datnet.training.stopping import Stopped, TimeLimit
 from datnet.zoo.network_file import read_checkpoint
+from datnet.zoo.run_files import LAST
 
 
 @pytest.fixture(autouse=True)
@@ -85,8 +86,10 @@ def test_a_time_limit_saves_says_so_and_goes_on(
 
 def test_a_time_limit_at_the_last_step_lets_the_run_finish(settings, tmp_path: Path) -> None:
     config = with_trainer(settings("model=adain", "trainer.max_steps=1"), max_time="00:00:00:00")
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     run.train(config)
     assert (tmp_path / "run" / "network.safetensors").exists()
+    assert {number: signal.getsignal(number) for number in STOP_SIGNALS} == before
 
 
 @pytest.mark.parametrize("duration", ["an hour", 3600, {"hour": 1}, "1:00"])

@@ -140,6 +140,38 @@ def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.Monkey
     assert {key: final[key] for key in finished} == pytest.approx(finished)
 
 
+@pytest.mark.slow
+def test_each_offline_part_of_a_resumed_run_is_whole(
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Syncing a second part replaces the history on the server, so it has the first part's."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overrides = ["model=adain", "logger=wandb", "data.batch_size=1", "checkpoint_every=2"]
+    overrides += ["trainer.val_check_interval=1"]
+    run.train(settings(*overrides, "trainer.max_steps=2"))
+    wandb.teardown()
+    run.train(settings(*overrides, "trainer.max_steps=3", "ckpt_path=last"))
+    first, second = sorted(
+        (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"),
+        key=lambda path: path.stat().st_mtime_ns,
+    )
+    parts = [WandbRun(first), WandbRun(second)]
+    assert len({part.run.run_id for part in parts}) == 1
+
+    def losses(part: WandbRun) -> dict[int, float]:
+        rows = (row for row in part.history if "train/loss" in row)
+        return {row["trainer/global_step"]: row["train/loss"] for row in rows}
+
+    before, whole = map(losses, parts)
+    assert list(before) == [0, 1]
+    assert list(whole) == [0, 1, 2]
+    assert {step: whole[step] for step in before} == pytest.approx(before)
+    panels = [row["trainer/global_step"] for row in parts[1].history if f"{PANEL}/_type" in row]
+    assert panels == [1, 2, 3]
+    logged = {key for row in parts[1].history if row.get("trainer/global_step") == 0 for key in row}
+    assert {"train/global_style", "validation/loss"} <= logged
+
+
 def test_a_helper_process_that_hangs_does_not_hold_the_training(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
 from datnet.training import run
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 
 STEPS = ("model=adain", "trainer.max_steps=3", "checkpoint_every=1", "trainer.val_check_interval=2")
 
@@ -36,7 +36,7 @@ def test_the_average_is_saved_and_the_training_is_as_without(settings, tmp_path:
         by_hand = 0.25 * earlier[name] + 0.75 * last["state_dict"][name]
         torch.testing.assert_close(tensor, by_hand, rtol=1e-5, atol=1e-7)
         assert torch.equal(network[name.removeprefix("network.")], tensor)
-    of_checkpoint = load_file(network_file(averaged / "checkpoints" / "previous.ckpt"))
+    of_checkpoint = load_file(find_network(averaged / "checkpoints" / "previous.ckpt"))
     assert all(torch.equal(of_checkpoint[name[8:]], tensor) for name, tensor in earlier.items())
     assert loss_of_average != loss
     finished = json.loads((averaged / "finished.json").read_text())

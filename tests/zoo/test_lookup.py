@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 from datnet.errors import DatNetError
-from datnet.zoo.lookup import SOURCES, network_file
+from datnet.zoo.lookup import SOURCES, find_network
 from datnet.zoo.shipped import shipped_names
 from tests.helpers.pixel_network import write_pixel_network
 
@@ -21,19 +21,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_goes_before_a_name(folder: Path) -> None:
-    shipped = network_file("adain")
+    shipped = find_network("adain")
     assert shipped.parent != folder / "adain"
     (folder / "adain").mkdir()
-    assert network_file("adain") == shipped, "an empty folder is no network"
+    assert find_network("adain") == shipped, "an empty folder is no network"
     write_pixel_network(folder / "adain" / "network.safetensors")
-    assert network_file("adain") == Path("adain/network.safetensors")
-    assert "tint" in load_file(network_file(Path("adain")))
+    assert find_network("adain") == Path("adain/network.safetensors")
+    assert "tint" in load_file(find_network(Path("adain")))
 
 
 def test_an_unknown_name_is_answered_with_what_every_source_has(folder: Path) -> None:
     write_pixel_network(folder / "runs" / "birds" / "seed_1" / "network.safetensors")
     with pytest.raises(DatNetError) as failure:
-        network_file("runs/birds/seed_2")
+        find_network("runs/birds/seed_2")
     message = str(failure.value)
     assert "did you mean runs/birds/seed_1?" in message
     assert "\n" not in message

@@ -19,7 +19,7 @@ from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.backbones import sources
 from datnet.zoo.backbones.contents import sha256_of_values
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, read_description
 from datnet.zoo.published import PUBLISHED
 from datnet.zoo.shipped import shipped_names
@@ -113,21 +113,21 @@ def serve(server: Server, parts: Parts) -> None:
 
 def test_real_files_become_a_network_file(shared: Path, cache: Path) -> None:
     """Under the authors' names of tensors, and with the values that DatNet knows."""
-    assert network_file(shared / "golden" / "microast") == cache
+    assert find_network(shared / "golden" / "microast") == cache
     description = read_description(cache)
     assert description.name == "microast"
     assert description.training["licence"] == "MIT"
     assert description.training["steps"] == 160000
     assert "EndyWon/MicroAST" in description.training["source"]
     assert sum(p.numel() for p in load_network(cache).parameters()) == 471_987
-    assert network_file("microast") == cache
+    assert find_network("microast") == cache
 
 
 def test_torch_files_become_a_network_file(
     network: MicroAST, parts: Parts, cache: Path, tmp_path: Path
 ) -> None:
     folder = write_folder(tmp_path / "models", parts)
-    assert network_file(str(folder)) == cache
+    assert find_network(str(folder)) == cache
     assert same_weights(cache, network)
     assert [path.name for path in cache.parent.iterdir()] == ["microast.safetensors"]
     loaded = load_network(cache)
@@ -137,12 +137,12 @@ def test_torch_files_become_a_network_file(
 
 def test_converted_file_is_reused(parts: Parts, cache: Path, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "models", parts)
-    network_file(folder)
+    find_network(folder)
     before = cache.stat().st_mtime_ns
-    assert network_file(folder) == cache
+    assert find_network(folder) == cache
     for path in folder.iterdir():
         path.unlink()
-    assert network_file("microast") == cache
+    assert find_network("microast") == cache
     assert cache.stat().st_mtime_ns == before
 
 
@@ -152,7 +152,7 @@ def test_parts_may_be_safetensors(
     folder = write_folder(tmp_path / "models", parts)
     (folder / FILES["decoder"]).unlink()
     save_file(parts["decoder"], folder / "decoder.safetensors")
-    network_file(folder)
+    find_network(folder)
     assert same_weights(cache, network)
 
 
@@ -171,7 +171,7 @@ def test_changed_tensors_are_refused(
         parts["modulator"]["bias2.0.conv_layer.bias"] = bias[None]
     folder = write_folder(tmp_path / "models", parts)
     with pytest.raises(DatNetError, match=r"models do not hold the values .* published"):
-        network_file(folder)
+        find_network(folder)
     assert not cache.exists()
 
 
@@ -180,20 +180,20 @@ def test_incomplete_or_unreadable_folder_names_the_file(parts: Parts, tmp_path: 
     file = folder / FILES["decoder"]
     file.write_bytes(torch_bytes({"dec1.conv1.conv_layer.bias": 3}))
     with pytest.raises(DatNetError, match=r"dec1\.conv1\.conv_layer\.bias, which is not a tensor"):
-        network_file(folder)
+        find_network(folder)
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(DatNetError, match=r"decoder_iter_160000\.pth\.tar cannot be read"):
-        network_file(folder)
+        find_network(folder)
     file.unlink()
     with pytest.raises(DatNetError, match=r"neither decoder_iter_160000\.pth\.tar nor decoder\."):
-        network_file(folder)
+        find_network(folder)
 
 
 def test_pickle_with_code_is_refused(parts: Parts, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "models", parts)
     (folder / FILES["decoder"]).write_bytes(torch_bytes(Evil(tmp_path / "hacked")))
     with pytest.raises(DatNetError, match="cannot be read"):
-        network_file(folder)
+        find_network(folder)
     assert not (tmp_path / "hacked").exists()
 
 
@@ -209,15 +209,15 @@ def test_environment_folder(
 ) -> None:
     monkeypatch.setenv("DATNET_WEIGHTS", str(tmp_path / "given"))
     write_folder(tmp_path / "given" / "microast", parts)
-    assert network_file("microast") == cache
+    assert find_network("microast") == cache
     assert same_weights(cache, network)
 
 
 def test_fetched_once(network: MicroAST, parts: Parts, cache: Path, server: Server) -> None:
     serve(server, parts)
-    assert network_file("microast") == cache
+    assert find_network("microast") == cache
     assert same_weights(cache, network)
-    assert network_file(Path("microast")) == cache
+    assert find_network(Path("microast")) == cache
     assert server.requests == [f"/{name}" for name in FILES.values()]
 
 
@@ -236,7 +236,7 @@ def test_failed_fetches_say_why_and_leave_nothing(
     ):
         prepare()
         with pytest.raises(DatNetError, match=message) as failure:
-            network_file("microast")
+            find_network("microast")
         for word in ("$DATNET_WEIGHTS: not set", str(cache), *FILES.values()):
             assert word in str(failure.value)
         assert not cache.exists()
@@ -252,7 +252,7 @@ def test_damaged_or_outdated_cache_is_replaced(
     damage: str,
 ) -> None:
     serve(server, parts)
-    sound = network_file("microast").read_bytes()
+    sound = find_network("microast").read_bytes()
     if damage == "flip":
         cache.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
     elif damage == "truncate":
@@ -260,7 +260,7 @@ def test_damaged_or_outdated_cache_is_replaced(
     else:
         description = dataclasses.replace(PUBLISHED["microast"].description, name="renamed")
         change(monkeypatch, description=description)
-    assert same_weights(network_file("microast"), network)
+    assert same_weights(find_network("microast"), network)
     assert len(server.requests) == 8
     assert read_description(cache) == PUBLISHED["microast"].description
 
@@ -272,7 +272,7 @@ def test_cache_that_cannot_be_written(
     monkeypatch.setenv("DATNET_CACHE", str(tmp_path / "file"))
     folder = write_folder(tmp_path / "models", parts)
     with pytest.raises(DatNetError, match=r"cannot be written.*DATNET_CACHE"):
-        network_file(folder)
+        find_network(folder)
 
 
 # What else a user may name
@@ -283,7 +283,7 @@ def test_other_files_are_as_before(
 ) -> None:
     file = tmp_path / "network.safetensors"
     file.write_text("whatever")
-    assert network_file(str(file)) == file
+    assert find_network(str(file)) == file
     with pytest.raises(DatNetError, match="not a network file of DatNet"):
         Stylizer(file)
     with pytest.raises(DatNetError, match="is a folder that holds no network"):
@@ -292,10 +292,10 @@ def test_other_files_are_as_before(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "microast").mkdir()
     with pytest.raises(DatNetError, match="could not be fetched"):
-        network_file("microast")
+        find_network("microast")
     (tmp_path / "microast").rmdir()
     (tmp_path / "microast").write_text("a file of the user's")
-    assert network_file("microast") == Path("microast")
+    assert find_network("microast") == Path("microast")
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -361,7 +361,7 @@ def test_evaluate_takes_a_published_name(
         raise DatNetError("that is enough")
 
     monkeypatch.setattr("datnet.evaluation.evaluate.evaluate_networks", evaluate_networks)
-    network_file(write_folder(tmp_path / "models", parts))
+    find_network(write_folder(tmp_path / "models", parts))
     folders = ("--content", pictures / "content", "--style", pictures / "style")
     assert call(monkeypatch, "evaluate", "microast", *folders) == 1
     assert asked == {"microast": cache}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ from datnet.images.tensors import read_square
 from datnet.objectives.terms import global_style
 from datnet.stylize import stylizer
 from datnet.zoo import shipped, vgg_encoder
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import NetworkDescription, load_network, save_network
 from experiments import ship
 from tests.helpers.pixel_network import PixelNetwork
@@ -50,8 +52,12 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(DatNetError, match="no trained network comes with this version"):
         Stylizer()
     call_ship(monkeypatch, run)
-    path = network_file("pixel")
-    assert load_file(path)["tint"].dtype == torch.float16
+    path = find_network("pixel")
+    card = path.with_suffix(".md").read_text()
+    assert "| reconstruction at 256 × 256 | contrast 0." in card, (
+        "a brighter picture is cut at white"
+    )
+    assert load_file(path)["tint"].dtype == torch.int8
     monkeypatch.setattr(stylizer, "DEFAULT_NETWORK", "pixel")
     photo, painting = Image.new("RGB", (40, 40), "gray"), Image.new("RGB", (40, 40), "blue")
     stylized, expected = (
@@ -60,7 +66,7 @@ def test_a_shipped_network_paints(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     assert stylized == pytest.approx(expected, abs=1)
     with pytest.raises(DatNetError, match=r"did you mean pixel\?.* DatNet: pixel; methods"):
-        network_file("pixels")
+        find_network("pixels")
 
 
 def test_a_damaged_one_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,25 +75,53 @@ def test_a_damaged_one_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"x")
     with pytest.raises(DatNetError, match=r"pixel\.safetensors .*differs from that in SHA256SUMS"):
-        network_file("pixel")
+        find_network("pixel")
     path.write_bytes(content)
     (path.parent / "SHA256SUMS").unlink()
     with pytest.raises(DatNetError, match="SHA256SUMS cannot be read"):
-        network_file("pixel")
+        find_network("pixel")
 
 
 def test_what_may_not_be_shipped(
     run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ship, "LEAST_PSNR", 1000)
+    monkeypatch.setattr(ship, "LEAST_PSNR", math.nan)  # never reached
     with pytest.raises(SystemExit, match="16 bits change"):
         call_ship(monkeypatch, run)
-    assert not list(shipped.PRETRAINED.iterdir())
+    assert not shipped.PRETRAINED.exists()
     monkeypatch.undo()
     monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "pretrained")
     (run / "finished.json").unlink()
     with pytest.raises(SystemExit, match="is not finished"):
         call_ship(monkeypatch, run)
+
+
+class Shaded(PixelNetwork):
+    """Adds a shade whose channels share one scale, so that 8 bits change the small ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shade = torch.nn.Parameter(torch.tensor([0.3, 0.0011, 0.0011]).view(1, 3, 1, 1))
+
+    def generate_mixed(self, *arguments: Any, **options: Any) -> torch.Tensor:
+        return super().generate_mixed(*arguments, **options) + self.shade
+
+
+def test_part_that_needs_16_bits_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Shaded()
+    _, sixteen, psnr = ship.smallest(network, Path("shaded"))
+    assert not sixteen
+    assert ship.LEAST_PSNR < psnr < 70
+    network = Shaded()
+    monkeypatch.setattr(ship, "LEAST_PSNR", 70)
+    tensors, sixteen, psnr = ship.smallest(network, Path("shaded"))
+    assert sixteen == ["shade"]
+    assert psnr >= 70
+    assert {name: tensor.dtype for name, tensor in tensors.items()} == {
+        "shade": torch.float16,
+        "tint": torch.int8,
+        "tint.int8_scale": torch.float32,
+    }
 
 
 def test_cards_need_an_evaluation(
@@ -111,7 +145,7 @@ def test_what_ships_is_trained(name: str) -> None:
         pytest.skip(f"the weights cannot be obtained: {error}")
     sample = sample_images()
     photographs, paintings = (
-        torch.cat([read_square(file, 256) for file in find_images(folder)[:3]])
+        torch.cat([read_square(file, 128) for file in find_images(folder)[:3]])
         for folder in (sample.eval_content, sample.eval_style)
     )
     stylized = network(photographs, paintings)

@@ -14,7 +14,7 @@ from datnet.networks.training_free import OptimizationMethod
 from datnet.networks.vgg import CONVOLUTIONS_PER_BLOCK
 from datnet.networks.wct import WCT
 from datnet.zoo import training_free
-from datnet.zoo.lookup import network_file
+from datnet.zoo.lookup import find_network
 from datnet.zoo.network_file import load_network, read_description
 from datnet.zoo.published import PUBLISHED
 from datnet.zoo.training_free import (
@@ -103,15 +103,15 @@ def test_names_are_checkpoints(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATNET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(TRAINING_FREE, "gatys", with_settings("gatys", settings, steps=2))
-    path = network_file("gatys")
+    path = find_network("gatys")
     assert (
         path == training_free_file("gatys") == tmp_path / "cache" / "networks" / "gatys.safetensors"
     )
     assert isinstance(Stylizer("gatys", "cpu").network, OptimizationMethod)
     Path("gatys").write_text("a file goes before a name")
-    assert network_file("gatys") == Path("gatys")
+    assert find_network("gatys") == Path("gatys")
     with pytest.raises(DatNetError, match="methods without training: wct, gatys"):
-        network_file("gaty")
+        find_network("gaty")
 
 
 def test_a_cache_that_cannot_be_written(

@@ -31,9 +31,8 @@ def check_weights() -> Iterator[Finding]:
 def check_networks() -> Iterator[Finding]:
     """Check the networks that come with DatNet and those in runs/ of the current folder."""
     from datnet.errors import DatNetError
-    from datnet.zoo.lookup import RUNS
-    from datnet.zoo.network_file import read_description
-    from datnet.zoo.run_files import trained_networks
+    from datnet.zoo.description import read_description
+    from datnet.zoo.run_files import RUNS, trained_networks
     from datnet.zoo.shipped import shipped_file, shipped_names
 
     files = []

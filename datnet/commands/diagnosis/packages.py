@@ -12,15 +12,7 @@ from typing import Any
 
 from datnet.commands.diagnosis.finding import Finding
 from datnet.commands.diagnosis.probe import requirements
-
-EXTRAS = {
-    "export": ("`datnet export`", "onnx", "onnxscript", "onnxruntime"),
-    "serve": ("`datnet serve`", "gradio"),
-    "video": ("stylizing clips", "av"),
-    "figures": ("drawing plots", "matplotlib"),
-    "tensorboard": ("logger=tensorboard", "tensorboard"),
-}
-"""By extra of DatNet: what needs it, and the packages that it installs."""
+from datnet.errors import EXTRAS
 
 
 def check_packages(probed: dict[str, dict[str, Any]]) -> Iterator[Finding]:
@@ -136,12 +128,12 @@ def fits(version: str, version_range: str) -> bool:
 
 def check_extras() -> Iterator[Finding]:
     """Check the packages of optional features."""
-    for extra, (purpose, *packages) in EXTRAS.items():
-        for package in packages:
+    for name, extra in EXTRAS.items():
+        for package in extra.packages:
             try:
                 version = importlib.metadata.version(package)
-                yield Finding("packages", package, "ok", f"{version} ({purpose})")
+                yield Finding("packages", package, "ok", f"{version} ({extra.purpose})")
             except importlib.metadata.PackageNotFoundError:
-                text = f"missing; {purpose} needs it"
-                cure = f"pip install 'datnet[{extra}]'"
+                text = f"missing; {extra.purpose} needs it"
+                cure = f"pip install 'datnet[{name}]'"
                 yield Finding("packages", package, "note", text, cure)

@@ -23,7 +23,9 @@ class ArtFid(SetMetric):
     label = "ArtFID (VGG)"
     better = "low"
     decimals = 1
+    source = "formula of Wright and Ommer, GCPR 2022, in VGG-16 instead of Inception"
     networks = ENCODER
+    needs = ("lpips_alex",)
     words = (
         "ArtFID (VGG) is (1 + mean LPIPS (AlexNet)) · (1 + FD (VGG)), likewise not comparable "
         "with published ArtFID and without an interval."

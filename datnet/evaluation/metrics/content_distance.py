@@ -16,6 +16,8 @@ class ContentDistance(Metric):
     label = "content distance"
     better = "low"
     decimals = 2
+    source = "Huang and Belongie, ICCV 2017"
+    trained_on = "SANet, MCCNet, MANet and StyTr² (normalized features), AdaIN (another target)"
     networks = ENCODER
     words = (
         "content distance (MSE of features against the content image, mean over relu4_1 and "

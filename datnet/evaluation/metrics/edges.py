@@ -140,6 +140,7 @@ class EdgeAgreement(Metric):
     label = "edges"
     better = "high"
     decimals = 4
+    source = "edges of Canny, PAMI 1986; F-measure as in Martin et al., PAMI 2004"
     words = (
         f"edges (F-measure of Canny edges of result and content, σ {SIGMA:g}, thresholds "
         f"{LOW_THRESHOLD} and {HIGH_THRESHOLD}, tolerance {TOLERANCE:g} px at {TOLERANCE_SIZE} px "
@@ -163,6 +164,7 @@ class NewEdges(Metric):
     label = "new edges"
     better = "low"
     decimals = 4
+    source = "edges of Canny, PAMI 1986"
     words = "new edges (share of the result's edges that are none of the content's, likewise)"
 
     def prepare_content(self, content: Picture) -> np.ndarray:

@@ -10,6 +10,9 @@ import numpy as np
 from datnet.evaluation.metrics.features import ENCODER
 from datnet.evaluation.metrics.metric import SetMetric
 
+Normal = tuple[np.ndarray, np.ndarray]
+"""The mean ``(D,)``, and a matrix ``F`` such that ``FᵀF`` is the covariance."""
+
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Squared Fréchet (2-Wasserstein) distance of two normal distributions fitted to two sets.
@@ -40,15 +43,28 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
         np.isfinite(first).all() and np.isfinite(second).all()
     ):
         return math.nan
-    (mean, factor), (other_mean, other_factor) = map(_mean_and_factor, (first, second))
+    return normal_distance(fit_normal(first), fit_normal(second))
+
+
+def normal_distance(first: Normal, second: Normal) -> float:
+    """Squared Fréchet distance of two normal distributions.
+
+    Args:
+        first: From :func:`fit_normal`.
+        second: Likewise.
+
+    Returns:
+        At least 0.
+    """
+    (mean, factor), (other_mean, other_factor) = first, second
     root = np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum()
     distance = np.square(mean - other_mean).sum()
     distance += np.square(factor).sum() + np.square(other_factor).sum() - 2 * root
     return max(0.0, float(distance))
 
 
-def _mean_and_factor(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean, and a matrix ``F`` such that ``FᵀF`` is the unbiased covariance."""
+def fit_normal(vectors: np.ndarray) -> Normal:
+    """Fit a normal distribution to ``(N, D)`` vectors, with the unbiased covariance."""
     vectors = vectors.astype(np.float64)
     mean = vectors.mean(axis=0)
     deviations = (vectors - mean) / math.sqrt(len(vectors) - 1)
@@ -69,6 +85,7 @@ class FrechetDistance(SetMetric):
     label = "FD (VGG)"
     better = "low"
     decimals = 1
+    source = "Heusel et al., NeurIPS 2017, in VGG-16 instead of Inception"
     networks = ENCODER
     words = (
         "FD (VGG) is the Fréchet distance between all results and the styles of their pairs, "

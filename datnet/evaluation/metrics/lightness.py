@@ -24,13 +24,14 @@ class LightnessDifference(Metric):
     label = "lightness"
     better = "zero"
     decimals = 1
+    source = "CIE 1976 L*"
     words = (
         "lightness (mean L* of CIE Lab, 0 to 100, of the result minus that of the style image: "
         "negative where the result is darker)"
     )
 
     def prepare_style(self, style: Picture) -> float:
-        return mean_lightness(style)
+        return style.once(mean_lightness)
 
     def measure(self, result: Picture, content: None, style: float) -> float:
-        return mean_lightness(result) - style
+        return result.once(mean_lightness) - style

@@ -15,7 +15,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from datnet.evaluation.metrics import shared_vgg
+from datnet.evaluation.metrics.features import ENCODER, maps
 from datnet.evaluation.metrics.metric import Metric, Picture
+from datnet.networks.vgg import VggEncoder
 from datnet.zoo.backbones import load_weights
 
 _BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
@@ -85,8 +88,37 @@ class PerceptualDistance(nn.Module):
         if not (low >= 0 and high <= 1):  # NaN fails both
             raise ValueError(f"images must lie in [0, 1], got [{low:g}, {high:g}]")
         with torch.autocast(images.device.type, enabled=False):
-            maps = self.metric.net(self.metric.scaling_layer(2 * images.float() - 1))
-            return [_unit_length(features) for features in maps]
+            return [_unit_length(features) for features in self.metric.net(self.normalize(images))]
+
+    def features_with(
+        self, encoder: nn.Module, images: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Feature maps of an encoder along with :meth:`features`, in little more than one pass.
+
+        Args:
+            encoder: If it is a :class:`VggEncoder` with the weights of this VGG-16, both share a
+                pass.
+            images: As for :meth:`features`.
+
+        Returns:
+            The encoder's maps, which are exactly its own, and the features, to about 1e-5 of the
+            largest one.
+        """
+        convolutions = tuple(
+            layer for layer in self.metric.net.modules() if isinstance(layer, nn.Conv2d)
+        )
+        scales = shared_vgg.channel_scales(encoder, convolutions)
+        if scales is None or not shared_vgg.fits(images):
+            return encoder(images), self.features(images)
+        assert isinstance(encoder, VggEncoder)  # else it has no scales
+        maps, features = shared_vgg.shared_features(
+            encoder, convolutions, scales, images, self.normalize(images)
+        )
+        return maps, [_unit_length(each) for each in features]
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Return images ``(B, 3, H, W)`` in [0, 1] as the first convolution takes them."""
+        return self.metric.scaling_layer(2 * images.float() - 1)
 
     def between(self, features: Sequence[Tensor], references: Sequence[Tensor]) -> Tensor:
         """Compute the distances of images to references from their features.
@@ -99,8 +131,9 @@ class PerceptualDistance(nn.Module):
             Distances, at least 0, shape ``(B,)``, float32.
         """
         with torch.autocast(features[0].device.type, enabled=False):
+            # The mean over positions before the weighted sum over channels: both are linear.
             distances = [
-                weigh((of_image - of_reference).square()).mean((1, 2, 3))
+                weigh((of_image - of_reference).square().mean((2, 3), keepdim=True)).flatten()
                 for weigh, of_image, of_reference in zip(
                     self.metric.lins, features, references, strict=True
                 )
@@ -151,19 +184,31 @@ class Lpips(Metric):
 
     better = "low"
     decimals = 4
+    source = "Zhang et al., CVPR 2018"
 
     def __init__(self, network: str) -> None:
+        self.network = network
         name = {"alex": "AlexNet", "vgg": "VGG"}[network]
         self.key = f"lpips_{network}"
         self.label = f"LPIPS ({name})"
         backbone = {"alex": "AlexNet", "vgg": "VGG-16"}[network]
         self.words = f"LPIPS v0.1 with {backbone} against the content image"
         self.networks = {self.key: lambda: PerceptualDistance(network)}
+        if network == "vgg":  # also alone, so that its last digits do not depend on other metrics
+            self.networks |= ENCODER
+
+    def features(self, picture: Picture) -> list[Tensor]:
+        """Return :meth:`PerceptualDistance.features` of a picture."""
+        network = picture.networks[self.key]
+        if not (self.network == "vgg" and isinstance(network, PerceptualDistance)):
+            return cast(PerceptualDistance, network).features(picture.pixels)
+        of_encoder, features = network.features_with(picture.networks["encoder"], picture.pixels)
+        picture.keep(maps, of_encoder)
+        return features
 
     def prepare_content(self, content: Picture) -> list[Tensor]:
-        network = cast(PerceptualDistance, content.networks[self.key])
-        return network.features(content.pixels)
+        return content.once(self.features)
 
     def measure(self, result: Picture, content: list[Tensor], style: None) -> float:
         network = cast(PerceptualDistance, result.networks[self.key])
-        return network.between(network.features(result.pixels), content).item()
+        return network.between(result.once(self.features), content).item()

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from torch import Tensor, nn
 
+from datnet.images.kept import bytes_of
+
 ARROWS = {"high": "↑", "low": "↓", "zero": "→0"}
 
 Computed = TypeVar("Computed")
@@ -33,6 +35,15 @@ class Picture:
             self._computed[compute] = compute(self)
         return self._computed[compute]
 
+    def keep(self, compute: Callable[[Picture], Computed], value: Computed) -> None:
+        """Put ``compute(self)``, which came along with something else, into the cache."""
+        self._computed[compute] = value
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels and of what was computed from them."""
+        return bytes_of([self.pixels, *self._computed.values()])
+
 
 class Column(ABC):
     """A column of result tables.
@@ -43,6 +54,8 @@ class Column(ABC):
         better: Whether high values, low values or values near zero are better.
         decimals: Decimals in tables; files have full precision.
         words: How the metric is measured, for the text above tables.
+        source: Where it comes from.
+        trained_on: Which networks have it as a training loss; empty if none has.
         networks: Functions that load the networks it uses, by name. Metrics that give the same name
             share the network.
     """
@@ -52,6 +65,8 @@ class Column(ABC):
     better: Literal["high", "low", "zero"]
     decimals: int
     words: str
+    source: str
+    trained_on: str = ""
     networks: Mapping[str, Callable[[], nn.Module]] = {}
 
     @property
@@ -94,7 +109,13 @@ class Metric(Column):
 
 
 class SetMetric(Column):
-    """A metric with one value for all results of an evaluation; ``words`` is a sentence."""
+    """A metric with one value for all results of an evaluation; ``words`` is a sentence.
+
+    Attributes:
+        needs: Keys of the metrics of pairs that it is computed from.
+    """
+
+    needs: tuple[str, ...] = ()
 
     @abstractmethod
     def measure(

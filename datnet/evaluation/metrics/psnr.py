@@ -30,6 +30,7 @@ class Psnr(Metric):
     label = "PSNR (dB)"
     better = "high"
     decimals = 2
+    source = "mean squared error in dB"
     words = "PSNR against the content image (per image, then averaged)"
 
     def prepare_content(self, content: Picture) -> Tensor:

@@ -21,6 +21,7 @@ class Ssim(Metric):
     label = "SSIM"
     better = "high"
     decimals = 4
+    source = "Wang et al., IEEE TIP 2004"
     words = "SSIM against the content image (11×11 Gaussian window, σ 1.5, RGB, data range 1)"
 
     def prepare_content(self, content: Picture) -> Tensor:

@@ -19,6 +19,8 @@ class StyleDistance(Metric):
     label = "style distance"
     better = "low"
     decimals = 2
+    source = "Huang and Belongie, ICCV 2017"
+    trained_on = "all but WCT and Gatys (their style loss, mostly on fewer levels)"
     networks = ENCODER
     words = (
         "style distance (MSE of channel means plus MSE of channel standard deviations against "

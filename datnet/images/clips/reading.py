@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
 import av
 import numpy as np
@@ -18,46 +16,10 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
 from av.video.stream import VideoStream
 
 from datnet.errors import DatNetError
-
-EXACT_CONVERSION = (
-    Interpolation.BILINEAR
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
-"""Without these flags, colors are off by up to several levels."""
-
-MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-"""FFmpeg's AVCOL_SPC, as stored in files, to PyAV's Colorspace, which conversions take."""
-
-AVCOL_SPC_UNSPECIFIED = 2
-"""FFmpeg's value for a clip that does not state its color matrix."""
-
-HDR_TRANSFERS = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-"""PQ and HLG. The networks take standard dynamic range only, so such frames are converted to
-Rec. 709: 203 nits (ITU-R BT.2408) and anything brighter become white."""
-
-HD_WIDTH, HD_HEIGHT = 1280, 720
-"""From this size on, players assume Rec. 709 if a clip states no matrix, below it Rec. 601."""
+from datnet.images.clips.conversion import ToRgb, color_matrix, is_high_range, upright
 
 STATED_DURATION = frozenset(["mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv"])
 """FFmpeg's names of containers whose header states the duration. FFmpeg estimates it for others
@@ -143,8 +105,7 @@ class ClipReader:
         self._duration = None if duration is None else duration / av.time_base
         self._duration_is_stated = self._container.format.name in STATED_DURATION
         self.is_hdr = False
-        self._to_rgb = VideoReformatter()
-        self._to_standard_range = VideoReformatter()
+        self._to_rgb = ToRgb()
         self._size: tuple[int, int] | None = None  # width and height as stored
         self._turned = False
         self._last_start = -1
@@ -181,12 +142,7 @@ class ClipReader:
     @property
     def color_matrix(self) -> int:
         """The clip's YCbCr matrix, as a value of PyAV's Colorspace; valid after the first frame."""
-        stated = self.video.codec_context.colorspace
-        if stated in MATRICES:
-            return MATRICES[stated]
-        width, height = self._size or (0, 0)
-        is_hd = width >= HD_WIDTH or height >= HD_HEIGHT
-        return Colorspace.ITU709 if is_hd else Colorspace.ITU601
+        return color_matrix(self.video.codec_context.colorspace, *(self._size or (0, 0)))
 
     @property
     def problem(self) -> str | None:
@@ -257,60 +213,23 @@ class ClipReader:
             self._damaged += frame.is_corrupt
             if self._size is None:
                 self._size = frame.width, frame.height
-                self.is_hdr = frame.color_trc in HDR_TRANSFERS
+                self.is_hdr = is_high_range(frame)
             start = self._next_start
             if frame.pts is not None:  # program streams give times to some frames only
                 start = frame.pts - self.ticks_to_start(self.time_base)
             start = max(start, self._last_start + 1)
             duration = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
             self._last_start, self._next_start = start, start + duration
-            yield Frame(self._upright(self._rgb(frame), frame), start, duration)
+            pixels, self._turned = upright(self._rgb(frame), frame)
+            yield Frame(pixels, start, duration)
 
     def _rgb(self, frame: VideoFrame) -> np.ndarray:
         """Convert a frame to RGB at the size of the first frame."""
         assert self._size is not None
-        unspecified = frame.colorspace == AVCOL_SPC_UNSPECIFIED and not frame.format.is_rgb
-        is_hdr = frame.color_trc in HDR_TRANSFERS
         try:
-            rgb = self._to_rgb.reformat(
-                frame,
-                *self._size,
-                "gbrp16le" if is_hdr else "rgb24",
-                src_colorspace=self.color_matrix if unspecified else None,
-                dst_color_range=ColorRange.JPEG,
-                interpolation=EXACT_CONVERSION,
-            )
-            if is_hdr:  # in a second step: in a single one, FFmpeg gets some rows wrong
-                rgb = self._to_standard_range.reformat(
-                    rgb,
-                    format="rgb24",
-                    dst_color_range=ColorRange.JPEG,
-                    dst_color_trc=ColorTrc.BT709,
-                    dst_color_primaries=ColorPrimaries.BT709,
-                )
-            return rgb.to_ndarray()
+            return self._to_rgb(frame, *self._size, self.color_matrix)
         except FFmpegError as error:
             raise DatNetError(
                 f"{self.path}: its colors ({frame.format.name}) cannot be converted to RGB: "
                 f"{error.strerror}"
             ) from error
-
-    def _upright(self, pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
-        """Apply the rotation and mirroring of the frame's display matrix.
-
-        Its first entries are (a, b, ·, c, d): pixel (x, y) is shown at (a·x + c·y, b·x + d·y), up
-        to a shift.
-        """
-        side_data = cast(Mapping[str, bytes], frame.side_data)
-        if "DISPLAYMATRIX" not in side_data:
-            return pixels
-        a, b, _, c, d = struct.unpack_from("=5i", side_data["DISPLAYMATRIX"])
-        self._turned = abs(b) > abs(a)
-        if self._turned:
-            pixels = pixels.transpose(1, 0, 2)
-        flip_x, flip_y = (c < 0, b < 0) if self._turned else (a < 0, d < 0)
-        if flip_x:
-            pixels = pixels[:, ::-1]
-        if flip_y:
-            pixels = pixels[::-1]
-        return np.ascontiguousarray(pixels)

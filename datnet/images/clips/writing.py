@@ -26,8 +26,9 @@ from av.video.reformatter import (
 from av.video.stream import VideoStream
 
 from datnet.errors import DatNetError
+from datnet.images.clips.conversion import EXACT_CONVERSION
 from datnet.images.clips.formats import check_crf, video_format
-from datnet.images.clips.reading import EXACT_CONVERSION, ClipReader, Frame
+from datnet.images.clips.reading import ClipReader, Frame
 from datnet.images.errors import UnwritableFileError
 
 SOUND_RATES = {"aac": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)}

@@ -1,12 +1,41 @@
-"""Convolution with reflection padding, the building block of all networks here."""
+"""Convolution with reflection padding, the building block of all networks here.
+
+In :func:`circular_borders` the padding is circular instead: opposite edges are neighbors, so that
+results tile.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.networks.ops import winograd
+
+_circular = ContextVar("_circular", default=False)
+
+
+@contextmanager
+def circular_borders(circular: bool = True) -> Iterator[None]:
+    """Context in which all padding is circular, in this thread.
+
+    Args:
+        circular: False changes nothing.
+    """
+    token = _circular.set(circular or _circular.get())
+    try:
+        yield
+    finally:
+        _circular.reset(token)
+
+
+def borders_are_circular() -> bool:
+    """Whether :func:`circular_borders` is in effect."""
+    return _circular.get()
 
 
 def reflect_sides(maps: Tensor, left: int, right: int, above: int, below: int) -> Tensor:
@@ -33,8 +62,10 @@ def reflect_sides(maps: Tensor, left: int, right: int, above: int, below: int) -
     return maps
 
 
-def reflect_border(maps: Tensor, width: int = 1) -> Tensor:
-    """Pad all four sides by reflection, in the dtype of the input.
+def pad_border(maps: Tensor, width: int = 1) -> Tensor:
+    """Pad all four sides, in the dtype of the input.
+
+    The padding is by reflection, or circular in :func:`circular_borders`.
 
     On the CPU, autocast would run the padding in float32: two copies of every map for an operation
     without arithmetic.
@@ -47,13 +78,30 @@ def reflect_border(maps: Tensor, width: int = 1) -> Tensor:
         ``(B, C, H + 2 · width, W + 2 · width)``.
     """
     if not torch.is_autocast_enabled(maps.device.type):
-        return reflect_sides(maps, width, width, width, width)
+        return _pad(maps, width)
     with torch.autocast(maps.device.type, enabled=False):
-        return reflect_sides(maps, width, width, width, width)
+        return _pad(maps, width)
+
+
+def _pad(maps: Tensor, width: int) -> Tensor:
+    if borders_are_circular():
+        return F.pad(maps, (width, width, width, width), mode="circular")
+    return reflect_sides(maps, width, width, width, width)
+
+
+class BilinearUpsample(nn.Module):
+    """Bilinear upsampling by 2; in :func:`circular_borders`, opposite edges are neighbors."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C, 2H, 2W)``."""
+        if not borders_are_circular():
+            return F.interpolate(maps, scale_factor=2, mode="bilinear")
+        enlarged = F.interpolate(_pad(maps, 1), scale_factor=2, mode="bilinear")
+        return enlarged[:, :, 2:-2, 2:-2]
 
 
 class Convolution(nn.Conv2d):
-    """Convolution with bias and reflection padding; stride 2 gives ⌈H/2⌉ × ⌈W/2⌉.
+    """Convolution with bias and padding of all sides; stride 2 gives ⌈H/2⌉ × ⌈W/2⌉.
 
     Args:
         in_channels: Channels of the input.
@@ -87,7 +135,7 @@ class Convolution(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, ⌈H/stride⌉, ⌈W/stride⌉)``."""
-        padded = reflect_border(maps, self.kernel_size[0] // 2)
+        padded = pad_border(maps, self.kernel_size[0] // 2)
         if self.is_plain and winograd.pays(padded, self.weight):
             return winograd.convolution(padded, self.weight, self.bias)
         return F.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)

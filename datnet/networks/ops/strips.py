@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from datnet.networks.ops.convolution import borders_are_circular
+
 LARGEST_UNCUT = 2**25
 """Largest feature map, in elements, that is processed as one: relu1_1 at 724 × 724 pixels."""
 
@@ -50,11 +52,18 @@ def in_strips(
     height = max(1, LARGEST_UNCUT // numbers_per_row)
     if height >= count:
         return layers(*maps)
+    lead = 0  # groups before the first
+    if borders_are_circular():  # the rows above the first are the last ones
+        lead = margin
+        maps = [
+            torch.cat([m[:, :, -margin * rows :], m, m[:, :, : margin * rows]], dim=2)
+            for m, rows in zip(maps, input_rows, strict=True)
+        ]
     whole, filled = None, 0
     for top in range(0, count, height):
-        first = max(0, top - margin)
+        first = max(0, top + lead - margin)
         cut = [
-            m[:, :, first * rows : (top + height + margin) * rows]
+            m[:, :, first * rows : (top + lead + height + margin) * rows]
             for m, rows in zip(maps, input_rows, strict=True)
         ]
         result = layers(*cut)
@@ -66,8 +75,8 @@ def in_strips(
                 device=result.device,
                 memory_format=memory_format_of(result),
             )
-        begin = (top - first) * output_rows
-        strip = result[:, :, begin : begin + height * output_rows]
+        begin = (top + lead - first) * output_rows
+        strip = result[:, :, begin : begin + min(height, count - top) * output_rows]
         whole[:, :, filled : filled + strip.shape[2]] = strip
         filled += strip.shape[2]
     assert whole is not None

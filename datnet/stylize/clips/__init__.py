@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datnet.errors import require_extra
 
-require_extra("video", "av", purpose="stylizing clips")
+require_extra("video")
 
 from datnet.stylize.clips.stylize import VideoReport, stylize_video  # noqa: E402
 

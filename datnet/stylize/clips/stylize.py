@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from datnet.stylize.clips.flicker import FlickerMeter
 from datnet.stylize.clips.smoothing import TemporalSmoothing
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.prepared import EncodedStyle, as_list, with_open_pictures
+from datnet.stylize.strength import Strength, find_strength
 from datnet.stylize.stylizer import Stylizer
 
 
@@ -43,6 +44,7 @@ class VideoReport:
             compared.
         content_flicker: Warping error of the clip itself, the baseline.
         problem: What was missing or damaged in the clip, in words; None if nothing was.
+        strength: The strength that was searched for the first frame; None if it was given.
     """
 
     frames: int
@@ -54,6 +56,7 @@ class VideoReport:
     flicker: float | None
     content_flicker: float | None
     problem: str | None
+    strength: Strength | None = None
 
     def __str__(self) -> str:
         parts = [
@@ -70,6 +73,8 @@ class VideoReport:
             )
         if self.problem is not None:
             parts.append(self.problem)
+        if self.strength is not None:
+            parts.append(str(self.strength))
         return ", ".join(parts)
 
 
@@ -130,6 +135,7 @@ def stylize_video(
     blend = TemporalSmoothing(smoothing, blending_device) if smoothing else None
     meter = FlickerMeter()
     encoded: list[EncodedStyle] = []
+    strength: Strength | None = None
     frames, end = 0, 0
     with (
         ClipReader(clip) as reader,
@@ -155,6 +161,9 @@ def stylize_video(
                     )
                     for each in styles
                 ]
+                if options.wanted_share is not None:
+                    strength = find_strength(stylizer, item.pixels, encoded, options)
+                    options = replace(options, alpha=strength.alpha)
             result = stylizer.stylize(item.pixels, encoded, options)
             stylized = np.asarray(result)
             if blend is not None:
@@ -175,6 +184,7 @@ def stylize_video(
         flicker=flicker and flicker[0],
         content_flicker=flicker and flicker[1],
         problem=reader.problem,
+        strength=strength,
     )
 
 

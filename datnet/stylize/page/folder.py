@@ -8,29 +8,26 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-KEPT_SECONDS = 1800
-"""Time in seconds after which uploads and results are removed."""
-
-FULL_BYTES = 2 * 10**9
-"""Total size of uploads and results from which new uploads are refused."""
-
-TIDYING_SECONDS = 60
-"""Interval in seconds between removals."""
+from datnet.stylize.page.limits import Limits
 
 
 @contextmanager
-def tidied(folder: Path) -> Iterator[None]:
+def tidied(folder: Path, limits: Limits) -> Iterator[None]:
     """Remove old files from a folder in a background thread within the block.
 
     Files that exist at the start are kept. Gradio's own task for this dies if a file arrives while
     it lists them.
+
+    Args:
+        folder: The folder.
+        limits: When files are old, and how often to look for them.
     """
     kept = set(folder.rglob("*"))
     ended = threading.Event()
 
     def tidy() -> None:
-        while not ended.wait(TIDYING_SECONDS):
-            remove_old_files(folder, kept)
+        while not ended.wait(limits.tidying_seconds):
+            remove_old_files(folder, kept, limits.kept_seconds)
 
     thread = threading.Thread(target=tidy, daemon=True)
     thread.start()
@@ -41,14 +38,15 @@ def tidied(folder: Path) -> Iterator[None]:
         thread.join()
 
 
-def remove_old_files(folder: Path, kept: Collection[Path]) -> None:
-    """Remove files that have been in a folder for more than :data:`KEPT_SECONDS`.
+def remove_old_files(folder: Path, kept: Collection[Path], seconds: float) -> None:
+    """Remove old files.
 
     Args:
         folder: The folder, searched recursively.
         kept: Files to keep in any case.
+        seconds: Time in the folder after which other files are removed.
     """
-    oldest = time.time() - KEPT_SECONDS
+    oldest = time.time() - seconds
     for path in folder.rglob("*"):
         with suppress(OSError):  # an upload may be renamed meanwhile
             # Not the modification time, which copies inherit.
@@ -56,10 +54,10 @@ def remove_old_files(folder: Path, kept: Collection[Path]) -> None:
                 path.unlink()
 
 
-def is_full(folder: Path) -> bool:
-    """Return whether the files in a folder have at least :data:`FULL_BYTES` in total."""
+def is_full(folder: Path, most_bytes: int) -> bool:
+    """Return whether the files in a folder have at least so many bytes in total."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
             total += path.stat().st_size
-    return total >= FULL_BYTES
+    return total >= most_bytes

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datnet.stylize.page.folder import is_full
+from datnet.stylize.page.limits import Limits
 
 # Gradio would download any public URL for any client, convert videos, and read files into memory
 # for functions that the page does not have.
@@ -29,13 +30,13 @@ class Guard:
     Args:
         app: Gradio's application.
         folder: Folder of the page, where uploads are written.
-        most_bytes: Maximum size of an uploaded file.
+        limits: Limits of the page.
     """
 
-    def __init__(self, app: ASGIApp, folder: Path, most_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, folder: Path, limits: Limits) -> None:
         self.app = app
         self.folder = folder
-        self.most_bytes = most_bytes
+        self.limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on or refuse a request (the ASGI call)."""
@@ -50,8 +51,8 @@ class Guard:
         if path.endswith("/gradio_api/upload"):
             # Gradio limits the size of each file, but not the number of files in a request.
             size = Headers(scope=scope).get("content-length")
-            if size is None or int(size) > self.most_bytes + FORM_BYTES:
+            if size is None or int(size) > self.limits.upload_bytes + FORM_BYTES:
                 return PlainTextResponse("This is too large. Add one picture at a time.", 413)
-            if await run_in_threadpool(is_full, self.folder):
+            if await run_in_threadpool(is_full, self.folder, self.limits.folder_bytes):
                 return PlainTextResponse("The server has too many pictures. Try again later.", 507)
         return None

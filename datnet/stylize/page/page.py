@@ -1,4 +1,7 @@
-"""The page in Gradio: its layout and what its controls do."""
+"""The page in Gradio: its layout and what its controls do.
+
+In one file, since Gradio declares a control where it is laid out and its action beside it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from datnet.images.finding import find_images
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page.limits import Limits
-from datnet.stylize.page.painting import Wish, paint, read_upload
+from datnet.stylize.page.uploads import Request, read_upload, stylize_uploads
 from datnet.stylize.stylizer import Stylizer
 from datnet.zoo.network_file import NetworkDescription
 
@@ -179,10 +182,12 @@ def build_page(
             attention: str,
         ) -> tuple[Any, Any]:
             try:
-                wish = make_wish(photo, painting, second, mix, alpha, colors, size, attention)
+                request = make_request(photo, painting, second, mix, alpha, colors, size, attention)
                 # Files in Gradio's folder are not copied again, and are removed with the page.
                 folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-                stylized = paint(stylizers[network], wish, limits.megapixels * 1e6, folder)
+                stylized = stylize_uploads(
+                    stylizers[network], request, limits.megapixels * 1e6, folder
+                )
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
             return (
@@ -255,7 +260,7 @@ def picture_input(label: str, role: str, examples: Path) -> gr.Image:
     return picture
 
 
-def make_wish(
+def make_request(
     photo: dict[str, Any] | None,
     painting: dict[str, Any] | None,
     second: dict[str, Any] | None,
@@ -264,8 +269,8 @@ def make_wish(
     colors: str,
     size: str,
     attention: str,
-) -> Wish:
-    """Convert the values of the page's controls to a wish.
+) -> Request:
+    """Convert the values of the page's controls to a request.
 
     Args:
         photo: Gradio's data of the uploaded photograph; None if there is none.
@@ -278,7 +283,7 @@ def make_wish(
         attention: A key of :data:`ATTENTION`.
 
     Returns:
-        The wish.
+        The request.
 
     Raises:
         DatNetError: If a picture is missing.
@@ -290,7 +295,7 @@ def make_wish(
     weighted = [(painting, 1 - mix), (second, mix)] if second is not None else [(painting, 1.0)]
     # StylizeOptions refuses a weight of 0, so such a painting is left out.
     taking_part = [(Path(upload["path"]), share) for upload, share in weighted if share > 0]
-    return Wish(
+    return Request(
         photo=Path(photo["path"]),
         paintings=[path for path, _ in taking_part],
         options=StylizeOptions(

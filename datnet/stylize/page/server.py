@@ -98,12 +98,11 @@ def served(
             from datnet.stylize.page.page import CSS, HEAD, build_page, theme
 
             page = build_page(stylizers, limits, examples)
-            most_bytes = int(limits.upload_megabytes * 2**20)  # the unit of Gradio's message
-            with tidied(Path(folder)):
+            with tidied(Path(folder), limits):
                 _, address, _ = page.launch(
                     server_name=f"[{host}]" if ":" in host else host,  # IPv6, as in a URL
                     server_port=port,
-                    max_file_size=most_bytes,
+                    max_file_size=limits.upload_bytes,
                     prevent_thread_lock=True,
                     quiet=True,
                     share=False,
@@ -113,9 +112,7 @@ def served(
                     run_history=False,
                     footer_links=[],
                     app_kwargs={
-                        "middleware": [
-                            Middleware(Guard, folder=Path(folder), most_bytes=most_bytes)
-                        ]
+                        "middleware": [Middleware(Guard, folder=Path(folder), limits=limits)]
                     },
                     state_session_capacity=MOST_SESSIONS,
                     theme=theme(),

@@ -8,13 +8,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from datnet.errors import DatNetError
 from datnet.zoo.backbones.cache import cache_dir
 from datnet.zoo.backbones.contents import read_cache_file, to_cache_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOCK_TIMEOUT_SECONDS = 3600.0
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import safetensors.torch
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from safetensors.numpy import load_file as load_arrays
 
 from datnet.errors import DatNetError
+
+if TYPE_CHECKING:  # functions import torch, so that the status of weights is known without it
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,12 @@ def select_convolutions(name: str, tensors: dict[str, Tensor], origin: object) -
     Raises:
         DatNetError: If a tensor is missing, has another shape or holds values that are not finite.
     """
+    import torch
+
     selected = {}
     for key, shape in backbone(name).shapes.items():
         tensor = tensors.get(key)
-        if not isinstance(tensor, Tensor):
+        if not isinstance(tensor, torch.Tensor):
             raise DatNetError(
                 f"{origin} does not hold the convolutions of torchvision's {name}: "
                 f"{key} is missing."
@@ -149,6 +155,8 @@ def has_known_values(name: str, tensors: dict[str, Tensor]) -> bool:
     Returns:
         True if the first values agree to 6 decimals.
     """
+    import torch
+
     key, values = backbone(name).anchor
     start = tensors[key].flatten()[: len(values)]
     return torch.allclose(start, torch.tensor(values), rtol=0, atol=1e-6)
@@ -160,7 +168,7 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of_values(tensors: dict[str, Tensor]) -> str:
+def sha256_of_values(tensors: Mapping[str, Tensor | np.ndarray]) -> str:
     """Return the SHA-256 of the names, shapes and float32 values of a state dict.
 
     It does not depend on the file layout, and so not on the version of safetensors that wrote it.
@@ -168,7 +176,7 @@ def sha256_of_values(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for key, tensor in sorted(tensors.items()):
         digest.update(f"{key} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().astype("<f4", copy=False).data)
+        digest.update(np.asarray(tensor).astype("<f4", copy=False).data)
     return digest.hexdigest()
 
 
@@ -178,8 +186,22 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     Raises:
         DatNetError: If the file cannot be read as safetensors.
     """
+    from safetensors.torch import load_file
+
     try:
-        return safetensors.torch.load_file(path)
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DatNetError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read all tensors of a float safetensors file as arrays, without torch.
+
+    Raises:
+        DatNetError: If the file cannot be read as safetensors.
+    """
+    try:
+        return load_arrays(path)
     except (OSError, SafetensorError) as error:
         raise DatNetError(f"{path} cannot be read as safetensors: {error}") from error
 
@@ -190,6 +212,8 @@ def read_torch_file(path: Path) -> dict[str, Tensor]:
     Raises:
         DatNetError: If the file cannot be read or is not a state dict.
     """
+    import torch
+
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # other files can fail in any way
@@ -214,8 +238,10 @@ def to_cache_file(tensors: dict[str, Tensor], source: str) -> bytes:
     Returns:
         The content of the file.
     """
+    from safetensors.torch import save
+
     record = {"source": source, "sha256_of_values": sha256_of_values(tensors)}
-    return safetensors.torch.save(tensors, metadata={"datnet": json.dumps(record)})
+    return save(tensors, metadata={"datnet": json.dumps(record)})
 
 
 def read_cache_record(path: Path) -> dict[str, str]:
@@ -225,7 +251,7 @@ def read_cache_record(path: Path) -> dict[str, str]:
         DatNetError: If the file is damaged or was not written by DatNet.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:  # "pt" would import torch
             record = json.loads((file.metadata() or {})["datnet"])
         return {key: str(record[key]) for key in ("source", "sha256_of_values")}
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

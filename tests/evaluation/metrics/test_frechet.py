@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from datnet.evaluation.metrics.frechet import frechet_distance
+from datnet.evaluation.metrics.frechet import FrechetDistance, frechet_distance
+from tests.helpers.measuring import ON_A_LINE
 
 
 def white(count: int, dimensions: int, seed: int = 0) -> np.ndarray:
@@ -75,3 +76,10 @@ def test_undefined_where_there_is_no_covariance() -> None:
     for other in (np.zeros((3, 5)), np.zeros(4)):
         with pytest.raises(ValueError, match="shapes"):
             frechet_distance(vectors, other)
+
+
+def test_frechet_distance_of_sets_by_hand() -> None:
+    metric = FrechetDistance()
+    assert metric.measure(*ON_A_LINE, {}) == pytest.approx(11)
+    assert metric.measure(*(points[:1] for points in ON_A_LINE), {}) is None
+    assert metric.measure(ON_A_LINE[0] * np.nan, ON_A_LINE[1], {}) is None

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from datnet.errors import DatNetError
+from datnet.evaluation.measuring import Metrics
 from datnet.evaluation.metrics.lpips import PerceptualDistance
 from datnet.zoo.backbones import BACKBONES
-
-GOLDEN = Path(__file__).parents[2] / "../shared/golden/lpips"
+from tests.helpers.measuring import random_picture
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +44,14 @@ def batches() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.network
-def test_golden_examples_of_the_lpips_project() -> None:
-    if not GOLDEN.is_dir():
-        pytest.skip("../shared/golden/lpips with the example images is absent")
+def test_golden_examples_of_the_lpips_project(shared: Path) -> None:
     try:
         distance = PerceptualDistance("alex")
     except DatNetError as error:
         pytest.skip(f"the pretrained weights cannot be obtained: {error}")
 
     def image(name: str) -> torch.Tensor:
-        pixels = np.array(Image.open(GOLDEN / f"{name}.png").convert("RGB"))
+        pixels = np.array(Image.open(shared / "golden" / "lpips" / f"{name}.png").convert("RGB"))
         return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
     results = torch.stack([image("ex_p0"), image("ex_p1")])
@@ -174,3 +172,11 @@ def test_smallest_images(distance: PerceptualDistance) -> None:
 def test_unknown_network_is_refused() -> None:
     with pytest.raises(ValueError, match="'alex' or 'vgg', got 'squeeze'"):
         PerceptualDistance("squeeze")
+
+
+def test_lpips_compares_with_the_content(measuring: Metrics) -> None:
+    output, content = random_picture(0), random_picture(1)
+    values = measuring(output, content, random_picture(2))
+    expected = (output - content).abs().mean().item()
+    assert values["lpips_alex"] == pytest.approx(expected, rel=1e-6)
+    assert values["lpips_vgg"] == pytest.approx(expected, rel=1e-6)

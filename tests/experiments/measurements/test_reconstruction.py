@@ -65,7 +65,7 @@ def test_command(
     pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One row for every network and size, in the order of the sizes."""
-    monkeypatch.setattr(reconstruction, "network_file", Path)
+    monkeypatch.setattr(reconstruction, "find_network", Path)
     monkeypatch.setattr(reconstruction, "load_network", lambda path: Stub())
     arguments = ["one", "two", "--photos", str(pictures / "content"), "--sizes", "64", "96"]
     monkeypatch.setattr("sys.argv", ["reconstruction", *arguments, "--number", "3"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datnet.networks.ops import winograd
-from datnet.networks.ops.convolution import Convolution, reflect_border
+from datnet.networks.ops.convolution import Convolution, pad_border
 from tests.helpers.determinism import same_with_deterministic_algorithms
 
 
@@ -84,7 +84,7 @@ def test_padding_stays_in_16_bits() -> None:
     """By itself autocast on a CPU pads in float32, between two casts of the map."""
     maps = MAPS.bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
-        padded = reflect_border(maps)
+        padded = pad_border(maps)
     assert padded.dtype == torch.bfloat16
     assert torch.equal(padded.float(), F.pad(maps.float(), (1, 1, 1, 1), mode="reflect"))
 
@@ -92,7 +92,7 @@ def test_padding_stays_in_16_bits() -> None:
 @pytest.mark.parametrize("width", [1, 4])
 def test_padding_that_is_deterministic_on_gpus_is_the_same(width: int) -> None:
     maps = MAPS[:1, :8].clone().requires_grad_()
-    same_with_deterministic_algorithms(partial(reflect_border, width=width), maps)
+    same_with_deterministic_algorithms(partial(pad_border, width=width), maps)
 
 
 def test_weights_of_inference_mode_may_change() -> None:

@@ -21,7 +21,7 @@ MOST_DECODED_PIXELS = 60_000_000
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """The request of a user of the page.
 
     Attributes:
@@ -48,12 +48,14 @@ class Stylized:
     after: Path
 
 
-def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> Stylized:
-    """Stylize the uploads of a wish and write the results to a folder.
+def stylize_uploads(
+    stylizer: Stylizer, request: Request, most_pixels: float, folder: Path
+) -> Stylized:
+    """Stylize the uploads of a request and write the results to a folder.
 
     Args:
         stylizer: The stylizer.
-        wish: The request.
+        request: The request.
         most_pixels: Maximum number of pixels of the result.
         folder: An empty folder for the results.
 
@@ -64,19 +66,19 @@ def paint(stylizer: Stylizer, wish: Wish, most_pixels: float, folder: Path) -> S
         DatNetError: If an upload cannot be used, the result would be too large or a value is out of
             range. The message is for users of the page: it contains no path of the server.
     """
-    photo, origin = read_upload(wish.photo, "photo", wish.options.size)
-    short_side = wish.options.size or min(photo.size)
+    photo, origin = read_upload(request.photo, "photo", request.options.size)
+    short_side = request.options.size or min(photo.size)
     check_pixels(photo, "photo", short_side, most_pixels)
     paintings = []
-    for path in wish.paintings:
+    for path in request.paintings:
         painting, _ = read_upload(path, "painting", short_side)
         check_pixels(painting, "painting", min(short_side, *painting.size), most_pixels)
         paintings.append(painting)
-    result = stylizer.stylize(photo, paintings, wish.options)
+    result = stylizer.stylize(photo, paintings, request.options)
     # File names can have at most 255 bytes.
     photo_name, painting_name = (
         path.stem.encode(errors="ignore")[:60].decode(errors="ignore")
-        for path in (wish.photo, wish.paintings[0])
+        for path in (request.photo, request.paintings[0])
     )
     name = f"{photo_name}__{painting_name}"
     stylized = Stylized(folder / f"{name}_before.jpg", folder / f"{name}.png")

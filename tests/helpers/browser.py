@@ -1,0 +1,53 @@
+"""A headless Chromium for tests of pages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@contextmanager
+def chromium(downloads: Path | None = None) -> Iterator[Any]:
+    """Start a browser that writes down its requests; skips the test where there is none.
+
+    Args:
+        downloads: Where files go that a page offers.
+    """
+    pytest.importorskip("selenium")
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no browser here; Debian: apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--no-proxy-server")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    if downloads is not None:
+        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
+        yield browser
+
+
+def set_screen(browser: Any, width: int, height: int) -> None:
+    """Give the page the size of a screen; narrow ones are phones."""
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+
+def requested(browser: Any) -> set[str]:
+    """Addresses that pages asked for since the last call."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }

@@ -1,0 +1,134 @@
+"""Visits with a real browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.helpers.visitor import image_bytes, wait_for
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    pytest.importorskip("selenium")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no browser here; Debian: apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--no-proxy-server")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    service = webdriver.ChromeService(driver)
+    with webdriver.Chrome(options=options, service=service) as browser:
+        yield browser
+
+
+# Width, height and a corner of the photograph (0) or the result (1); null before both are shown.
+PIXELS = """
+const images = [...document.querySelectorAll("#result img")].filter(each => each.naturalWidth);
+if (images.length < 2) return null;
+const image = images[arguments[0]];
+const canvas = document.createElement("canvas");
+[canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+canvas.getContext("2d").drawImage(image, 0, 0);
+return [image.naturalWidth, image.naturalHeight,
+        Array.from(canvas.getContext("2d").getImageData(0, 0, 32, 32).data)];
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_visit_with_a_browser(width, height, browser, address, tmp_path):
+    find = browser.find_elements
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(address)
+    button = wait_for(lambda: find("id", "paint"))[0]
+
+    text = tmp_path / "text.jpg"
+    text.write_text("only text")
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(text))
+    wait_for(lambda: "not an image in a known format" in browser.page_source)
+
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(image_bytes(80, 64))
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
+    wait_for(lambda: find("css selector", "#photo img"))
+    find("css selector", "#painting-examples button")[0].click()
+    wait_for(lambda: find("css selector", "#painting img"))
+    button.click()
+    *before_size, before = wait_for(lambda: browser.execute_script(PIXELS, 0))
+    *after_size, after = browser.execute_script(PIXELS, 1)
+    assert before_size == after_size == [640, 512]
+    assert np.abs(np.array(before) - np.array(after)).mean() > 5
+    assert find("id", "download")[0].is_enabled()
+
+    place = "return document.getElementById('result').getBoundingClientRect().toJSON()"
+    wait_for(lambda: browser.execute_script(place)["bottom"] <= height + 1)
+    assert browser.execute_script(place)["top"] >= 0
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    assert wide <= width
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert any(url.startswith(address) for url in asked)
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+@pytest.mark.slow
+def test_a_second_painting_and_another_network_in_a_browser(browser, address, tmp_path):
+    find = browser.find_elements
+    screen = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(address)
+    button = wait_for(lambda: find("id", "paint"))[0]
+
+    def paint(expected: Callable[[np.ndarray], bool]) -> np.ndarray:
+        """Press the button and wait until the result is as expected."""
+        button.click()
+
+        def result() -> list[np.ndarray]:
+            stylized = browser.execute_script(PIXELS, 1)
+            pixels = np.array(stylized[2], float) if stylized else None
+            return [pixels] if pixels is not None and expected(pixels) else []
+
+        return wait_for(result)[0]
+
+    def differs(other: np.ndarray) -> Callable[[np.ndarray], bool]:
+        return lambda pixels: np.abs(pixels - other).mean() > 0.1
+
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(image_bytes(80, 64))
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
+    wait_for(lambda: find("css selector", "#photo img"))
+    find("css selector", "#painting-examples button")[0].click()
+    wait_for(lambda: find("css selector", "#painting img"))
+    one_painting = paint(lambda pixels: True)
+
+    find("css selector", "#mixing button")[0].click()
+    second = wait_for(lambda: find("css selector", "#second-examples button"))[1]
+    wait_for(second.is_displayed)
+    second.click()
+    wait_for(lambda: find("css selector", "#second img"))
+    paint(differs(one_painting))
+    share = find("css selector", "#mix input[type=number]")[0]
+    share.clear()
+    share.send_keys("0", "\ue004")  # Tab
+    slider = find("css selector", "#mix input[type=range]")[0]
+    wait_for(lambda: slider.get_attribute("value") == "0")
+    paint(lambda pixels: np.array_equal(pixels, one_painting))
+
+    find("css selector", "#network input[value=other]")[0].click()
+    paint(differs(one_painting))
