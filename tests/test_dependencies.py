@@ -138,6 +138,7 @@ def test_only_what_is_about_an_extra_needs_it() -> None:
         "datnet.images.clips.writing",
         "datnet.stylize.clips",
         "datnet.stylize.clips.stylize",
+        "datnet.stylize.page.controls",
         "datnet.stylize.page.page",
         "datnet.stylize.page.server",
         "datnet.training.dashboard",
