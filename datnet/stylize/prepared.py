@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from datnet.errors import DatNetError
 from datnet.images.opening import Picture, open_mask, open_regions
 from datnet.networks.base import StyleTransferNetwork
 from datnet.stylize.options import StylizeOptions
@@ -30,6 +31,25 @@ class EncodedStyle:
     features: tuple[Tensor, ...]
     network: StyleTransferNetwork
 
+    def check(self, network: StyleTransferNetwork, style_size: int | None) -> None:
+        """Check that a network can use it at the wanted size.
+
+        Args:
+            network: The network.
+            style_size: Shorter side in pixels; None for the size at which it was encoded.
+
+        Raises:
+            DatNetError: If another network encoded it, or at another size.
+        """
+        side = min(self.picture.size)
+        if network is not self.network:
+            raise DatNetError("this style was encoded by another Stylizer; encode it with this one")
+        if style_size not in (None, side):
+            raise DatNetError(
+                f"style_size is {style_size}, but the style is encoded already, at {side}; give "
+                "the size to encode_style"
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class EncodedContent:
@@ -44,6 +64,27 @@ class EncodedContent:
     picture: Image.Image
     features: tuple[Tensor, ...]
     network: StyleTransferNetwork
+
+    def check(self, network: StyleTransferNetwork, size: int | None) -> None:
+        """Check that a network can use it at the wanted size.
+
+        Args:
+            network: The network.
+            size: Shorter side in pixels; None for the size at which it was encoded.
+
+        Raises:
+            DatNetError: If another network encoded it, or at another size.
+        """
+        side = min(self.picture.size)
+        if network is not self.network:
+            raise DatNetError(
+                "this photograph was encoded by another Stylizer; encode it with this one"
+            )
+        if size not in (None, side):
+            raise DatNetError(
+                f"size is {size}, but the photograph is encoded already, at {side}; give the size "
+                "to encode_content"
+            )
 
 
 def as_list(

@@ -28,16 +28,13 @@ from datnet.images.opening import (
     Picture,
     open_mask,
     open_picture,
-    open_regions,
     open_style,
-    region_labels,
     resize_short_side,
     visible,
 )
 from datnet.images.tensors import to_image, to_tensor
 from datnet.networks.attention import AttentionWay, attention_way
 from datnet.networks.base import StyleTransferNetwork
-from datnet.networks.cap_vstnet import CAPVSTNet
 from datnet.networks.ops.convolution import circular_borders
 from datnet.networks.own_paintings import OwnPaintings
 from datnet.networks.training_free import OptimizationMethod
@@ -51,6 +48,7 @@ from datnet.stylize.attention import (
 )
 from datnet.stylize.options import StylizeOptions, check_side
 from datnet.stylize.prepared import EncodedContent, EncodedStyle, as_list, visible_colors
+from datnet.stylize.regions import RegionMaps, generate_by_region, open_region_maps
 from datnet.stylize.strength import find_strength
 from datnet.stylize.suitable import check_known, check_tiles, own_picture
 from datnet.zoo import vgg_encoder
@@ -289,13 +287,15 @@ class Stylizer:
         options.check_styles(len(styles))
         known = content if isinstance(content, EncodedContent) else None
         if isinstance(content, EncodedContent):
-            self._check_encoded(content, options)
+            content.check(self.network, options.size)
             content = content.picture
         if isinstance(options.alpha, str):
             found = find_strength(self, content, styles, options)
             options = replace(options, alpha=found.alpha)
         assert not isinstance(options.alpha, str)
-        regions = None if options.regions is None else self._open_regions(options.regions)
+        regions = options.regions and open_region_maps(
+            self.network, self.description.name, options.regions
+        )
         with enough_memory(), attention_way(cast("AttentionWay", options.attention)):
             photograph = self._open_content(content, options.size)
             opacity = photograph.getchannel("A") if photograph.mode == "RGBA" else None
@@ -398,18 +398,6 @@ class Stylizer:
         photograph, _ = open_picture(content, "content", size)
         return photograph if size is None else resize_short_side(photograph, size)
 
-    def _check_encoded(self, content: EncodedContent, options: StylizeOptions) -> None:
-        if content.network is not self.network:
-            raise DatNetError(
-                "this photograph was encoded by another Stylizer; encode it with this one"
-            )
-        side = min(content.picture.size)
-        if options.size not in (None, side):
-            raise DatNetError(
-                f"size is {options.size}, but the photograph is encoded already, at {side}; give "
-                "the size to encode_content"
-            )
-
     def _encode(self, picture: Image.Image) -> EncodedStyle:
         pixels = to_tensor(picture)[None].to(self.device)
         with precision(self.device, self.dtype):
@@ -427,15 +415,7 @@ class Stylizer:
         A style that is encoded already must be encoded again for the colors of each content.
         """
         if isinstance(style, EncodedStyle):
-            if style.network is not self.network:
-                raise DatNetError(
-                    "this style was encoded by another Stylizer; encode it with this one"
-                )
-            if style_size is not None and style_size != min(style.picture.size):
-                raise DatNetError(
-                    f"style_size is {style_size}, but the style is encoded already, at "
-                    f"{min(style.picture.size)}; give the size to encode_style"
-                )
+            style.check(self.network, style_size)
             if colors is None:
                 return style
             picture = style.picture
@@ -451,7 +431,7 @@ class Stylizer:
         size: Sequence[int],
         alpha: float,
         chroma_of: Tensor | None,
-        regions: tuple[Image.Image, Image.Image] | None,
+        regions: RegionMaps | None,
         styles: list[EncodedStyle],
         shares: list[float],
     ) -> Tensor:
@@ -463,8 +443,8 @@ class Stylizer:
                     content_features, features, shares, size, alpha
                 )
             else:
-                stylized = self._generate_by_region(
-                    content_features, styles[0], regions, size, alpha
+                stylized = generate_by_region(
+                    self.network, content_features, styles[0].picture, regions, size, alpha
                 )
         if not stylized.isfinite().all():
             raise DatNetError(
@@ -473,40 +453,3 @@ class Stylizer:
             )
         result = stylized[0].float().clamp(0, 1)
         return result if chroma_of is None else keep_chroma(result, chroma_of)
-
-    def _open_regions(self, regions: tuple[Picture, Picture]) -> tuple[Image.Image, Image.Image]:
-        """Open the region maps of content and style and check that they share a color."""
-        if not isinstance(self.network, CAPVSTNet):
-            raise DatNetError(
-                f"{self.description.name} cannot stylize by regions, only CAP-VSTNet can; a mask "
-                "works with every network"
-            )
-        of_content, of_style = map(open_regions, regions)
-        labels, others = (region_labels(each, each.size) for each in (of_content, of_style))
-        if not torch.isin(labels, others).any():
-            raise DatNetError(
-                "the regions of content and style have no color in common; a region is "
-                "stylized with the style region of the same color"
-            )
-        return of_content, of_style
-
-    def _generate_by_region(
-        self,
-        content_features: list[Tensor],
-        style: EncodedStyle,
-        regions: tuple[Image.Image, Image.Image],
-        size: Sequence[int],
-        alpha: float,
-    ) -> Tensor:
-        """Stylize each region with the style region of its color; returns ``(1, 3, H, W)``."""
-        assert isinstance(self.network, CAPVSTNet)  # checked in _open_regions
-        of_content, of_style = regions
-        painting = to_tensor(style.picture)[None].to(self.device)
-        return self.network.generate_by_region(
-            content_features,
-            self.network.encode(painting),
-            region_labels(of_content, (size[1], size[0])).to(self.device),
-            region_labels(of_style, style.picture.size).to(self.device),
-            size,
-            alpha,
-        )
