@@ -11,7 +11,12 @@ from datnet.evaluation.benchmark import (
     Benchmark,
     BenchmarkSettings,
 )
-from datnet.evaluation.candidates import all_names, find_candidates, model_names
+from datnet.evaluation.candidates import (
+    all_names,
+    find_candidates,
+    model_names,
+    with_fast_attention,
+)
 from datnet.evaluation.efficiency import counted_products
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo.configs import CONFIG_DIR
@@ -104,3 +109,11 @@ def test_building_leaves_random_numbers_as_they_are() -> None:
     first, second = (find_candidates(["microast"])[0].build() for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(map(torch.equal, first.parameters(), second.parameters()))
+
+
+def test_a_network_with_fast_attention_has_a_row_of_its_own() -> None:
+    (exact,) = find_candidates(["sanet"])
+    fast = with_fast_attention(exact)
+    assert (exact.attention, fast.attention) == ("exact", "fast")
+    assert fast.title == "sanet, fast attention"
+    assert fast.network == exact.network

@@ -25,6 +25,7 @@ def test_the_painting_of_a_pair_chooses_the_embedding() -> None:
         nn.init.normal_(parameter, mean=1)
     targets = SimpleNamespace(
         size=32,
+        device=torch.device("cpu"),
         metrics=SimpleNamespace(networks=nn.ModuleDict()),
         picture=lambda path: SimpleNamespace(pixels=pictures[path]),
     )

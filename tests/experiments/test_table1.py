@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from datnet.evaluation.efficiency import multiply_adds
@@ -14,11 +13,12 @@ from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.microast import MicroAST
 from datnet.networks.vgg import VggEncoder
 from datnet.zoo import shipped
-from datnet.zoo.configs import CONFIG_DIR, plain_values
+from datnet.zoo.configs import plain_values
 from datnet.zoo.instantiate import build_with_encoder
 from datnet.zoo.network_file import NetworkDescription, save_network
 from datnet.zoo.training_free import TRAINING_FREE, with_settings
 from experiments.paper import ALL_TITLES, OTHERS, TABLE_1, TABLE_2, TABLE_3, TITLES
+from tests.helpers.small_run import composed
 
 
 def test_the_papers_tables_agree_with_each_other() -> None:
@@ -40,8 +40,7 @@ def finished_trainings(tmp_path: Path, encoder: VggEncoder, encoder_file: Path) 
             folder.mkdir(parents=True)
             save_network(network, description, folder / "network.safetensors")
             continue
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = plain_values(compose("train", [f"model={model}", "experiment=miniature"]))
+        config = plain_values(composed([f"model={model}", "experiment=miniature"]))
         torch.manual_seed(0)
         network = build_with_encoder(config["model"]["network"], lambda: encoder)
         training = {

@@ -38,6 +38,12 @@ def test_the_papers_growth_and_ratios() -> None:
     assert all(len(row) == 4 for row in TABLE_2.values())
 
 
+def test_one_network_has_a_second_row_with_fast_attention() -> None:
+    rows = table2.with_fast_row([Candidate(title, PIXELS) for title in ("adain", "datnet_full")])
+    assert [row.attention for row in rows] == ["exact", "exact", "fast"]
+    assert table2.title(rows[2].title) == "DatNet, fast attention"
+
+
 def test_every_network_has_a_row_or_is_the_same_as_one_that_has() -> None:
     names = table2.table_names()
     assert names[:7] == list(TITLES)

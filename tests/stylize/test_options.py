@@ -20,6 +20,7 @@ from datnet.stylize.options import StylizeOptions, explained
         ({"size": 31}, "size is 31"),
         ({"style_size": 0}, "style_size is 0"),
         ({"keep_colors": "hue"}, "luminance or histogram"),
+        ({"attention": "quick"}, "exact or fast"),
         ({"weights": [1, 0]}, "weight of a style is 0"),
         ({"weights": [math.inf]}, "weight of a style is inf"),
         ({"weights": [1e308, 1e308]}, "too large"),

@@ -19,6 +19,7 @@ from datnet.images.colors import keep_chroma, luma
 from datnet.images.errors import UnreadableImageError
 from datnet.images.opening import open_mask, open_picture
 from datnet.images.tensors import to_image, to_tensor
+from datnet.networks import attention
 from datnet.networks.ops.convolution import Convolution
 from tests.helpers.pixel_network import PixelNetwork, write_pixel_network
 
@@ -164,6 +165,21 @@ def test_strength_and_size(stylizer: Stylizer) -> None:
     assert np.abs(half - (full + none) / 2)[unclipped].max() <= 1
     assert stylizer(PHOTO, FIRST, size=32).size == (43, 32)
     assert stylizer(PHOTO, FIRST, size=96).size == (128, 96)
+
+
+def test_attention_is_chosen_for_each_call(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = []
+    generate = stylizer.network.generate_mixed
+    monkeypatch.setattr(
+        stylizer.network,
+        "generate_mixed",
+        lambda *arguments: ways.append(attention._way.get()) or generate(*arguments),
+    )
+    for settings in ({}, {"attention": "fast"}, {"attention": "exact"}, {}):
+        stylizer(PHOTO, FIRST, **settings)
+    assert ways == ["exact", "fast", "exact", "exact"]
 
 
 def test_size_of_styles(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ KEYS_PER_TILE = 2048
 # Beyond this many keys, neighbors in the space of the scores are averaged.
 MOST_KEYS = 2**15
 
-FEWEST_KEYS = 64
+# Smaller pictures need a larger share: fewer queries make less similar groups.
+FEWEST_KEYS = 512
 
 # Coordinates in which queries and keys are grouped: the later ones are mostly noise.
 GROUPING_RANK = 32
@@ -50,8 +51,8 @@ def fast_attention_mean(
         query: ``(B, K, Nc)``, float32 or float64.
         key: ``(B, K, Ns)``.
         value: ``(B, V, Ns)``.
-        share: Share of the keys that each query is compared with; 1 gives exact attention, up to
-            :data:`MOST_KEYS` keys.
+        share: Share of the keys that each query is compared with, but at least
+            :data:`FEWEST_KEYS`; 1 gives exact attention, up to :data:`MOST_KEYS` keys.
         rank: Number of coordinates in which keys are scored.
 
     Returns:
