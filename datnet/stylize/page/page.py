@@ -155,6 +155,7 @@ def build_page(
                         elem_id="compare",
                         visible=len(stylizers) > 1,
                     )
+                clips = gr.Column()
             with gr.Column():
                 comparison = gr.ImageSlider(
                     label="Before and after",
@@ -277,6 +278,11 @@ def build_page(
             trigger.click(request, [*controls, history], outputs, api_name=name, **shared).success(
                 js=SHOW_RESULT
             )
+        if limits.clip_seconds:
+            from datnet.stylize.page.clips import add_clips  # needs the extra `video`
+
+            with clips:
+                add_clips(stylizers, limits, [painting, second], settings_of_page, shared)
         compare.click(compare_request, [*controls, history], history, api_name="compare", **shared)
         clicked.select(
             origin_request,
