@@ -57,6 +57,15 @@ SHOW_RESULT = """() => {
     setTimeout(() => observer.disconnect(), 10000);
 }"""
 
+# Gradio's buttons of example pictures have no name for screen readers; some appear later.
+NAME_EXAMPLES = """() => {
+    const name = () => document.querySelectorAll("[id$=-examples]").forEach(
+        group => group.querySelectorAll("button.gallery-item:not([aria-label])").forEach(
+            (each, number) => each.setAttribute("aria-label", `Example ${number + 1}`)));
+    name();
+    new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
+}"""
+
 # Small enough for five examples in a row, also on a phone.
 CSS = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
@@ -300,6 +309,7 @@ def build_page(
             api_visibility="private",
             **shared,
         )
+        page.load(js=NAME_EXAMPLES)
         photo.change(
             photo_to_paint_on, photo, mask, preprocess=False, api_visibility="private",
             show_progress="hidden",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,3 +130,18 @@ def test_page_tells_of_the_network_but_not_of_the_servers_folders(visitor):
     page = json.dumps(visitor.page)
     assert "3 steps of 2 pairs, on the folders birds" in page
     assert "secret" not in page
+
+
+def test_untrained_methods_are_marked_and_slow_ones_as_slow(stylizer):
+    pytest.importorskip("gradio")
+    from datnet.networks.gatys import Gatys
+    from datnet.networks.wct import WCT
+    from datnet.stylize.page.controls import choice
+
+    def label(kind: type | None) -> str:
+        network = stylizer.network if kind is None else kind.__new__(kind)
+        return choice("name", SimpleNamespace(network=network))[0]  # type: ignore[arg-type]
+
+    assert label(None) == "name"
+    assert label(WCT) == "name (untrained)"
+    assert label(Gatys) == "name (untrained, slow)"
