@@ -57,11 +57,15 @@ SHOW_RESULT = """() => {
     setTimeout(() => observer.disconnect(), 10000);
 }"""
 
-# Gradio's buttons of example pictures have no name for screen readers; some appear later.
-NAME_EXAMPLES = """() => {
-    const name = () => document.querySelectorAll("[id$=-examples]").forEach(
-        group => group.querySelectorAll("button.gallery-item:not([aria-label])").forEach(
-            (each, number) => each.setAttribute("aria-label", `Example ${number + 1}`)));
+# Gradio's buttons made of a picture have no name for screen readers; some appear later.
+NAME_PICTURES = """() => {
+    const name = () => {
+        document.querySelectorAll("[id$=-examples]").forEach(
+            group => group.querySelectorAll("button.gallery-item").forEach(
+                (each, number) => { each.ariaLabel ??= `Example ${number + 1}`; }));
+        document.querySelectorAll("#clicked button:has(img)").forEach(
+            each => { each.ariaLabel ??= "Result: click on a place in it"; });
+    };
     name();
     new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
 }"""
@@ -309,7 +313,7 @@ def build_page(
             api_visibility="private",
             **shared,
         )
-        page.load(js=NAME_EXAMPLES)
+        page.load(js=NAME_PICTURES)
         photo.change(
             photo_to_paint_on, photo, mask, preprocess=False, api_visibility="private",
             show_progress="hidden",
