@@ -73,7 +73,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--web",
         type=to_path,
         metavar="FOLDER",
-        help="write a static page with the network instead, to a new folder or over an earlier page",
+        help="write a static page with the network, in a new folder or over an earlier page",
     )
     parser.add_argument(
         "--onnxruntime-web",
