@@ -26,6 +26,9 @@ stay in float as well, and a file whose results have a PSNR below 30 dB is not w
 about a quarter of the size; how much faster it is depends on the processor, and is measured.
 --float16 stores weights in 16 bits, which halves the file and changes neither speed nor result.
 
+--web writes a folder with a static page that stylizes in the visitor's browser, with WebGPU or
+WebAssembly: serve it with any web server. npm fetches onnxruntime-web for it (33 MB, once).
+
 CAP-VSTNet and Gatys' optimization cannot be exported; WCT and ArtFlow with WCT only as .pt2.
 """
 
@@ -36,6 +39,7 @@ examples:
   datnet export wct -o wct.pt2
   datnet export adain --int8 -o adain_int8.onnx
   datnet export adain --int8 --calibrate photos/ paintings/ -o adain_int8.onnx
+  datnet export microast --web page/                    # then: python -m http.server -d page/
 
 to use the file without DatNet: python experiments/onnx_stylize.py microast.onnx photo.jpg
 painting.jpg
@@ -58,11 +62,25 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a file written by `datnet train`, or its run folder; a network that comes with "
         "DatNet, such as adain; a published network: microast; or a training-free method: wct",
     )
-    parser.add_argument(
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
         "-o",
         "--output",
         type=to_path,
         help="file to write, *.onnx or *.pt2 (default: NAME.onnx in the current folder)",
+    )
+    target.add_argument(
+        "--web",
+        type=to_path,
+        metavar="FOLDER",
+        help="write a static page with the network, in a new folder or over an earlier page",
+    )
+    parser.add_argument(
+        "--onnxruntime-web",
+        type=to_path,
+        metavar="PATH",
+        help="for --web without npm or network: the package onnxruntime-web, as the .tgz of "
+        "`npm pack` or unpacked",
     )
     parser.add_argument(
         "--no-alpha",
@@ -86,22 +104,61 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export the network and print the differences between file and network."""
+    """Export the network as a file, or as a page with the file."""
     from datnet.images.files import check_writable
-    from datnet.stylize.export import export_network, require_suffix  # these import torch
-    from datnet.stylize.export_check import TOLERANCE
+    from datnet.stylize.export import require_suffix  # this imports torch
     from datnet.zoo.lookup import find_network
-    from datnet.zoo.network_file import load_network, read_description
+    from datnet.zoo.network_file import read_description
 
+    if arguments.calibrate and not arguments.int8:
+        raise DatNetError("--calibrate is for --int8")
+    if arguments.onnxruntime_web and not arguments.web:
+        raise DatNetError("--onnxruntime-web is for --web")
     file = find_network(arguments.network)
     description = read_description(file)
+    if arguments.web:
+        return run_web(arguments, file, description)
     output = arguments.output or Path(f"{description.name}.onnx")
     require_suffix(output)
     check_writable([output])
-    if arguments.calibrate and not arguments.int8:
-        raise DatNetError("--calibrate is for --int8")
-    if arguments.int8 or arguments.float16:
-        return run_compact(arguments, file, description, output)
+    write_network(arguments, file, description, output)
+    return 0
+
+
+def run_web(arguments: argparse.Namespace, file: Path, description: NetworkDescription) -> int:
+    """Export the network as a folder with a page."""
+    from datnet.images.files import check_writable
+    from datnet.stylize import export_web
+    from datnet.stylize.export import require_onnx  # imports torch
+
+    require_onnx()
+    folder: Path = arguments.web
+    export_web.check_web_folder(folder)
+    output = folder / export_web.NETWORK_FILE
+    check_writable([output])
+    runtime = export_web.read_runtime(arguments.onnxruntime_web)
+    write_network(arguments, file, description, output)
+    export_web.write_page(folder, description.name, runtime)
+    print(f"wrote {folder}: to look at it, python -m http.server -d {folder}")
+    return 0
+
+
+def write_network(
+    arguments: argparse.Namespace, file: Path, description: NetworkDescription, output: Path
+) -> None:
+    """Export the network in the form that was asked for and print how it compares."""
+    write = write_compact if arguments.int8 or arguments.float16 else write_float
+    write(arguments, file, description, output)
+
+
+def write_float(
+    arguments: argparse.Namespace, file: Path, description: NetworkDescription, output: Path
+) -> None:
+    """Export the network and print the differences between file and network."""
+    from datnet.stylize.export import export_network  # imports torch
+    from datnet.stylize.export_check import TOLERANCE
+    from datnet.zoo.network_file import load_network
+
     comparisons = export_network(
         load_network(file), description, output, alpha_input=not arguments.no_alpha
     )
@@ -114,12 +171,11 @@ def run(arguments: argparse.Namespace) -> int:
     largest = max(each.difference for each in comparisons)
     print(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB")
     print(f"largest difference from the network {largest:.1e} (tolerance {TOLERANCE:g})")
-    return 0
 
 
-def run_compact(
+def write_compact(
     arguments: argparse.Namespace, file: Path, description: NetworkDescription, output: Path
-) -> int:
+) -> None:
     """Export the network in 8 or 16 bits and print how it compares with the float file."""
     from datnet.stylize.export_compact import CHECKED_SIDES, export_compact  # imports torch
     from datnet.zoo.network_file import load_network
@@ -146,4 +202,3 @@ def run_compact(
         f"{report.float_seconds:.2f} s, {report.float_seconds / report.compact_seconds:.2f} times "
         "as fast"
     )
-    return 0
