@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
+DATA_FILES = {".yaml", ".html", ".css", ".js"}
 
 
 @pytest.mark.slow
@@ -30,9 +31,14 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
-    configs = {p.relative_to(CHECKOUT / "conf") for p in (CHECKOUT / "conf").rglob("*.yaml")}
-    packaged = {p.relative_to(installed / "datnet/conf") for p in installed.rglob("*.yaml")}
-    assert packaged == configs
+    expected = {
+        Path(inside) / path.relative_to(folder)
+        for folder, inside in ((CHECKOUT / "conf", "datnet/conf"), (CHECKOUT / "datnet", "datnet"))
+        for path in folder.rglob("*")
+        if path.suffix in DATA_FILES
+    }
+    packaged = {p.relative_to(installed) for p in installed.rglob("*") if p.suffix in DATA_FILES}
+    assert packaged == expected
     sources = {p.relative_to(CHECKOUT) for p in (CHECKOUT / "datnet").rglob("*.py")}
     assert {p.relative_to(installed) for p in installed.rglob("*.py")} == sources
     assert list(installed.rglob("vgg16-*.safetensors"))

@@ -1,4 +1,7 @@
-"""`datnet evaluate`: evaluate networks with the contents × styles protocol."""
+"""`datnet evaluate`: evaluate networks with the contents × styles protocol.
+
+The file is long because the command has many options, all declared and checked here.
+"""
 
 from __future__ import annotations
 

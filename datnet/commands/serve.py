@@ -84,12 +84,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="MILLIONS",
         help="maximum size of a result, in millions of pixels (default: 4)",
     )
+    parser.add_argument(
+        "--clips",
+        type=real(0, 3600),
+        default=0,
+        metavar="SECONDS",
+        help="accept clips up to this duration, within --max-upload; they need "
+        "pip install 'datnet[video]', and others wait meanwhile (default: 0, no clips)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load the networks and serve the page until it is stopped."""
     require_extra("serve")
+    if arguments.clips:
+        require_extra("video")
     from datnet.commands.evaluate import name_networks  # these import torch
     from datnet.images.embedded import sample_images
     from datnet.stylize.page.limits import Limits
@@ -111,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         upload_megabytes=arguments.max_upload,
         megapixels=arguments.max_pixels,
+        clip_seconds=arguments.clips,
     )
     serve(
         stylizers,

@@ -2,6 +2,8 @@
 
 Shapes: ``B`` batch, ``C`` channels, ``H W`` height and width, ``N = H * W`` positions, ``Nc``
 content positions and ``Ns`` style positions.
+
+Both modules and their inputs are in this file, since they are what the DatNet paper is about.
 """
 
 from __future__ import annotations

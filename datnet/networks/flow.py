@@ -1,7 +1,7 @@
 """Normalizing flow in the style of Glow (Kingma and Dhariwal, NeurIPS 2018, arXiv 1807.03039).
 
 Each layer has an exact :meth:`inverse`, up to rounding. Log-determinants, which only likelihood
-training needs, are not computed.
+training needs, are not computed. All layers of the flow are in this file, each with its inverse.
 """
 
 from __future__ import annotations

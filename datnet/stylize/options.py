@@ -150,8 +150,8 @@ class StylizeOptions:
     attention: str = field(
         default="exact",
         metadata=explain(
-            "exact (default); or fast, which gives nearly the same result in a third of the "
-            "attention's time, for networks with attention (DatNet, SANet, MANet)",
+            "exact (default); or fast, which gives nearly the same result in about a third "
+            "of attention's time at 512 pixels, for networks with attention (DatNet, SANet, MANet)",
             choices=ATTENTION,
         ),
     )

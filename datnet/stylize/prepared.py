@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from datnet.stylize.options import StylizeOptions
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedStyle:
-    """An encoded painting, from :meth:`Stylizer.encode_style`; immutable.
+class EncodedPicture:
+    """A picture encoded by a network; immutable.
 
     Attributes:
-        picture: The painting in sRGB, at the size at which it was encoded.
-        features: Its style features.
+        picture: The picture in sRGB, at the size at which it was encoded.
+        features: Its features.
         network: The network that encoded it; no other can use the features.
     """
 
@@ -31,39 +32,9 @@ class EncodedStyle:
     features: tuple[Tensor, ...]
     network: StyleTransferNetwork
 
-    def check(self, network: StyleTransferNetwork, style_size: int | None) -> None:
-        """Check that a network can use it at the wanted size.
-
-        Args:
-            network: The network.
-            style_size: Shorter side in pixels; None for the size at which it was encoded.
-
-        Raises:
-            DatNetError: If another network encoded it, or at another size.
-        """
-        side = min(self.picture.size)
-        if network is not self.network:
-            raise DatNetError("this style was encoded by another Stylizer; encode it with this one")
-        if style_size not in (None, side):
-            raise DatNetError(
-                f"style_size is {style_size}, but the style is encoded already, at {side}; give "
-                "the size to encode_style"
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedContent:
-    """An encoded photograph, from :meth:`Stylizer.encode_content`; immutable.
-
-    Attributes:
-        picture: The photograph in sRGB, at the size at which it was encoded.
-        features: Its content features.
-        network: The network that encoded it; no other can use the features.
-    """
-
-    picture: Image.Image
-    features: tuple[Tensor, ...]
-    network: StyleTransferNetwork
+    what: ClassVar[str]
+    size_option: ClassVar[str]
+    encoded_by: ClassVar[str]
 
     def check(self, network: StyleTransferNetwork, size: int | None) -> None:
         """Check that a network can use it at the wanted size.
@@ -75,16 +46,27 @@ class EncodedContent:
         Raises:
             DatNetError: If another network encoded it, or at another size.
         """
-        side = min(self.picture.size)
         if network is not self.network:
             raise DatNetError(
-                "this photograph was encoded by another Stylizer; encode it with this one"
+                f"this {self.what} was encoded by another Stylizer; encode it with this one"
             )
-        if size not in (None, side):
+        if size not in (None, min(self.picture.size)):
             raise DatNetError(
-                f"size is {size}, but the photograph is encoded already, at {side}; give the size "
-                "to encode_content"
+                f"{self.size_option} is {size}, but the {self.what} is encoded already, at "
+                f"{min(self.picture.size)}; give the size to {self.encoded_by}"
             )
+
+
+class EncodedStyle(EncodedPicture):
+    """An encoded painting, from :meth:`Stylizer.encode_style`."""
+
+    what, size_option, encoded_by = "style", "style_size", "encode_style"
+
+
+class EncodedContent(EncodedPicture):
+    """An encoded photograph, from :meth:`Stylizer.encode_content`."""
+
+    what, size_option, encoded_by = "photograph", "size", "encode_content"
 
 
 def as_list(

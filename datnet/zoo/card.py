@@ -1,6 +1,7 @@
 """Model cards: a page about a trained network, where it comes from and how to use it.
 
-Everything is read from the network's file, so any copy of the file is self-describing.
+Everything is read from the network's file, so any copy of the file is self-describing. The file is
+long because every fact of a training has its sentence here.
 """
 
 from __future__ import annotations

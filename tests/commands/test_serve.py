@@ -39,6 +39,12 @@ def test_missing_gradio_is_named_with_the_cure(monkeypatch, capsys):
     assert "pip install 'datnet[serve]'" in capsys.readouterr().err
 
 
+def test_clips_without_pyav_are_refused_with_the_cure(monkeypatch, capsys):
+    monkeypatch.setattr("datnet.errors.find_spec", lambda name: None if name == "av" else object())
+    assert call(monkeypatch, "--clips", 10) == 1
+    assert "pip install 'datnet[video]'" in capsys.readouterr().err
+
+
 @GRADIO
 @pytest.mark.slow
 def test_a_closed_terminal_ends_the_command_cleanly(tmp_path_factory, tmp_path):

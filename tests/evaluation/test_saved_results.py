@@ -172,7 +172,7 @@ def test_saved_results_measure_like_the_network_that_painted_them(
     monkeypatch.setattr(
         Metrics,
         "pretrained",
-        lambda: metrics_with(CountingEncoder(), embedding_size=3),
+        lambda *_: metrics_with(CountingEncoder(), embedding_size=3),
     )
     monkeypatch.chdir(tmp_path)
     network = write_pixel_network(tmp_path / "network.safetensors")

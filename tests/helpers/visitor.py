@@ -76,12 +76,16 @@ class Visitor:
         return self.client.post("gradio_api/queue/join", json=body).status_code, session
 
     def join(
-        self, *pictures: Any, session: str | None = None, network: str = "tiny"
+        self,
+        *pictures: Any,
+        session: str | None = None,
+        network: str = "tiny",
+        mask: dict[str, Any] | None = None,
     ) -> tuple[int, str]:
         """Press the button with photo, painting and perhaps a second one, like :meth:`call`."""
         second = [] if len(pictures) == 3 else [None]
         controls = [0.5, 1, "The painting's", "256 (quick)", "Exact", "As the painting", network]
-        return self.call("paint", [*pictures, *second, *controls, None], session)
+        return self.call("paint", [*pictures, *second, *controls, mask, None], session)
 
     def messages(self, session: str) -> Iterator[dict[str, Any]]:
         """What the page says, up to the end of its work."""
@@ -107,8 +111,10 @@ class Visitor:
         *_, end = self.messages(session)
         return end["output"]["data"][1]["value"] if end["success"] else end["output"]
 
-    def stylize(self, *pictures: Any, session: str | None = None) -> dict[str, Any]:
-        status, session = self.join(*pictures, session=session)
+    def stylize(
+        self, *pictures: Any, session: str | None = None, mask: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        status, session = self.join(*pictures, session=session, mask=mask)
         assert status == 200
         return self.outcome(session)
 

@@ -124,6 +124,7 @@ def test_ablation_variants() -> None:
         **{"batch_size": 8, "steps": 50_000, "gradient_clip": None},
         **{"warmup_steps": None, "warmup_learning_rate": None},
         **{"schedule": "decay", "final_learning_rate": 0.0, "attention_gradient_clip": None},
+        "whole_styles": False,
     }
 
 

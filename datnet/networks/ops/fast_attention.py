@@ -31,7 +31,7 @@ KEYS_PER_TILE = 2048
 MOST_KEYS = 2**15
 
 # Smaller pictures need a larger share: fewer queries make less similar groups.
-FEWEST_KEYS = 512
+FEWEST_KEYS = 256
 
 # Coordinates in which queries and keys are grouped: the later ones are mostly noise.
 GROUPING_RANK = 32

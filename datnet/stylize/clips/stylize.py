@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +88,7 @@ def stylize_video(
     smoothing: float = 0.0,
     crf: int | None = None,
     progress: bool = False,
+    after_frame: Callable[[float], None] | None = None,
     **settings: Any,
 ) -> VideoReport:
     """Stylize a clip.
@@ -110,6 +111,8 @@ def stylize_video(
         crf: Constant rate factor of the encoder; lower means better quality and larger files. 0 to
             51, by default 18; for .webm 0 to 63, by default 24.
         progress: Whether to show a progress bar, if there is a terminal.
+        after_frame: Called after each frame with its end in seconds. An error that it raises ends
+            the work, and no file is written.
         **settings: Fields of :class:`~datnet.stylize.options.StylizeOptions`, instead of options.
 
     Returns:
@@ -172,6 +175,8 @@ def stylize_video(
             meter.add(item.pixels, stylized)
             frames, end = frames + 1, item.start + item.duration
             bar.update()
+            if after_frame is not None:
+                after_frame(float(end * reader.time_base))
     flicker = meter.measure()
     assert writer.size is not None
     return VideoReport(

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from datnet.errors import DatNetError
 from datnet.images.finding import find_images
 from datnet.images.formats import HEIC_SUFFIXES
 from datnet.images.pictures import save_picture
 from datnet.networks.base import SMALLEST_SIDE
+from datnet.networks.training_free import OptimizationMethod, TrainingFreeNetwork
 from datnet.stylize.options import StylizeOptions
 from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings
 from datnet.stylize.page.uploads import Request, read_upload
+from datnet.stylize.stylizer import Stylizer
 from datnet.zoo.network_file import NetworkDescription
 
 MOST_RESULTS = 24
@@ -90,6 +93,7 @@ def make_request(
     painting: dict[str, Any] | None,
     second: dict[str, Any] | None,
     settings: Settings,
+    mask: Image.Image | None = None,
 ) -> Request:
     """Convert the values of the page's controls to a request.
 
@@ -98,6 +102,8 @@ def make_request(
         painting: The same for the painting.
         second: The same for the painting to mix in.
         settings: The other controls.
+        mask: Where the painting goes, in white; elsewhere goes the second one, whatever the mix,
+            or the photo stays. None for everywhere.
 
     Returns:
         The request.
@@ -110,6 +116,8 @@ def make_request(
     if painting is None:
         raise DatNetError("There is no painting yet. Drop one on the page, or click an example.")
     mix = settings.mix
+    if mask is not None:
+        mix = 0.5  # both take part
     weighted = [(painting, 1 - mix), (second, mix)] if second is not None else [(painting, 1.0)]
     # StylizeOptions refuses a weight of 0, so such a painting is left out.
     taking_part = [(Path(upload["path"]), share) for upload, share in weighted if share > 0]
@@ -119,13 +127,27 @@ def make_request(
         options=StylizeOptions(
             alpha=settings.alpha,
             size=SIZES[settings.size],
-            weights=[share for _, share in taking_part],
+            weights=[share for _, share in taking_part] if mask is None else None,
+            mask=mask,
             keep_colors=COLORS[settings.colors],
             attention=ATTENTION[settings.attention],
             style_size=STROKES[settings.strokes],
         ),
         settings=settings.as_text(),
     )
+
+
+def is_slow(stylizer: Stylizer) -> bool:
+    """Return whether a network optimizes each result, which takes minutes rather than seconds."""
+    return isinstance(stylizer.network, OptimizationMethod)
+
+
+def choice(name: str, stylizer: Stylizer) -> tuple[str, str]:
+    """Return the label and the value of a network among the choices of the page."""
+    if is_slow(stylizer):
+        return f"{name} (untrained, slow)", name
+    untrained = isinstance(stylizer.network, TrainingFreeNetwork)
+    return f"{name} (untrained)" if untrained else name, name
 
 
 def describe(name: str, description: NetworkDescription) -> str:
@@ -152,6 +174,8 @@ def describe(name: str, description: NetworkDescription) -> str:
         data = f"the folders {names}" if names else "DatNet's small sample set"
     if data:
         facts.append(f"on {data}")
+    if "description" in training:
+        facts.append(training["description"])
     if "licence" in training:
         facts.append(f"license {training['licence']}")
     if not facts:

@@ -14,6 +14,7 @@ class Limits:
         jobs: Number of pictures stylized at the same time.
         upload_megabytes: Maximum size of an uploaded file.
         megapixels: Maximum size of a result, in millions of pixels.
+        clip_seconds: Maximum duration of a clip in seconds; 0 refuses clips.
         folder_bytes: Total size of uploads and results from which new uploads are refused.
         kept_seconds: Time in seconds after which uploads and results are removed.
         tidying_seconds: Interval in seconds between removals.
@@ -23,6 +24,7 @@ class Limits:
     jobs: int = 1
     upload_megabytes: float = 20
     megapixels: float = 4
+    clip_seconds: float = 0
     folder_bytes: int = 2 * 10**9
     kept_seconds: float = 1800
     tidying_seconds: float = 60

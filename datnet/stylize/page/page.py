@@ -20,12 +20,15 @@ from datnet.errors import DatNetError
 from datnet.images.embedded import SampleImages
 from datnet.stylize.page.controls import (
     checked,
+    choice,
     describe,
+    is_slow,
     make_request,
     picture_input,
     shown_before,
 )
 from datnet.stylize.page.limits import Limits
+from datnet.stylize.page.mask import mask_editor, painted_mask, photo_to_paint_on
 from datnet.stylize.page.origin import origins
 from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings, settings_of
 from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Stylized, stylize_uploads
@@ -52,6 +55,15 @@ SHOW_RESULT = """() => {
     const observer = new ResizeObserver(() => result.scrollIntoView({block: "nearest"}));
     observer.observe(result);
     setTimeout(() => observer.disconnect(), 10000);
+}"""
+
+# Gradio's buttons of example pictures have no name for screen readers; some appear later.
+NAME_EXAMPLES = """() => {
+    const name = () => document.querySelectorAll("[id$=-examples]").forEach(
+        group => group.querySelectorAll("button.gallery-item:not([aria-label])").forEach(
+            (each, number) => each.setAttribute("aria-label", `Example ${number + 1}`)));
+    name();
+    new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
 }"""
 
 # Small enough for five examples in a row, also on a phone.
@@ -140,8 +152,14 @@ def build_page(
                         0, 1, 0.5, step=0.05, label="Mix", info="0 is the first painting alone, 1 "
                         "the second.", elem_id="mix",
                     )  # fmt: skip
+                with gr.Accordion("Stylize only a part", open=False, elem_id="masking"):
+                    gr.Markdown(
+                        "Paint where the painting goes. Elsewhere the photo stays or, if there is "
+                        "a second painting, takes that one."
+                    )
+                    mask = mask_editor()
                 network = gr.Radio(
-                    list(stylizers),
+                    [choice(name, each) for name, each in stylizers.items()],
                     value=next(iter(stylizers)),
                     label="Network",
                     elem_id="network",
@@ -155,6 +173,7 @@ def build_page(
                         elem_id="compare",
                         visible=len(stylizers) > 1,
                     )
+                clips = gr.Column()
             with gr.Column():
                 comparison = gr.ImageSlider(
                     label="Before and after",
@@ -194,7 +213,7 @@ def build_page(
         gr.Markdown(f"<small>{CREDITS}</small>")
 
         settings_of_page = [mix, alpha, colors, size, attention, strokes, network]
-        controls = [photo, painting, second, *settings_of_page]
+        controls = [photo, painting, second, *settings_of_page, mask]
 
         def stylize_with(name: str, values: Sequence[Any]) -> tuple[Stylized, str]:
             """Stylize with one network; return the files and a caption."""
@@ -204,7 +223,7 @@ def build_page(
             # Files in Gradio's folder are not copied again, and are removed with the page.
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
             try:
-                request = make_request(photo, painting, second, settings)
+                request = make_request(photo, painting, second, settings, painted_mask(values[10]))
                 stylized = stylize_uploads(
                     stylizers[name], request, limits.megapixels * 1e6, folder
                 )
@@ -218,7 +237,7 @@ def build_page(
             return (
                 (str(stylized.before), after),
                 gr.DownloadButton(value=after, interactive=True),
-                [(after, caption), *shown_before(values[10])],
+                [(after, caption), *shown_before(values[11])],
                 after,
             )
 
@@ -226,8 +245,8 @@ def build_page(
             return stylize_request(*values[:6], QUICK, *values[7:])
 
         def compare_request(*values: Any) -> Iterator[Any]:
-            shown = shown_before(values[10])
-            for name in stylizers:
+            shown = shown_before(values[11])
+            for name in sorted(stylizers, key=lambda name: is_slow(stylizers[name])):
                 stylized, caption = stylize_with(name, values)
                 shown = [(str(stylized.after), caption), *shown]
                 yield shown
@@ -277,6 +296,11 @@ def build_page(
             trigger.click(request, [*controls, history], outputs, api_name=name, **shared).success(
                 js=SHOW_RESULT
             )
+        if limits.clip_seconds:
+            from datnet.stylize.page.clips import add_clips  # needs the extra `video`
+
+            with clips:
+                add_clips(stylizers, limits, [painting, second], settings_of_page, shared)
         compare.click(compare_request, [*controls, history], history, api_name="compare", **shared)
         clicked.select(
             origin_request,
@@ -285,6 +309,11 @@ def build_page(
             api_visibility="private",
             **shared,
         )
+        page.load(js=NAME_EXAMPLES)
+        photo.change(
+            photo_to_paint_on, photo, mask, preprocess=False, api_visibility="private",
+            show_progress="hidden",
+        )  # fmt: skip
         photo.upload(
             check_photo,
             photo,

@@ -25,7 +25,7 @@ class Request:
     """The request of a user of the page.
 
     Attributes:
-        photo: The uploaded photograph.
+        photo: The uploaded photograph, or clip.
         paintings: One or two uploaded paintings.
         options: The settings.
     """
@@ -71,13 +71,7 @@ def stylize_uploads(
     photo, origin = read_upload(request.photo, "photo", request.options.size)
     short_side = request.options.size or min(photo.size)
     check_pixels(photo, "photo", short_side, most_pixels)
-    paintings = []
-    for path in request.paintings:
-        style_side = request.options.style_size or short_side
-        painting, _ = read_upload(path, "painting", style_side)
-        own_side = request.options.style_size or min(short_side, *painting.size)
-        check_pixels(painting, "painting", own_side, most_pixels)
-        paintings.append(painting)
+    paintings = read_paintings(request, short_side, most_pixels)
     result = stylizer.stylize(photo, paintings, request.options)
     # File names can have at most 255 bytes.
     photo_name, painting_name = (
@@ -90,6 +84,30 @@ def stylize_uploads(
     save_picture(before, stylized.before, origin, quality=90)
     save_picture(result, stylized.after, origin, settings=request.settings)
     return stylized
+
+
+def read_paintings(request: Request, short_side: int, most_pixels: float) -> list[Image.Image]:
+    """Decode the paintings of a request and check their sizes.
+
+    Args:
+        request: The request.
+        short_side: Shorter side of the result in pixels.
+        most_pixels: Maximum number of pixels of a painting as the network gets it.
+
+    Returns:
+        The paintings.
+
+    Raises:
+        DatNetError: If one cannot be used, or would be too large.
+    """
+    paintings = []
+    for path in request.paintings:
+        style_side = request.options.style_size or short_side
+        painting, _ = read_upload(path, "painting", style_side)
+        own_side = request.options.style_size or min(short_side, *painting.size)
+        check_pixels(painting, "painting", own_side, most_pixels)
+        paintings.append(painting)
+    return paintings
 
 
 def read_upload(path: Path, role: str, at_least: int | None) -> tuple[Image.Image, Origin]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -36,13 +38,45 @@ def test_all_networks_side_by_side_as_they_finish(visitor):
     photo = visitor.upload("photo.png", image_bytes(80, 64))
     painting = visitor.upload("painting.png", image_bytes(90, 70))
     controls = [0.5, 1, "The painting's", "256 (quick)", "Exact", "Fine", "tiny"]
-    _, session = visitor.call("compare", [photo, painting, None, *controls, None])
+    _, session = visitor.call("compare", [photo, painting, None, *controls, None, None])
     messages = list(visitor.messages(session))
     finished = [each for each in messages if each.get("msg") == "process_generating"]
     assert len(finished) >= 2
     captions = [each["caption"] for each in finished[0]["output"]["data"][0]]
     assert [each.partition(",")[0] for each in captions] == ["tiny"]
     assert "fine strokes" in captions[0]
+
+
+def strokes(visitor, painted: bool) -> dict:
+    """What the editor sends: half of the photo is painted, or nothing."""
+    layer = Image.new("RGBA", (80, 64))
+    if painted:
+        layer.paste((255, 106, 0, 153), (0, 0, 40, 64))
+    file = io.BytesIO()
+    layer.save(file, "PNG")
+    return {"background": None, "layers": [visitor.upload("layer.png", file.getvalue())]}
+
+
+def test_only_the_painted_part_takes_the_painting(visitor):
+    photo = visitor.upload("photo.png", image_bytes(80, 64))
+    first, second = (visitor.upload(f"{side}.png", image_bytes(side, 70)) for side in (90, 100))
+
+    def result(*paintings: dict, mask: dict | None = None) -> np.ndarray:
+        stylized = visitor.stylize(photo, *paintings, mask=mask)
+        content = visitor.client.get(stylized["url"]).content
+        return np.asarray(Image.open(io.BytesIO(content)), float)
+
+    everywhere, half = result(first), result(first, mask=strokes(visitor, True))
+    original = Image.open(io.BytesIO(image_bytes(80, 64))).resize(
+        (320, 256), Image.Resampling.BICUBIC
+    )
+    left, right = np.s_[:, :120], np.s_[:, 200:]
+    assert np.abs(half - everywhere)[left].mean() < 1
+    assert np.abs(half - np.asarray(original, float))[right].mean() < 3
+    assert np.array_equal(result(first, mask=strokes(visitor, False)), everywhere)
+    both = result(first, second, mask=strokes(visitor, True))
+    assert np.abs(both - half)[left].mean() < 5
+    assert np.abs(both - half)[right].mean() > 5
 
 
 def test_heic_becomes_what_a_browser_shows(visitor, tmp_path):
@@ -79,6 +113,7 @@ def test_nobody_goes_past_the_queue(visitor):
             "Fine",
             "tiny",
             None,
+            None,
         ]
     }
     for path in ("run", "api"):
@@ -95,3 +130,18 @@ def test_page_tells_of_the_network_but_not_of_the_servers_folders(visitor):
     page = json.dumps(visitor.page)
     assert "3 steps of 2 pairs, on the folders birds" in page
     assert "secret" not in page
+
+
+def test_untrained_methods_are_marked_and_slow_ones_as_slow(stylizer):
+    pytest.importorskip("gradio")
+    from datnet.networks.gatys import Gatys
+    from datnet.networks.wct import WCT
+    from datnet.stylize.page.controls import choice
+
+    def label(kind: type | None) -> str:
+        network = stylizer.network if kind is None else kind.__new__(kind)
+        return choice("name", SimpleNamespace(network=network))[0]  # type: ignore[arg-type]
+
+    assert label(None) == "name"
+    assert label(WCT) == "name (untrained)"
+    assert label(Gatys) == "name (untrained, slow)"
