@@ -101,13 +101,16 @@ def export_compact(
         export_network(network, description, source, alpha_input=alpha_input)
         with complete_or_absent(output) as unfinished:
             if bits == 8:
-                found = quantize_to_eight_bits(
-                    source,
-                    unfinished,
-                    float_parts=network.attention_parts,
-                    calibration=measured,
-                    checked=checked,
-                )
+                try:
+                    found = quantize_to_eight_bits(
+                        source,
+                        unfinished,
+                        float_parts=network.attention_parts,
+                        calibration=measured,
+                        checked=checked,
+                    )
+                except DatNetError as error:  # it knows the temporary file only
+                    raise DatNetError(f"{output} is not written: {error}") from error
                 psnrs, kept, share = found.psnrs, found.kept, found.share
             else:
                 store_in_sixteen_bits(source, unfinished)

@@ -173,7 +173,7 @@ def quantize_to_eight_bits(
         if share < LEAST_SHARE:
             worst = harmless_first[-1]
             raise DatNetError(
-                f"{output} is not written: with half of the weights in 8 bits its results have a "
+                "with half of the weights in 8 bits its results have a "
                 f"PSNR below {LEAST_PSNR:g} dB. {worst} spoils them most "
                 f"({alone[worst]:.1f} dB alone); --float16 halves the file without this"
             )

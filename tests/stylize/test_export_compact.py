@@ -133,7 +133,9 @@ def test_a_layer_that_spoils_the_result_is_named(
     network: Convolutions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_eight_bits, "LEAST_PSNR", 200.0)
-    with pytest.raises(DatNetError, match=r"not written: .* (en|de)coder\.\d spoils them most"):
+    with pytest.raises(
+        DatNetError, match=r"small\.onnx is not written: .* (en|de)coder\.\d spoils them most"
+    ):
         export_compact.export_compact(
             network, DESCRIPTION, tmp_path / "small.onnx", bits=8, alpha_input=False
         )

@@ -33,7 +33,7 @@ async function open(kind) {
 async function start() {
   network = await download();
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (adapter) {
+  if (adapter && !adapter.info?.isFallbackAdapter) { // WebGPU in software is slower than WASM
     try {
       await open("webgpu");
       return;
