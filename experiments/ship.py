@@ -165,13 +165,17 @@ def smallest(
         network.load_state_dict(from_eight_bits(stored), strict=False)
         return min(map(peak_signal_to_noise_ratio, pictures(network), expected))
 
-    alone = {part: psnr_with([other for other in parts if other != part]) for part in parts}
-    worst_first = sorted(parts, key=alone.__getitem__)
-    for count in range(len(parts) + 1):
-        sixteen = worst_first[:count]
-        psnr = psnr_with(sixteen)
-        if psnr >= LEAST_PSNR:
-            return in_eight_bits(original, sixteen), sixteen, psnr
+    sixteen: list[str] = []
+    psnr = psnr_with(sixteen)
+    if not psnr >= LEAST_PSNR:
+        alone = {part: psnr_with([other for other in parts if other != part]) for part in parts}
+        for part in sorted(parts, key=alone.__getitem__):
+            sixteen.append(part)
+            psnr = psnr_with(sixteen)
+            if psnr >= LEAST_PSNR:
+                break
+    if psnr >= LEAST_PSNR:
+        return in_eight_bits(original, sixteen), sixteen, psnr
     raise DatNetError(f"16 bits change the results of {source}: {psnr:.1f} dB")
 
 

@@ -105,3 +105,13 @@ def real(
         return value
 
     return number
+
+
+def add_picture_folders(parser: argparse.ArgumentParser) -> None:
+    """Add ``--content`` and ``--style``, the folders of an evaluation."""
+    parser.add_argument(
+        "--content", type=to_path, help="folder of content images (default: the sample set)"
+    )
+    parser.add_argument(
+        "--style", type=to_path, help="folder of style images (default: the sample set)"
+    )

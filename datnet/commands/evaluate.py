@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datnet.commands.arguments import to_name, to_path, to_word, whole
+from datnet.commands.arguments import add_picture_folders, to_name, to_path, to_word, whole
 from datnet.errors import DatNetError
 from datnet.stylize.options import LARGEST_SIDE, SMALLEST_SIDE
 
@@ -76,12 +76,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "show its center; squeeze: they show all of it, squeezed, and are stretched back before "
         "cropping (default: crop, with a note)",
     )
-    parser.add_argument(
-        "--content", type=to_path, help="folder of content images (default: the sample set)"
-    )
-    parser.add_argument(
-        "--style", type=to_path, help="folder of style images (default: the sample set)"
-    )
+    add_picture_folders(parser)
     parser.add_argument(
         "--contents", type=whole(1), help="use only this many content images, the first ones"
     )

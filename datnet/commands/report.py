@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from datnet.commands.arguments import to_path, to_word
+from datnet.commands.arguments import add_picture_folders, to_path, to_word
 from datnet.errors import DatNetError, require_extra
 
 DESCRIPTION = """\
@@ -41,12 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="EVALUATION",
         help="folders that `datnet evaluate` wrote: its output folder, or single evaluations in it",
     )
-    parser.add_argument(
-        "--content", type=to_path, help="folder of content images (default: the sample set)"
-    )
-    parser.add_argument(
-        "--style", type=to_path, help="folder of style images (default: the sample set)"
-    )
+    add_picture_folders(parser)
     parser.add_argument(
         "--cost", type=to_path, help="JSON of `datnet benchmark --json`, for the section on time"
     )

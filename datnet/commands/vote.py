@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datnet.commands.arguments import to_name, to_path, whole
+from datnet.commands.arguments import add_picture_folders, to_name, to_path, whole
 from datnet.errors import DatNetError
 from datnet.stylize.options import LARGEST_SIDE, SMALLEST_SIDE
 
@@ -55,12 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="ANSWERS",
         help="rank the networks by these files of answers instead",
     )
-    parser.add_argument(
-        "--content", type=to_path, help="folder of content images (default: the sample set)"
-    )
-    parser.add_argument(
-        "--style", type=to_path, help="folder of style images (default: the sample set)"
-    )
+    add_picture_folders(parser)
     parser.add_argument(
         "--comparisons", type=whole(1), default=30, help="comparisons a rater sees (default: 30)"
     )

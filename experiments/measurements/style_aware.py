@@ -3,11 +3,11 @@ r"""What the style-aware normalized loss changes: how evenly paintings are trans
     python -m experiments.measurements.style_aware adain sanet --photos PHOTOS \
         --paintings PAINTINGS --test-photos PHOTOS --test-paintings PAINTINGS --steps 500
 
-Each network is trained on from its file for so many steps, with the usual style loss and with the
-style-aware one, on the same pairs. The weight of the style-aware loss is scaled so that both losses
-are equal on the first pairs. Then pairs of other pictures are measured: style distance and SSIM,
-means over the pairs, and the spread of the style distance over the paintings (standard deviation of
-the paintings' means, relative to their mean).
+The training of each network continues from its file for STEPS steps, with the usual style loss and
+with the style-aware one, on the same pairs. The weight of the style-aware loss is scaled so that
+both losses are equal on the first pairs. Then pairs of other pictures are measured: style distance
+and SSIM, means over the pairs, and the spread of the style distance over the paintings (standard
+deviation of the paintings' means, relative to their mean).
 """
 
 from __future__ import annotations

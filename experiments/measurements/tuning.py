@@ -2,7 +2,7 @@ r"""What `datnet tune` gains on paintings, for several beginnings and the same p
 
     python -m experiments.measurements.tuning PAINTING ... --photos FOLDER --seconds 40
 
-Each beginning is tuned to each painting for so many seconds of processor time (not of the clock, so
+Each beginning is tuned to each painting for SECONDS of processor time (not elapsed time, so
 that other programs on the machine do not matter), with the photographs that come with DatNet. Then
 photographs that no network has seen are stylized: style distance and SSIM before (the network as it
 ships; none for `johnson`, which begins from scratch) and after, means over the photographs.

@@ -164,7 +164,7 @@ def test_without_pillow_heif_the_cure_is_named() -> None:
 
 
 def test_the_gain_map_of_an_ultra_hdr_picture_is_ignored(tmp_path: Path) -> None:
-    """A JPEG with a second one behind it, listed in its MPF segment and in its XMP."""
+    """A JPEG followed by a second one, listed in its MPF segment and in its XMP."""
     gain_map = Image.linear_gradient("L").resize((24, 16)).convert("RGB")
     path = tmp_path / "ultra.jpg"
     corners().save(path, "MPO", save_all=True, append_images=[gain_map], quality=95)

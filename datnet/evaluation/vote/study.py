@@ -56,7 +56,7 @@ def choose_comparisons(
     Args:
         networks: Names, at least two.
         pairs: Number of pairs of pictures.
-        count: Number of comparisons; fewer if there are not so many.
+        count: Maximum number of comparisons.
         seed: The same seed gives the same comparisons.
 
     Returns:

@@ -55,7 +55,7 @@ def remove_old_files(folder: Path, kept: Collection[Path], seconds: float) -> No
 
 
 def is_full(folder: Path, most_bytes: int) -> bool:
-    """Return whether the files in a folder have at least so many bytes in total."""
+    """Return whether the files in a folder have at least a number of bytes in total."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):

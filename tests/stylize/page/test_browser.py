@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.helpers.browser import chromium, requested, set_screen
 from tests.helpers.visitor import image_bytes, wait_for
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    pytest.importorskip("selenium")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no browser here; Debian: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_argument("--no-proxy-server")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    service = webdriver.ChromeService(driver)
-    with webdriver.Chrome(options=options, service=service) as browser:
+    with chromium() as browser:
         yield browser
+
+
+def give_pictures(browser: Any, tmp_path: Path) -> None:
+    """Upload a photograph and choose the first example painting."""
+    find = browser.find_elements
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(image_bytes(80, 64))
+    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
+    wait_for(lambda: find("css selector", "#photo img"))
+    find("css selector", "#painting-examples button")[0].click()
+    wait_for(lambda: find("css selector", "#painting img"))
 
 
 # Width, height and a corner of the photograph (0) or the result (1); null before both are shown.
@@ -49,8 +47,7 @@ return [image.naturalWidth, image.naturalHeight,
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     find = browser.find_elements
-    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    set_screen(browser, width, height)
     browser.get(address)
     button = wait_for(lambda: find("id", "paint"))[0]
 
@@ -59,12 +56,7 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(text))
     wait_for(lambda: "not an image in a known format" in browser.page_source)
 
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(image_bytes(80, 64))
-    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
-    wait_for(lambda: find("css selector", "#photo img"))
-    find("css selector", "#painting-examples button")[0].click()
-    wait_for(lambda: find("css selector", "#painting img"))
+    give_pictures(browser, tmp_path)
     button.click()
     *before_size, before = wait_for(lambda: browser.execute_script(PIXELS, 0))
     *after_size, after = browser.execute_script(PIXELS, 1)
@@ -77,12 +69,7 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     assert browser.execute_script(place)["top"] >= -1  # scrolled to whole pixels
     wide = browser.execute_script("return document.documentElement.scrollWidth")
     assert wide <= width
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    }
+    asked = requested(browser)
     assert any(url.startswith(address) for url in asked)
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
 
@@ -90,8 +77,7 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
 @pytest.mark.slow
 def test_a_second_painting_and_another_network_in_a_browser(browser, address, tmp_path):
     find = browser.find_elements
-    screen = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    set_screen(browser, 1280, 900)
     browser.get(address)
     button = wait_for(lambda: find("id", "paint"))[0]
 
@@ -109,12 +95,7 @@ def test_a_second_painting_and_another_network_in_a_browser(browser, address, tm
     def differs(other: np.ndarray) -> Callable[[np.ndarray], bool]:
         return lambda pixels: np.abs(pixels - other).mean() > 0.1
 
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(image_bytes(80, 64))
-    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
-    wait_for(lambda: find("css selector", "#photo img"))
-    find("css selector", "#painting-examples button")[0].click()
-    wait_for(lambda: find("css selector", "#painting img"))
+    give_pictures(browser, tmp_path)
     one_painting = paint(lambda pixels: True)
 
     find("css selector", "#mixing button")[0].click()
@@ -151,16 +132,10 @@ def test_strokes_on_the_photo_and_names_of_the_controls_in_a_browser(browser, ad
     from selenium.webdriver import ActionChains
 
     find = browser.find_elements
-    screen = {"width": 1280, "height": 1800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    set_screen(browser, 1280, 1800)
     browser.get(address)
     button = wait_for(lambda: find("id", "paint"))[0]
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(image_bytes(80, 64))
-    wait_for(lambda: find("css selector", "#photo input[type=file]"))[0].send_keys(str(photo))
-    wait_for(lambda: find("css selector", "#photo img"))
-    find("css selector", "#painting-examples button")[0].click()
-    wait_for(lambda: find("css selector", "#painting img"))
+    give_pictures(browser, tmp_path)
     button.click()
     everywhere = wait_for(lambda: browser.execute_script(PIXELS, 1))
 
