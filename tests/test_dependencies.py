@@ -140,6 +140,7 @@ def test_only_what_is_about_an_extra_needs_it() -> None:
         "datnet.stylize.clips.stylize",
         "datnet.stylize.page.clips",
         "datnet.stylize.page.controls",
+        "datnet.stylize.page.look",
         "datnet.stylize.page.mask",
         "datnet.stylize.page.page",
         "datnet.stylize.page.server",

@@ -6,8 +6,7 @@ In one file, since Gradio declares a control where it is laid out and its action
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,12 @@ from datnet.stylize.page.controls import (
     shown_before,
 )
 from datnet.stylize.page.limits import Limits
+from datnet.stylize.page.look import NAME_PICTURES, SHOW_RESULT
 from datnet.stylize.page.mask import mask_editor, painted_mask, photo_to_paint_on
 from datnet.stylize.page.origin import origins
 from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings, settings_of
 from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Stylized, stylize_uploads
+from datnet.stylize.page.waiting import Durations, Waiting
 from datnet.stylize.stylizer import Stylizer
 
 QUICK = "256 (quick)"
@@ -42,40 +43,6 @@ Example photos: camera by Lav Varshney (CC0), Chelsea by Stefan van der Walt (CC
 Rachel Michetti (CC0), rocket by SpaceX (public domain). Example paintings: made by DatNet's \
 painting program. Your pictures stay on the computer that runs this page and are deleted after \
 half an hour."""
-
-# Tells the browser to contact no other server.
-HEAD = """\
-<meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob: \
-'unsafe-inline' 'unsafe-eval'">"""
-
-# On a phone the result is far below the button. It grows when its pictures have loaded, which is
-# after Gradio reports success.
-SHOW_RESULT = """() => {
-    const result = document.getElementById("result");
-    const observer = new ResizeObserver(() => result.scrollIntoView({block: "nearest"}));
-    observer.observe(result);
-    setTimeout(() => observer.disconnect(), 10000);
-}"""
-
-# Gradio's buttons made of a picture have no name for screen readers; some appear later.
-NAME_PICTURES = """() => {
-    const name = () => {
-        document.querySelectorAll("[id$=-examples]").forEach(
-            group => group.querySelectorAll("button.gallery-item").forEach(
-                (each, number) => { each.ariaLabel ??= `Example ${number + 1}`; }));
-        document.querySelectorAll("#clicked button:has(img)").forEach(
-            each => { each.ariaLabel ??= "Result: click on a place in it"; });
-    };
-    name();
-    new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
-}"""
-
-# Small enough for five examples in a row, also on a phone.
-CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
-.gallery { gap: 6px !important; }
-.gallery-item .container { width: 50px !important; height: 50px !important; }
-"""
 
 
 class Page(gr.Blocks):
@@ -219,24 +186,41 @@ def build_page(
         settings_of_page = [mix, alpha, colors, size, attention, strokes, network]
         controls = [photo, painting, second, *settings_of_page, mask]
 
-        def stylize_with(name: str, values: Sequence[Any]) -> tuple[Stylized, str]:
+        durations = Durations()
+
+        def waiting_for(
+            names: Sequence[str], attention: str, progress: Callable[..., object]
+        ) -> Waiting:
+            """Prepare what the page says while these networks stylize."""
+            fast = "" if ATTENTION[attention] == "exact" else ", fast attention"
+            attentive = [bool(stylizers[name].network.attention_parts) for name in names]
+            return Waiting(durations, [f"{name}{fast}" for name in names], attentive, progress)
+
+        def stylize_with(
+            name: str, values: Sequence[Any], waiting: Waiting
+        ) -> tuple[Stylized, str]:
             """Stylize with one network; return the files and a caption."""
             photo, painting, second, mix, alpha, colors, size, attention, strokes = values[:9]
             settings = Settings(mix, alpha, colors, size, attention, strokes, name)
-            begin = time.monotonic()
             # Files in Gradio's folder are not copied again, and are removed with the page.
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
             try:
                 request = make_request(photo, painting, second, settings, painted_mask(values[10]))
-                stylized = stylize_uploads(
-                    stylizers[name], request, limits.megapixels * 1e6, folder
-                )
+                most_pixels = limits.megapixels * 1e6
+                with waiting.telling():
+                    stylized = stylize_uploads(
+                        stylizers[name], request, most_pixels, folder, waiting.started
+                    )
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
-            return stylized, settings.caption(time.monotonic() - begin)
+            return stylized, settings.caption(waiting.finished())
 
-        def stylize_request(*values: Any) -> tuple[Any, ...]:
-            stylized, caption = stylize_with(values[9], values)
+        def stylize_request(
+            *values: Any,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> tuple[Any, ...]:
+            waiting = waiting_for([values[9]], values[7], progress)
+            stylized, caption = stylize_with(values[9], values, waiting)
             after = str(stylized.after)
             return (
                 (str(stylized.before), after),
@@ -245,13 +229,21 @@ def build_page(
                 after,
             )
 
-        def preview_request(*values: Any) -> tuple[Any, ...]:
-            return stylize_request(*values[:6], QUICK, *values[7:])
+        def preview_request(
+            *values: Any,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> tuple[Any, ...]:
+            return stylize_request(*values[:6], QUICK, *values[7:], progress=progress)
 
-        def compare_request(*values: Any) -> Iterator[Any]:
+        def compare_request(
+            *values: Any,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008
+        ) -> Iterator[Any]:
             shown = shown_before(values[11])
-            for name in sorted(stylizers, key=lambda name: is_slow(stylizers[name])):
-                stylized, caption = stylize_with(name, values)
+            names = sorted(stylizers, key=lambda name: is_slow(stylizers[name]))
+            waiting = waiting_for(names, values[7], progress)
+            for name in names:
+                stylized, caption = stylize_with(name, values, waiting)
                 shown = [(str(stylized.after), caption), *shown]
                 yield shown
 
@@ -338,10 +330,3 @@ def named_paths(sent: Any) -> Iterator[str]:
     if isinstance(sent, list):
         for part in sent:
             yield from named_paths(part)
-
-
-def theme() -> gr.Theme:
-    """Return Gradio's default theme with system fonts and hints of sufficient contrast."""
-    return gr.themes.Default(
-        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-    ).set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")

@@ -95,7 +95,8 @@ def served(
             from starlette.middleware import Middleware
 
             from datnet.stylize.page.guard import Guard
-            from datnet.stylize.page.page import CSS, HEAD, build_page, theme
+            from datnet.stylize.page.look import CSS, HEAD, theme
+            from datnet.stylize.page.page import build_page
 
             page = build_page(stylizers, limits, examples)
             with tidied(Path(folder), limits):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from datnet.images.pictures import Origin, save_picture, to_picture
 from datnet.images.reading import decode
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.stylize.options import StylizeOptions
+from datnet.stylize.page.waiting import Work
 from datnet.stylize.stylizer import Stylizer
 
 MOST_DECODED_PIXELS = 60_000_000
@@ -51,7 +52,11 @@ class Stylized:
 
 
 def stylize_uploads(
-    stylizer: Stylizer, request: Request, most_pixels: float, folder: Path
+    stylizer: Stylizer,
+    request: Request,
+    most_pixels: float,
+    folder: Path,
+    started: Callable[[Work], None] = lambda work: None,
 ) -> Stylized:
     """Stylize the uploads of a request and write the results to a folder.
 
@@ -60,6 +65,7 @@ def stylize_uploads(
         request: The request.
         most_pixels: Maximum number of pixels of the result.
         folder: An empty folder for the results.
+        started: Called when the pictures are read and the network begins.
 
     Returns:
         The files written.
@@ -72,6 +78,7 @@ def stylize_uploads(
     short_side = request.options.size or min(photo.size)
     check_pixels(photo, "photo", short_side, most_pixels)
     paintings = read_paintings(request, short_side, most_pixels)
+    started(work_of(request, photo, paintings))
     result = stylizer.stylize(photo, paintings, request.options)
     # File names can have at most 255 bytes.
     photo_name, painting_name = (
@@ -102,12 +109,34 @@ def read_paintings(request: Request, short_side: int, most_pixels: float) -> lis
     """
     paintings = []
     for path in request.paintings:
-        style_side = request.options.style_size or short_side
-        painting, _ = read_upload(path, "painting", style_side)
-        own_side = request.options.style_size or min(short_side, *painting.size)
+        painting, _ = read_upload(path, "painting", request.options.style_size or short_side)
+        own_side = style_side(request, painting, short_side)
         check_pixels(painting, "painting", own_side, most_pixels)
         paintings.append(painting)
     return paintings
+
+
+def style_side(request: Request, painting: Image.Image, short_side: int) -> int:
+    """Return the shorter side of a painting as the network gets it.
+
+    Args:
+        request: The request.
+        painting: The painting.
+        short_side: Shorter side of the result in pixels.
+    """
+    return request.options.style_size or min(short_side, *painting.size)
+
+
+def work_of(request: Request, photo: Image.Image, paintings: Sequence[Image.Image]) -> Work:
+    """Return what a network computes for a request, with its pictures."""
+    short_side = request.options.size or min(photo.size)
+    masked = request.options.mask is not None
+    return Work.of(
+        pixels_at(photo, short_side),
+        [pixels_at(each, style_side(request, each, short_side)) for each in paintings],
+        float(request.options.alpha),
+        passes=len(paintings) if masked else 1,
+    )
 
 
 def read_upload(path: Path, role: str, at_least: int | None) -> tuple[Image.Image, Origin]:
@@ -139,6 +168,11 @@ def read_upload(path: Path, role: str, at_least: int | None) -> tuple[Image.Imag
     return image, origin
 
 
+def pixels_at(image: Image.Image, short_side: int) -> float:
+    """Return the number of pixels of a picture at a shorter side."""
+    return short_side**2 * max(image.size) / min(image.size)
+
+
 def check_pixels(image: Image.Image, role: str, short_side: int, most_pixels: float) -> None:
     """Check the number of pixels that a picture has after resizing.
 
@@ -151,7 +185,7 @@ def check_pixels(image: Image.Image, role: str, short_side: int, most_pixels: fl
     Raises:
         DatNetError: If it would have more than ``most_pixels``.
     """
-    pixels = short_side**2 * max(image.size) / min(image.size)
+    pixels = pixels_at(image, short_side)
     if pixels > most_pixels:
         raise DatNetError(
             f"The {role} would have {pixels / 1e6:.1f} million pixels at this size, but this page "

@@ -82,3 +82,23 @@ def test_full_queue_says_busy_and_files_go_when_the_page_does(stylizer, examples
         assert Path(picture["path"]).exists()
     assert not Path(picture["path"]).exists()
     assert not Path(picture["path"]).parents[1].exists()
+
+
+@GRADIO
+def test_the_time_left_is_told_while_a_picture_is_made(stylizer, examples):
+    patient = Patient(stylizer)
+    with served({"tiny": patient}, Limits(), examples, "127.0.0.1", free_port()) as address:  # type: ignore[dict-item]
+        visitor = Visitor(address)
+        picture = visitor.upload("picture.png", image_bytes(80, 64))
+        for number in range(2):
+            patient.may_go_on.clear()
+            _, session = visitor.join(picture, picture)
+            told = ""
+            for message in visitor.messages(session):
+                for part in message.get("progress_data") or ():
+                    told = part["desc"]
+                if "so far" in told or "left" in told:
+                    patient.may_go_on.set()
+            assert message["success"]
+            assert told.startswith("tiny: ")
+            assert ("time left is unknown before its first result" in told) == (number == 0)
