@@ -44,10 +44,15 @@ def set_screen(browser: Any, width: int, height: int) -> None:
 
 
 def requested(browser: Any) -> set[str]:
-    """Addresses that pages asked for since the last call."""
+    """Addresses that pages asked for or connected to since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return {
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    }
+    asked = [m["params"]["request"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    connected = [m["params"] for m in messages if m["method"] == "Network.webSocketCreated"]
+    return {each["url"] for each in (*asked, *connected)}
+
+
+def assert_no_request_left(browser: Any, address: str) -> None:
+    """Pages asked their own server since the last call, and nobody else."""
+    asked = requested(browser)
+    assert any(url.startswith(address) for url in asked)
+    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]

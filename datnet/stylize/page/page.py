@@ -27,7 +27,7 @@ from datnet.stylize.page.controls import (
     shown_before,
 )
 from datnet.stylize.page.limits import Limits
-from datnet.stylize.page.look import NAME_PICTURES, SHOW_RESULT
+from datnet.stylize.page.look import ACCESSIBLE, SHOW_RESULT
 from datnet.stylize.page.mask import mask_editor, painted_mask, photo_to_paint_on
 from datnet.stylize.page.origin import origins
 from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings, settings_of
@@ -305,7 +305,7 @@ def build_page(
             api_visibility="private",
             **shared,
         )
-        page.load(js=NAME_PICTURES)
+        page.load(js=ACCESSIBLE)
         photo.change(
             photo_to_paint_on, photo, mask, preprocess=False, api_visibility="private",
             show_progress="hidden",

@@ -9,14 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.helpers.browser import chromium, requested, set_screen
+from datnet.stylize.page.settings import settings_of
+from tests.helpers.browser import assert_no_request_left, chromium, set_screen
 from tests.helpers.visitor import image_bytes, wait_for
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(downloads: Path) -> Iterator[Any]:
+    with chromium(downloads) as browser:
         yield browser
+
+
+SMALL = "input[value='256 (quick)']"
 
 
 def give_pictures(browser: Any, tmp_path: Path) -> None:
@@ -30,7 +39,8 @@ def give_pictures(browser: Any, tmp_path: Path) -> None:
     wait_for(lambda: find("css selector", "#painting img"))
 
 
-# Width, height and a corner of the photograph (0) or the result (1); null before both are shown.
+# Width, height and 32 × 32 pixels of the photograph (0) or the result (1), from its corner or from
+# a place given as shares; null before both are shown.
 PIXELS = """
 const images = [...document.querySelectorAll("#result img")].filter(each => each.naturalWidth);
 if (images.length < 2) return null;
@@ -38,8 +48,10 @@ const image = images[arguments[0]];
 const canvas = document.createElement("canvas");
 [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
 canvas.getContext("2d").drawImage(image, 0, 0);
+const [x, y] = (arguments[1] || [0, 0]).map((share, axis) =>
+    Math.round(share * [canvas.width, canvas.height][axis]));
 return [image.naturalWidth, image.naturalHeight,
-        Array.from(canvas.getContext("2d").getImageData(0, 0, 32, 32).data)];
+        Array.from(canvas.getContext("2d").getImageData(x, y, 32, 32).data)];
 """
 
 
@@ -69,9 +81,7 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     assert browser.execute_script(place)["top"] >= -1  # scrolled to whole pixels
     wide = browser.execute_script("return document.documentElement.scrollWidth")
     assert wide <= width
-    asked = requested(browser)
-    assert any(url.startswith(address) for url in asked)
-    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+    assert_no_request_left(browser, address)
 
 
 @pytest.mark.slow
@@ -115,6 +125,12 @@ def test_a_second_painting_and_another_network_in_a_browser(browser, address, tm
     paint(differs(one_painting))
 
 
+def pixels_at(browser: Any, place: list[float], number: int = 1) -> np.ndarray:
+    """Pixels of the photograph (0) or the result (1) at a place given as shares of its size."""
+    rgba = browser.execute_script(PIXELS, number, place)[2]
+    return np.array(rgba, float).reshape(-1, 4)[:, :3]
+
+
 # What a screen reader says of each visible control that the keyboard reaches.
 NAMELESS = """
 const name = each => (each.getAttribute("aria-label") || each.title || each.alt ||
@@ -136,8 +152,9 @@ def test_strokes_on_the_photo_and_names_of_the_controls_in_a_browser(browser, ad
     browser.get(address)
     button = wait_for(lambda: find("id", "paint"))[0]
     give_pictures(browser, tmp_path)
+    find("css selector", SMALL)[0].click()
     button.click()
-    everywhere = wait_for(lambda: browser.execute_script(PIXELS, 1))
+    wait_for(lambda: browser.execute_script(PIXELS, 1))
 
     for part in ("masking", "mixing", "clips", "origins"):
         for opener in find("css selector", f"#{part} > button"):
@@ -148,15 +165,112 @@ def test_strokes_on_the_photo_and_names_of_the_controls_in_a_browser(browser, ad
 
     brush = wait_for(lambda: find("css selector", "#mask button[aria-label=Brush]"))[0]
     brush.click()
-    stroke = ActionChains(browser).move_to_element(canvas).click_and_hold()
-    stroke.move_by_offset(20, 10).move_by_offset(-30, 5).release().perform()
+    middle, corners = [0.45, 0.45], ([0, 0], [0.9, 0], [0, 0.87], [0.9, 0.87])
+    everywhere = {str(place): pixels_at(browser, place) for place in (middle, *corners)}
+    stroke = ActionChains(browser).move_to_element(canvas).move_by_offset(-60, 0).click_and_hold()
+    stroke.move_by_offset(60, 0).move_by_offset(60, 0).release().perform()
     button.click()
+    wait_for(lambda: len(find("css selector", "#history button.thumbnail-item")) == 2)
+    wait_for(lambda: browser.execute_script(PIXELS, 1))
+    assert np.abs(pixels_at(browser, middle) - everywhere[str(middle)]).mean() < 1
+    for corner in corners:
+        before, after = pixels_at(browser, corner, 0), pixels_at(browser, corner)
+        assert np.abs(before - after).mean() < 15  # before is a JPEG
+        assert np.abs(everywhere[str(corner)] - after).mean() > 30
+    assert_no_request_left(browser, address)
 
-    def result_with_a_mask() -> bool:
-        stylized = browser.execute_script(PIXELS, 1)
-        return bool(stylized) and stylized[2] != everywhere[2]
 
-    wait_for(result_with_a_mask)
-    before, after = (browser.execute_script(PIXELS, number) for number in (0, 1))
-    # The corner was not painted.
-    assert np.abs(np.array(before[2], float) - np.array(after[2], float)).mean() < 5
+@pytest.mark.slow
+def test_a_stylized_clip_plays_in_a_browser(browser, address, tmp_path):
+    pytest.importorskip("av")
+    from tests.helpers.clips import write_clip
+
+    find = browser.find_elements
+    set_screen(browser, 1280, 1800)
+    browser.get(address)
+    wait_for(lambda: find("css selector", "#clips > button"))[0].click()
+    noise = np.random.default_rng(0).integers(0, 256, (4, 48, 64, 3), dtype=np.uint8)
+    clip = write_clip(tmp_path / "clip.mp4", list(noise))
+    wait_for(lambda: find("css selector", "#clip input[type=file]"))[0].send_keys(str(clip))
+    find("css selector", "#painting-examples button")[0].click()
+    wait_for(lambda: find("css selector", "#painting img"))
+    wait_for(lambda: find("css selector", "#clip .file-preview"))
+    find("css selector", SMALL)[0].click()
+    find("id", "stylize-clip")[0].click()
+    video = wait_for(lambda: find("css selector", "#clip-result video"))[0]
+    state = (
+        "const video = arguments[0]; return [video.readyState, video.duration, video.videoHeight]"
+    )
+    wait_for(lambda: browser.execute_script(state, video)[0] >= 2)
+    _, duration, height = browser.execute_script(state, video)
+    assert duration == pytest.approx(4 / 25, abs=0.05)
+    assert height == 256
+    browser.execute_script("arguments[0].play()", video)
+    wait_for(lambda: video.get_property("ended"))
+    assert_no_request_left(browser, address)
+
+
+# The control that has the focus, and how it is seen and named.
+FOCUSED = """
+const focused = document.activeElement;
+if (focused === document.body) return null;
+const {outlineStyle, outlineWidth} = getComputedStyle(focused);
+const labels = [...(focused.labels || [])].map(label => label.textContent).join(" ");
+const box = focused.getBoundingClientRect();
+return {is: focused.matches(arguments[0]), html: focused.outerHTML.slice(0, 200),
+        outlined: outlineStyle === "solid" && parseFloat(outlineWidth) >= 2,
+        named: (focused.ariaLabel || focused.textContent || labels).trim() !== "",
+        onScreen: box.bottom > 0 && box.top < innerHeight && box.width > 0};
+"""
+
+
+@pytest.mark.slow
+def test_a_visit_by_keyboard_alone(browser, address, downloads):
+    from selenium.webdriver import ActionChains, Keys
+
+    find = browser.find_elements
+    set_screen(browser, 1280, 900)
+    browser.get(address)
+    wait_for(lambda: find("css selector", "#painting-examples button"))
+
+    def press(key: str) -> None:
+        ActionChains(browser).send_keys(key).perform()
+
+    def tab_to(selector: str) -> None:
+        """Press Tab up to a control; the focus is visible and has a name all the way."""
+        for _ in range(60):
+            press(Keys.TAB)
+            focused = browser.execute_script(FOCUSED, selector)
+            if focused is not None:
+                assert all(focused[each] for each in ("outlined", "named", "onScreen")), focused
+                if focused["is"]:
+                    return
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    for picture in ("photo", "painting"):
+        tab_to(f"#{picture}-examples button")
+        press(Keys.ENTER)
+        wait_for(lambda: find("css selector", f"#{picture} img"))  # noqa: B023
+    tab_to("#mixing > button")
+    press(Keys.ENTER)
+    wait_for(lambda: find("css selector", "#mixing > button[aria-expanded=true]"))
+    press(Keys.ENTER)
+    wait_for(lambda: find("css selector", "#mixing > button[aria-expanded=false]"))
+    tab_to("#network input")
+    press(Keys.ARROW_RIGHT)
+    wait_for(lambda: find("css selector", "#network input[value=other]:checked"))
+    tab_to("#paint")
+    press(Keys.ENTER)
+    spoken = find("css selector", "[role=status]#spoken")[0]
+    wait_for(lambda: "result is ready" in spoken.get_property("textContent"))
+    tab_to("#result [role=slider]")
+    shown = find("css selector", "#result img[alt='The stylized photo']")[0]
+    before = shown.value_of_css_property("clip-path")
+    press(Keys.ARROW_RIGHT)
+    wait_for(lambda: shown.value_of_css_property("clip-path") != before)
+    tab_to("#download")
+    press(Keys.ENTER)
+    (file,) = wait_for(lambda: list(downloads.glob("*.png")))
+    settings = settings_of(file, ["tiny", "other"], 10**6)
+    assert settings is not None
+    assert settings.network == "other"

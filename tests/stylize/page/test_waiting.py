@@ -97,7 +97,12 @@ def test_it_is_told_again_and_again_also_if_the_work_fails() -> None:
     heard = threading.Semaphore(0)
     waiting = Waiting(Durations(), ["a"], [False], lambda share, desc: heard.release())
     before = set(threading.enumerate())
-    with pytest.raises(ValueError, match="broken"), waiting.telling(seconds=0.001):
-        assert all(heard.acquire(timeout=60) for _ in range(3))
-        raise ValueError("broken")
+
+    def fail() -> None:
+        with waiting.telling(seconds=0.001):
+            assert all(heard.acquire(timeout=60) for _ in range(3))
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail()
     assert set(threading.enumerate()) <= before
