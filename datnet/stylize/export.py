@@ -105,6 +105,7 @@ def export_network(
     output: Path,
     *,
     alpha_input: bool = True,
+    named: str | None = None,
 ) -> list[Comparison]:
     """Write a network as ONNX or PT2 and compare the file with the network.
 
@@ -114,6 +115,7 @@ def export_network(
             extra file datnet.json).
         output: File to write, ``.onnx`` or ``.pt2``; replaced only if the comparison succeeds.
         alpha_input: Whether the file gets the input ``alpha``.
+        named: What errors call the file; by default ``output``.
 
     Returns:
         The comparisons, none above :data:`TOLERANCE`.
@@ -129,32 +131,50 @@ def export_network(
         require_onnx()
     with quiet():
         program = trace(network, alpha_input)
+    (other,) = set(SUFFIXES) - {output.suffix}
+    named = named or str(output)
+    fails = f"{description.name} cannot be written as {output.suffix}"
+    with (
+        failures_told(named, fails, f"write a {other} file instead"),
+        complete_or_absent(output) as unfinished,
+        quiet(),
+    ):
+        if onnx:
+            write_onnx(program, description, unfinished)
+            runner = onnx_runner(unfinished, alpha_input)
+        else:
+            write_pt2(program, description, unfinished)
+            runner = pt2_runner(unfinished, alpha_input)
+        comparisons = compare(network, runner, (1.0, 0.5, 0.0) if alpha_input else (1.0,))
+        largest = max(each.difference for each in comparisons)
+        if not largest <= TOLERANCE:  # also true for NaN
+            raise DatNetError(
+                f"{named} is not written: its results differ from those of the network "
+                f"by up to {largest:.2g} (tolerance {TOLERANCE:g})"
+            )
+    return comparisons
+
+
+@contextmanager
+def failures_told(named: str, fails: str, otherwise: str) -> Iterator[None]:
+    """Turn any failure of the block, such as of torch's exporter, into one line.
+
+    Args:
+        named: What the error calls the file, if it cannot be written.
+        fails: What fails otherwise, such as "adain cannot be written as .onnx".
+        otherwise: What to do then.
+
+    Raises:
+        DatNetError: If the block fails.
+    """
     try:
-        with complete_or_absent(output) as unfinished, quiet():
-            if onnx:
-                write_onnx(program, description, unfinished)
-                runner = onnx_runner(unfinished, alpha_input)
-            else:
-                write_pt2(program, description, unfinished)
-                runner = pt2_runner(unfinished, alpha_input)
-            comparisons = compare(network, runner, (1.0, 0.5, 0.0) if alpha_input else (1.0,))
-            largest = max(each.difference for each in comparisons)
-            if not largest <= TOLERANCE:  # also true for NaN
-                raise DatNetError(
-                    f"{output} is not written: its results differ from those of the network "
-                    f"by up to {largest:.2g} (tolerance {TOLERANCE:g})"
-                )
+        yield
     except DatNetError:
         raise
     except OSError as error:
-        raise DatNetError(f"{output} cannot be written: {error.strerror or error}") from error
-    except Exception as error:  # any failure of torch's exporter or onnxruntime
-        (other,) = set(SUFFIXES) - {output.suffix}
-        raise DatNetError(
-            f"{description.name} cannot be written as {output.suffix}: {first_line(error)}; "
-            f"write a {other} file instead"
-        ) from error
-    return comparisons
+        raise DatNetError(f"{named} cannot be written: {error.strerror or error}") from error
+    except Exception as error:
+        raise DatNetError(f"{fails}: {first_line(error)}; {otherwise}") from error
 
 
 def first_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ from datnet.images.finding import find_images
 from datnet.images.opening import resize_short_side
 from datnet.images.reading import read_image
 from datnet.networks.base import StyleTransferNetwork
-from datnet.stylize.export import export_network
+from datnet.stylize.export import export_network, failures_told
 from datnet.stylize.export_eight_bits import (
     LEAST_PSNR,
     Inputs,
@@ -96,33 +96,38 @@ def export_compact(
     sides = [CALIBRATION_SIDE] * CALIBRATION_PAIRS
     measured = inputs_of(photographs, paintings, sides, alpha_input)
     checked = inputs_of(images.eval_content, images.eval_style, CHECKED_SIDES, alpha_input)
-    with TemporaryDirectory() as folder:
+    fails = f"{description.name} cannot be written in {bits} bits"
+    with (
+        failures_told(str(output), fails, "export it in float"),
+        TemporaryDirectory() as folder,
+        complete_or_absent(output) as unfinished,
+    ):
         source = Path(folder, "float.onnx")
-        export_network(network, description, source, alpha_input=alpha_input)
-        with complete_or_absent(output) as unfinished:
-            if bits == 8:
-                try:
-                    found = quantize_to_eight_bits(
-                        source,
-                        unfinished,
-                        float_parts=network.attention_parts,
-                        calibration=measured,
-                        checked=checked,
-                    )
-                except DatNetError as error:  # it knows the temporary file only
-                    raise DatNetError(f"{output} is not written: {error}") from error
-                psnrs, kept, share = found.psnrs, found.kept, found.share
-            else:
-                store_in_sixteen_bits(source, unfinished)
-                psnrs, kept, share = compared(source, unfinished, checked), (), 0.0
-            if not min(psnrs) >= LEAST_PSNR:
-                raise DatNetError(
-                    f"{output} is not written: its results differ from those of the network by up "
-                    f"to {min(psnrs):.1f} dB PSNR (at least {LEAST_PSNR:g} are needed)"
+        named = f"{output} (its float form)"
+        export_network(network, description, source, alpha_input=alpha_input, named=named)
+        if bits == 8:
+            try:
+                found = quantize_to_eight_bits(
+                    source,
+                    unfinished,
+                    float_parts=network.attention_parts,
+                    calibration=measured,
+                    checked=checked,
                 )
-            (timed,) = inputs_of(images.eval_content, images.eval_style, [TIMED_SIDE], alpha_input)
-            seconds = times([source, unfinished], timed)
-            sizes = source.stat().st_size, unfinished.stat().st_size
+            except DatNetError as error:  # it knows the temporary file only
+                raise DatNetError(f"{output} is not written: {error}") from error
+            psnrs, kept, share = found.psnrs, found.kept, found.share
+        else:
+            store_in_sixteen_bits(source, unfinished)
+            psnrs, kept, share = compared(source, unfinished, checked), (), 0.0
+        if not min(psnrs) >= LEAST_PSNR:
+            raise DatNetError(
+                f"{output} is not written: its results differ from those of the network by up "
+                f"to {min(psnrs):.1f} dB PSNR (at least {LEAST_PSNR:g} are needed)"
+            )
+        (timed,) = inputs_of(images.eval_content, images.eval_style, [TIMED_SIDE], alpha_input)
+        seconds = times([source, unfinished], timed)
+        sizes = source.stat().st_size, unfinished.stat().st_size
     return CompactReport(psnrs, kept, share, *sizes, *seconds)
 
 

@@ -16,7 +16,7 @@ from datnet.commands.main import main
 from datnet.errors import DatNetError
 from datnet.networks.base import StyleTransferNetwork
 from datnet.networks.sanet import StyleAttention
-from datnet.stylize import export_compact, export_eight_bits
+from datnet.stylize import export, export_compact, export_eight_bits
 from datnet.stylize.export import export_network
 from datnet.stylize.export_compact import compared, inputs_of
 from datnet.zoo.network_file import NetworkDescription, save_network
@@ -139,6 +139,52 @@ def test_a_layer_that_spoils_the_result_is_named(
         export_compact.export_compact(
             network, DESCRIPTION, tmp_path / "small.onnx", bits=8, alpha_input=False
         )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("cause", ["differs", "full", "broken"])
+def test_a_failure_of_the_float_form_names_the_file_that_was_asked_for(
+    cause: str,
+    bits: int,
+    network: Convolutions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not the temporary file that it is made from."""
+    output = tmp_path / "small.onnx"
+
+    def fail(program: object, description: NetworkDescription, path: Path) -> None:
+        if cause == "full":
+            raise OSError(28, "No space left on device", str(path))
+        if cause == "broken":
+            raise ValueError("node 3 has no shape")
+
+    monkeypatch.setattr(export_compact, "export_network", export_network)  # not the copy
+    monkeypatch.setattr(export, "trace", lambda *_: None)
+    monkeypatch.setattr(export, "write_onnx", fail)
+    monkeypatch.setattr(export, "onnx_runner", lambda *_: lambda content, style, alpha: content - 9)
+    said = {
+        "differs": rf"^{output} \(its float form\) is not written: its results differ .*tolerance",
+        "full": rf"^{output} \(its float form\) cannot be written: No space left on device$",
+        "broken": r"^convolutions cannot be written as \.onnx: node 3 has no shape; write",
+    }
+    with pytest.raises(DatNetError, match=said[cause]):
+        export_compact.export_compact(network, DESCRIPTION, output, bits=bits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_of_the_quantizer_is_one_line(
+    network: Convolutions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **settings: object) -> None:
+        raise ValueError("no such operator\nand a page of details")
+
+    monkeypatch.setattr(export_compact, "export_network", lambda *_, **settings: None)
+    monkeypatch.setattr(export_compact, "quantize_to_eight_bits", fail)
+    said = "convolutions cannot be written in 8 bits: no such operator; export it in float"
+    with pytest.raises(DatNetError, match=f"^{said}$"):
+        export_compact.export_compact(network, DESCRIPTION, tmp_path / "small.onnx", bits=8)
     assert not list(tmp_path.iterdir())
 
 
