@@ -17,10 +17,15 @@ from datnet.stylize.attention_pictures import (
     gate_strips,
     legend,
 )
-from datnet.training.callbacks import GRID_ROWS, ImagePanel, log_picture
+from datnet.training.callbacks import (
+    ATTENTION_PANEL,
+    GATES_PANEL,
+    GRID_ROWS,
+    ImagePanel,
+    log_picture,
+)
 from datnet.training.module import StyleTransferModule
 
-GATES = "channel gates"
 STRIP = (512, 32)
 """Width and height of the gates of a pair at one level, in pixels."""
 
@@ -36,7 +41,7 @@ class AttentionPanel(ImagePanel):
     ``folder/gates_000500.png``.
     """
 
-    name = "attention"
+    title = ATTENTION_PANEL
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Refuse a network without attention before the training starts.
@@ -60,8 +65,7 @@ class AttentionPanel(ImagePanel):
         levels = list(rows[0][1])
         pictures = [to_tensor(picture) for row, _ in rows for picture in row]
         panel = make_grid(pictures, nrow=2 + len(levels), padding=4, pad_value=1.0)
-        title = " | ".join(["content", "positions in the style", *levels])
-        log_picture(trainer, title, panel, self.path(trainer))
+        log_picture(trainer, self.title, panel, self.path(trainer))
         metrics = {
             f"attention/entropy_{level}": float(
                 np.mean([entropies[level] for _, entropies in rows])
@@ -79,10 +83,7 @@ class AttentionPanel(ImagePanel):
                 for strip in gate_strips(channel_gates(module.network, *pair), STRIP)
             ]
             panel = make_grid(strips, nrow=1, padding=4, pad_value=1.0)
-            path = self.path(trainer)
-            log_picture(
-                trainer, GATES, panel, path.with_name(path.name.replace(self.name, "gates"))
-            )
+            log_picture(trainer, GATES_PANEL, panel, self.path(trainer, GATES_PANEL))
 
 
 def attention_row(

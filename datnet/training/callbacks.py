@@ -21,11 +21,22 @@ from datnet.training.module import StyleTransferModule
 
 GRID_ROWS = 4
 PANEL = "content | style | result"
+ATTENTION_PANEL = "content | positions in the style | attention at each level"
+GATES_PANEL = "channel gates"
+
+PANELS = {PANEL: "step", ATTENTION_PANEL: "attention", GATES_PANEL: "gates"}
+"""Beginnings of the file names of pictures, by their titles in loggers."""
 
 
-def panel_files(folder: Path) -> dict[int, Path]:
-    """Return the panels that :class:`ImagePanel` wrote to a folder, by step."""
-    return {int(path.stem.removeprefix("step_")): path for path in folder.glob("step_??????.png")}
+def panel_files(folder: Path, title: str = PANEL) -> dict[int, Path]:
+    """Return the pictures that a run wrote to a folder, by step.
+
+    Args:
+        folder: The folder.
+        title: A key of :data:`PANELS`.
+    """
+    name = PANELS[title]
+    return {int(path.stem[-6:]): path for path in folder.glob(f"{name}_??????.png")}
 
 
 class ImagePanel(Callback):
@@ -37,8 +48,8 @@ class ImagePanel(Callback):
         folder: Where to write the panels.
     """
 
-    name = "step"
-    """Beginning of the file names."""
+    title = PANEL
+    """Title in loggers, a key of :data:`PANELS`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,9 +75,9 @@ class ImagePanel(Callback):
         if not self.path(trainer).exists():
             self.draw(trainer, module)
 
-    def path(self, trainer: Trainer) -> Path:
-        """Return the file of the panel after the current step."""
-        return self.folder / f"{self.name}_{trainer.global_step:06d}.png"
+    def path(self, trainer: Trainer, title: str | None = None) -> Path:
+        """Return the file of the panel, or of another picture, after the current step."""
+        return self.folder / f"{PANELS[title or self.title]}_{trainer.global_step:06d}.png"
 
     def pairs(self, trainer: Trainer) -> Batch:
         """Return the first validation batch."""

@@ -23,7 +23,7 @@ from datnet import provenance
 from datnet.data.datamodule import ContentStyleDataModule
 from datnet.errors import DatNetError
 from datnet.images.files import write_text
-from datnet.training.callbacks import PANEL, panel_files
+from datnet.training.callbacks import PANELS, panel_files
 from datnet.training.config import TrainConfig
 from datnet.training.processes import is_first_process
 from datnet.training.run_folder import RunFolder
@@ -134,11 +134,12 @@ def log_earlier(
         folder: The run folder, for the panels.
         rows: Values by name, by step.
     """
-    panels = panel_files(folder.path / "images")
+    panels = {title: panel_files(folder.path / "images", title) for title in PANELS}
     for step, row in sorted(rows.items()):
         logger.log_metrics({name: float(value) for name, value in row.items()}, step - 1)
-        if step in panels:
-            logger.log_image(PANEL, [str(panels[step])], step=step)
+        for title, files in panels.items():
+            if step in files:
+                logger.log_image(title, [str(files[step])], step=step)
 
 
 def _start_logger(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from datnet.errors import DatNetError
 from datnet.training import run
+from datnet.training.callbacks import ATTENTION_PANEL, GATES_PANEL
 from tests.helpers.small_run import rows
 
 pytestmark = pytest.mark.slow
@@ -30,8 +31,8 @@ def test_attention_and_gates_at_every_validation(settings: Settings, tmp_path: P
     for row in rows(tmp_path / "run"):
         assert 0 <= float(row["attention/entropy_relu4_1"]) <= 4  # 4 × 4 positions
     events = b"".join(path.read_bytes() for path in (tmp_path / "run" / "tensorboard").iterdir())
-    assert b"positions in the style | relu3_1" in events
-    assert b"channel gates" in events
+    assert ATTENTION_PANEL.encode() in events
+    assert GATES_PANEL.encode() in events
 
 
 def test_networks_without_attention_are_refused_before_the_first_step(

@@ -16,7 +16,7 @@ import wandb
 from datnet.commands.main import main
 from datnet.evaluation.metrics import METRICS
 from datnet.training import run, wandb_logger
-from datnet.training.callbacks import PANEL
+from datnet.training.callbacks import PANEL, PANELS
 from tests.helpers.wandb_file import WandbRun
 
 
@@ -110,12 +110,19 @@ def test_an_outage_does_not_stop_a_run(
     assert any("train/loss" in row for row in WandbRun(recorded).history)
 
 
+def panel_steps(record: WandbRun, title: str) -> list[int]:
+    """Steps of the pictures with a title."""
+    rows = [row for row in record.history if f"{title}/_type" in row]
+    return [row["trainer/global_step"] for row in rows]
+
+
 @pytest.mark.slow
 def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read back from the file that `wandb sync` would send."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     overrides = ["model=datnet_dual", "logger=wandb", "group=mine", "tags=[first]", "seed=3"]
     overrides += ["final_metrics=true", "data.batch_size=1", "trainer.val_check_interval=1"]
+    overrides += ["attention_panel=true"]
     run.train(settings(*overrides, "trainer.max_steps=2", "checkpoint_every=1"))
     (recorded,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
     record = WandbRun(recorded)
@@ -131,9 +138,13 @@ def test_what_a_run_records(settings, tmp_path: Path, monkeypatch: pytest.Monkey
     logged = {key for row in record.history for key in row}
     assert {"train/loss", "train/learning_rate", "train/images_per_second"} <= logged
     assert {"train/global_style", "train/global_style_weighted", "validation/loss"} <= logged
-    panels = [row for row in record.history if f"{PANEL}/_type" in row]
-    assert [row["trainer/global_step"] for row in panels] == [1, 2]
-    assert all(file.endswith(".png") for file in record.files if "media" in file)
+    levels = ("relu3_1", "relu4_1", "relu5_1")
+    assert {f"attention/entropy_{level}" for level in levels} <= logged
+    for title in PANELS:  # results, attention and gates
+        assert panel_steps(record, title) == [1, 2]
+    media = [file for file in record.files if "media" in file]
+    assert len(media) == 6
+    assert all(file.endswith(".png") for file in media)
     final = record.history[-1]  # wandb's summary: what was logged last
     assert {f"final/{column.key}" for column in METRICS} <= final.keys()
     finished = json.loads((tmp_path / "run" / "finished.json").read_text())["metrics"]
@@ -146,8 +157,8 @@ def test_each_offline_part_of_a_resumed_run_is_whole(
 ) -> None:
     """Syncing a second part replaces the history on the server, so it has the first part's."""
     monkeypatch.setenv("WANDB_MODE", "offline")
-    overrides = ["model=adain", "logger=wandb", "data.batch_size=1", "checkpoint_every=2"]
-    overrides += ["trainer.val_check_interval=1"]
+    overrides = ["model=datnet_dual", "logger=wandb", "data.batch_size=1", "checkpoint_every=2"]
+    overrides += ["trainer.val_check_interval=1", "attention_panel=true"]
     run.train(settings(*overrides, "trainer.max_steps=2"))
     wandb.teardown()
     run.train(settings(*overrides, "trainer.max_steps=3", "ckpt_path=last"))
@@ -166,8 +177,8 @@ def test_each_offline_part_of_a_resumed_run_is_whole(
     assert list(before) == [0, 1]
     assert list(whole) == [0, 1, 2]
     assert {step: whole[step] for step in before} == pytest.approx(before)
-    panels = [row["trainer/global_step"] for row in parts[1].history if f"{PANEL}/_type" in row]
-    assert panels == [1, 2, 3]
+    for title in PANELS:
+        assert panel_steps(parts[1], title) == [1, 2, 3]
     logged = {key for row in parts[1].history if row.get("trainer/global_step") == 0 for key in row}
     assert {"train/global_style", "validation/loss"} <= logged
 
