@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import pytest
 
 
 @contextmanager
-def chromium(downloads: Path | None = None) -> Iterator[Any]:
+def chromium(downloads: Path | None = None, switches: Sequence[str] = ()) -> Iterator[Any]:
     """Start a browser that writes down its requests; skips the test where there is none.
 
     Args:
         downloads: Where files go that a page offers.
+        switches: Further arguments of the program.
     """
     pytest.importorskip("selenium")
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
@@ -27,9 +28,9 @@ def chromium(downloads: Path | None = None) -> Iterator[Any]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+    usual = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server")
+    for argument in (*usual, *switches):
         options.add_argument(argument)
-    options.add_argument("--no-proxy-server")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     if downloads is not None:
         options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})

@@ -1,13 +1,32 @@
 // Runs the network beside the page, which stays responsive: WebGPU where there is one, else WASM.
 
-let ort, session, provider;
-let network = null; // bytes of network.onnx
+// WebGPU of some browsers and drivers never answers; after these times WASM takes over.
+const SECONDS_FOR_ADAPTER = 10;
+const SECONDS_TO_PREPARE = 60; // the network and a first small picture
+const SECONDS_TO_STYLIZE = 180;
+
+const RUNTIMES = {
+  WebGPU: ["webgpu", "ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm"],
+  WebAssembly: ["wasm", "ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"],
+};
+const SMALLEST_SIDE = 32; // of the network's inputs
+
+let network; // bytes of network.onnx
+let engine; // the runtime, its session and the provider's name
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
-async function download() {
-  const response = await fetch("network.onnx");
-  if (!response.ok) throw new Error(`network.onnx: status ${response.status}`);
+function within(seconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${seconds} s`)), 1000 * seconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+async function download(name, what) {
+  const response = await fetch(name);
+  if (!response.ok) throw new Error(`${name}: status ${response.status}`);
   const total = Number(response.headers.get("Content-Length"));
   const parts = [];
   let loaded = 0;
@@ -17,34 +36,56 @@ async function download() {
     parts.push(value);
     loaded += value.length;
     const of = total ? ` of ${megabytes(total)}` : "";
-    postMessage({ progress: `Loading the network: ${megabytes(loaded)}${of} MB …` });
+    postMessage({ progress: `Loading ${what}: ${megabytes(loaded)}${of} MB …` });
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-async function open(kind) {
-  ort = await import(kind === "webgpu" ? "./ort.webgpu.min.mjs" : "./ort.wasm.min.mjs");
-  postMessage({ progress: "Preparing the network …" });
-  session = await ort.InferenceSession.create(network, { executionProviders: [kind] });
-  provider = kind === "webgpu" ? "WebGPU" : "WebAssembly";
-  postMessage({ ready: { provider, alpha: session.inputNames.includes("alpha") } });
+async function load(provider) {
+  const [, module, binary] = RUNTIMES[provider];
+  const ort = await import(`./${module}`);
+  ort.env.wasm.wasmBinary = await download(binary, provider);
+  return ort;
+}
+
+async function prepare(ort, provider) {
+  postMessage({ progress: `Preparing the network (${provider}) …` });
+  const [kind] = RUNTIMES[provider];
+  const session = await ort.InferenceSession.create(network, { executionProviders: [kind] });
+  return { ort, session, provider };
+}
+
+// Null where WebGPU is missing, in software (slower than WASM), fails or does not answer.
+async function withWebGpu() {
+  try {
+    const adapter = await within(SECONDS_FOR_ADAPTER, navigator.gpu?.requestAdapter());
+    if (!adapter || adapter.info?.isFallbackAdapter) return null;
+    const ort = await load("WebGPU");
+    return await within(SECONDS_TO_PREPARE, prepare(ort, "WebGPU").then(tried));
+  } catch (error) {
+    console.warn("WebGPU cannot run this network; WebAssembly instead:", error);
+    return null;
+  }
+}
+
+const withWasm = async () => prepare(await load("WebAssembly"), "WebAssembly");
+
+async function tried(candidate) {
+  const image = new ImageData(SMALLEST_SIDE, SMALLEST_SIDE);
+  image.data.forEach((_, place) => { image.data[place] = (place * 37) % 256; });
+  const values = await run(candidate, { content: image, style: image, alpha: 1 });
+  if (!values.every(Number.isFinite)) throw new Error("its results are not finite");
+  return candidate;
 }
 
 async function start() {
-  network = await download();
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (adapter && !adapter.info?.isFallbackAdapter) { // WebGPU in software is slower than WASM
-    try {
-      await open("webgpu");
-      return;
-    } catch (error) {
-      console.warn("WebGPU cannot run this network; WebAssembly instead:", error);
-    }
-  }
-  await open("wasm");
+  network = await download("network.onnx", "the network");
+  engine = (await withWebGpu()) ?? (await withWasm());
+  const { provider, session } = engine;
+  postMessage({ ready: { provider, alpha: session.inputNames.includes("alpha") } });
 }
 
-function toTensor({ data, width, height }) {
+function toTensor(ort, { data, width, height }) {
   const count = width * height;
   const values = new Float32Array(3 * count);
   for (let pixel = 0; pixel < count; pixel++) {
@@ -66,27 +107,31 @@ function toImage(values, width, height) {
   return new ImageData(data, width, height);
 }
 
-async function run({ content, style, alpha }) {
-  const inputs = { content: toTensor(content), style: toTensor(style) };
+async function run({ ort, session }, { content, style, alpha }) {
+  const inputs = { content: toTensor(ort, content), style: toTensor(ort, style) };
   if (session.inputNames.includes("alpha")) inputs.alpha = new ort.Tensor("float32", [alpha], []);
   const { result } = await session.run(inputs);
   const values = await result.getData();
   result.dispose();
-  return toImage(values, content.width, content.height);
+  return values;
 }
 
 async function stylize(request) {
   const begin = performance.now();
-  let image;
-  try {
-    image = await run(request);
-  } catch (error) {
-    if (provider !== "WebGPU") throw error;
-    console.warn("WebGPU failed; WebAssembly instead:", error);
-    await open("wasm");
-    image = await run(request);
+  let values;
+  if (engine.provider === "WebGPU") {
+    try {
+      values = await within(SECONDS_TO_STYLIZE, run(engine, request));
+    } catch (error) {
+      console.warn("WebGPU failed; WebAssembly instead:", error);
+      engine = await withWasm();
+    }
   }
+  values ??= await run(engine, request);
+  const { width, height } = request.content;
+  const image = toImage(values, width, height);
   const seconds = (performance.now() - begin) / 1000;
+  const { provider } = engine;
   postMessage({ result: image, seconds, provider }, [image.data.buffer]);
 }
 
