@@ -52,6 +52,7 @@ async function prepare(ort, provider) {
   postMessage({ progress: `Preparing the network (${provider}) …` });
   const [kind] = RUNTIMES[provider];
   const session = await ort.InferenceSession.create(network, { executionProviders: [kind] });
+  ort.env.wasm.wasmBinary = undefined; // up to 27 MB, compiled by now
   return { ort, session, provider };
 }
 
