@@ -9,6 +9,8 @@ import torch
 from datnet.networks.cin import CIN
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.perceptual import PerceptualObjective, layers_of, squared_differences
+from datnet.zoo.configs import model_config
+from datnet.zoo.instantiate import build_with_encoder
 from tests.helpers.methods import images
 from tests.helpers.naive import maps, squared_error
 
@@ -66,6 +68,60 @@ def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
                 expected["total_variation"] += difference**2 / values.size
     for name, value in expected.items():
         assert terms[name].item() == pytest.approx(value, rel=1e-4), name
+
+
+SQUARED_SCALE = 15_000
+"""Of the features of the authors' encoder relative to ours, see PerceptualObjective."""
+
+
+def published(
+    model: str,
+    encoder: VggEncoder,
+    output: torch.Tensor,
+    content: torch.Tensor,
+    style: torch.Tensor,
+) -> dict[str, torch.Tensor]:
+    """The losses of the authors' code, whose encoder has larger features, in pixels up to 255."""
+    ours, contents, styles = (
+        [SQUARED_SCALE**0.5 * features.double() for features in layers_of(encoder, each)]
+        for each in (output, content, style)
+    )
+    losses = {"content": (ours[2] - contents[2]).square().mean(), "style": torch.zeros(())}
+    for one, other in zip(ours, styles, strict=True):
+        products = [
+            torch.einsum("bihw,bjhw->bij", each, each) / (each.shape[2] * each.shape[3])
+            for each in (one, other)
+        ]
+        error = (products[0] - products[1]).square().mean()
+        losses["style"] += 5 * error / one.shape[1] ** 2 if model == "johnson" else 1e-4 * error
+    if model == "johnson":  # its total variation is a sum, so its weight depends on the size
+        pixels = 255 * output.double()
+        squares = pixels.diff(dim=2).square().sum() + pixels.diff(dim=3).square().sum()
+        share = output.numel() / (4 * 3 * 256 * 256)
+        losses["total_variation"] = 0.5 * 1e-6 * squares / share
+    return losses
+
+
+@pytest.mark.parametrize("model", ["johnson", "cin"])
+def test_the_weights_are_the_published_ones_for_our_encoder(
+    model: str, encoder: VggEncoder
+) -> None:
+    """Up to a common factor, on the same pictures and features."""
+    torch.manual_seed(0)
+    content, style = images(2, 48, 64, seed=5), images(1, 40, 40, seed=1).repeat(2, 1, 1, 1)
+    network = CIN(["a"])
+    network.paintings.show("a", style[0])
+    settings = model_config(model)
+    assert settings is not None
+    objective = build_with_encoder(settings["objective"], lambda: encoder)
+    with torch.no_grad():
+        output = network.generate([content], network.encode_style(style), content.shape[2:])
+        expected = published(model, encoder, output, content, style)
+        got = objective.terms(network, content, style)
+    assert got.keys() == expected.keys()
+    for name, loss in expected.items():
+        weighted = objective.weights[name] * got[name].item()
+        assert weighted * SQUARED_SCALE == pytest.approx(loss.item(), rel=5e-3), name
 
 
 def test_a_picture_of_one_color_has_no_differences() -> None:

@@ -109,9 +109,7 @@ def offer_own(
         return gr.skip() if path is None else str(path)
 
     areas = list(choices)
-    network.change(
-        own_of_network, network, [*choices.values(), areas[0]], api_visibility="private"
-    )
+    network.change(own_of_network, network, [*choices.values(), areas[0]], api_visibility="private")
     for area, choice in choices.items():
         # Gradio's check would compare with the choices of the first network.
         choice.input(

@@ -138,9 +138,7 @@ def test_side_by_side_leaves_out_networks_that_do_not_know_the_painting(
     visitor: Visitor, photo: dict
 ) -> None:
     painting = visitor.upload("other.png", image_bytes(90, 70))
-    _, session = visitor.call(
-        "compare", [photo, painting, None, *CONTROLS, "tiny", None, None]
-    )
+    _, session = visitor.call("compare", [photo, painting, None, *CONTROLS, "tiny", None, None])
     messages = list(visitor.messages(session))
     *_, end = (each for each in messages if each.get("msg") == "process_generating")
     assert messages[-1]["success"]
