@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from datnet import Stylizer
 from datnet.images.embedded import SampleImages
-from datnet.images.tensors import to_tensor
-from datnet.networks.cin import CIN
-from datnet.networks.johnson import Johnson
-from datnet.networks.microast import MicroAST
-from datnet.networks.own_paintings import OwnStyleNetwork
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.server import served
-from datnet.training.tuning import save_tuned
-from datnet.zoo.network_file import NetworkDescription
+from tests.helpers.own_paintings import PAINTINGS, own_stylizers
 from tests.helpers.visitor import Visitor, free_port, image_bytes
 
 pytest.importorskip("gradio")
@@ -31,41 +24,9 @@ pytest.importorskip("gradio")
 CONTROLS = [0.5, 1, "The painting's", "256 (quick)", "Exact", "As the painting"]
 
 
-def picture(side: int) -> Image.Image:
-    """A painting that differs from the others in its lowest frequencies."""
-    return Image.radial_gradient("L").rotate(side).resize((side, side)).convert("RGB")
-
-
-PAINTINGS = {"a.jpg": Image.new("RGB", (90, 90), "navy"), "more/b.jpg": picture(80)}
-
-
-def own_stylizer(network: Any, names: list[str], path: Path) -> Stylizer:
-    """A network of random weights that knows these paintings."""
-    pictures = {name: PAINTINGS[name] for name in names}
-    kind = type(network)
-    settings: dict[str, Any] = {"_target_": f"{kind.__module__}.{kind.__name__}"}
-    if isinstance(network, OwnStyleNetwork):
-        settings["paintings"] = names
-        for name, image in pictures.items():
-            network.paintings.show(name, to_tensor(image))
-    description = NetworkDescription(path.stem, settings, {}, {"paintings": names})
-    save_tuned(network, pictures, description, path)
-    return Stylizer(path, "cpu")
-
-
 @pytest.fixture(scope="module")
 def stylizers(stylizer: Stylizer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stylizer]:
-    folder = tmp_path_factory.mktemp("networks")
-    torch.manual_seed(0)
-    cin = CIN(list(PAINTINGS))
-    with torch.no_grad():
-        cin.layers[-1].norm.shift[1] += 1  # so that the second painting differs
-    return {
-        "tiny": stylizer,
-        "one": own_stylizer(Johnson(["a.jpg"]), ["a.jpg"], folder / "one.safetensors"),
-        "two": own_stylizer(cin, list(PAINTINGS), folder / "two.safetensors"),
-        "tuned": own_stylizer(MicroAST(), ["a.jpg"], folder / "tuned.safetensors"),
-    }
+    return {"tiny": stylizer, **own_stylizers(tmp_path_factory.mktemp("networks"))}
 
 
 @pytest.fixture(scope="module")
