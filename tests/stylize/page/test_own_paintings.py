@@ -16,8 +16,9 @@ from datnet import Stylizer
 from datnet.images.embedded import SampleImages
 from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.server import served
+from tests.helpers.browser import chromium, set_screen
 from tests.helpers.own_paintings import PAINTINGS, own_stylizers
-from tests.helpers.visitor import Visitor, free_port, image_bytes
+from tests.helpers.visitor import Visitor, free_port, image_bytes, wait_for
 
 pytest.importorskip("gradio")
 
@@ -122,3 +123,21 @@ def test_a_clip_needs_no_painting_either(visitor: Visitor, tmp_path: Path) -> No
     _, session = visitor.call("clip", [upload, None, None, *CONTROLS, "two"])
     *_, end = visitor.messages(session)
     assert "choose a.jpg, more/b.jpg" in end["output"]["error"]
+
+
+@pytest.mark.slow
+def test_own_paintings_are_chosen_in_a_browser(address: str) -> None:
+    with chromium() as browser:
+        find = browser.find_elements
+        set_screen(browser, 1280, 900)
+        browser.get(address)
+        wait_for(lambda: find("id", "paint"))
+        assert not any(each.is_displayed() for each in find("id", "painting-own"))
+        find("css selector", "#network input[value=two]")[0].click()
+        choice = wait_for(lambda: find("css selector", "#painting-own input[value='more/b.jpg']"))
+        choice[0].click()
+        wait_for(lambda: find("css selector", "#painting img"))
+        find("css selector", "#network input[value=one]")[0].click()
+        wait_for(lambda: len(find("css selector", "#painting-own input")) == 1)
+        find("css selector", "#network input[value=tiny]")[0].click()
+        wait_for(lambda: not any(each.is_displayed() for each in find("id", "painting-own")))
