@@ -65,7 +65,7 @@ class PerceptualObjective(Objective[TransformerNet]):
             are left out.
         """
         with torch.no_grad():
-            content_features = layers_of(self.encoder, content)[CONTENT_LAYER]
+            *_, content_features = layers_of(self.encoder, content, CONTENT_LAYER + 1)
             targets = self.target_grams(network, style)
         output = network.generate(
             network.encode_content(content), network.encode_style(style), content.shape[2:]
@@ -99,8 +99,8 @@ class PerceptualObjective(Objective[TransformerNet]):
             return gram / maps.shape[1] if self.per_channel else gram
 
 
-def layers_of(encoder: VggEncoder, images: Tensor) -> list[Tensor]:
-    """Features relu1_2, relu2_2, relu3_3, relu4_3 of images ``(B, 3, H, W)`` in [0, 1]."""
+def layers_of(encoder: VggEncoder, images: Tensor, count: int = len(STYLE_LAYERS)) -> list[Tensor]:
+    """The first of relu1_2, relu2_2, relu3_3, relu4_3 of images ``(B, 3, H, W)`` in [0, 1]."""
     features, maps = [], images
     block, convolution = 1, 0
     for layer in encoder.layers():
@@ -111,7 +111,7 @@ def layers_of(encoder: VggEncoder, images: Tensor) -> list[Tensor]:
             convolution += 1
         elif (block, convolution) in STYLE_LAYERS:
             features.append(maps)
-            if len(features) == len(STYLE_LAYERS):
+            if len(features) == count:
                 break
     return features
 
