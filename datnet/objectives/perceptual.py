@@ -25,9 +25,7 @@ class PerceptualObjective(Objective[TransformerNet]):
 
     The papers' weights are for Caffe's VGG-16 on pixels up to 255. Features scaled by s scale the
     content loss by s² and the style loss by s⁴. The default weights take s² = 15 000 for that
-    encoder relative to the normalized VGG-16 here: the loss of the authors' code ends near 2e5,
-    ours near 15; and the weights of a common port to the encoder here (1e5 and 1e10, without the
-    normalization) convert to the same ratio of style to content within 15 %.
+    encoder relative to the normalized VGG-16 here, see docs/faithfulness.md for what supports it.
 
     Args:
         encoder: The frozen loss encoder.

@@ -68,13 +68,14 @@ def measure(
 ) -> Measured:
     """Stylize and measure all pairs."""
     of_contents = [metrics.content_target(content, MEASURED) for content in contents]
+    encoded = [network.encode_content(content) for content in contents]
     distances, ssim = [], []
     for style in styles:
         target = metrics.style_target(style, MEASURED, embed=False)
-        values = [
-            metrics.measure(network(content, style), of_content, target, MEASURED, embed=False)
-            for content, of_content in zip(contents, of_contents, strict=True)
-        ]
+        features, values = network.encode_style(style), []
+        for content, maps, of_content in zip(contents, encoded, of_contents, strict=True):
+            result = network.generate(maps, features, content.shape[2:])
+            values.append(metrics.measure(result, of_content, target, MEASURED, embed=False))
         distances.append(fmean(each.values["style_distance"] for each in values))
         ssim.append(fmean(each.values["ssim"] for each in values))
     return Measured(distances, fmean(ssim))
