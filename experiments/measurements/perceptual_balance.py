@@ -13,6 +13,7 @@ so this shows the balance of the losses, not the look of a trained network.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Weights:
         style: Weight of the style loss.
         total_variation: Weight of the squared differences of neighbors.
         per_channel: Whether Gram matrices are divided by their numbers of channels.
+        style_layers: Weights of the layers within the style loss.
         content_layer: Index of the content layer among those of the style.
     """
 
@@ -51,19 +53,31 @@ class Weights:
     style: float
     total_variation: float
     per_channel: bool
+    style_layers: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
     content_layer: int = CONTENT_LAYER
 
-    def losses(self, image: Tensor, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def targets(self, content: Tensor, style: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Features of the content at its layer, and Gram matrices of the style."""
+        of_content = layers_of(self.encoder, content)[self.content_layer]
+        return of_content, self.grams(layers_of(self.encoder, style))
+
+    def grams(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Gram matrices of the four layers."""
+        return [gram_matrix(maps) / (maps.shape[1] if self.per_channel else 1) for maps in features]
+
+    def losses(
+        self, image: Tensor, of_content: Tensor, of_style: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Weighted content loss, and weighted style loss of each layer."""
-        features, contents, styles = (
-            layers_of(self.encoder, each) for each in (image, content, style)
-        )
-        place = self.content_layer
-        errors = []
-        for ours, theirs in zip(features, styles, strict=True):
-            share = 1 / ours.shape[1] if self.per_channel else 1.0
-            errors.append(squared_error(share * gram_matrix(ours), share * gram_matrix(theirs)))
-        error = squared_error(features[place], contents[place])
+        features = layers_of(self.encoder, image)
+        errors = [
+            weight * squared_error(ours, theirs)
+            for weight, ours, theirs in zip(
+                self.style_layers, self.grams(features), of_style, strict=True
+            )
+        ]
+        error = squared_error(features[self.content_layer], of_content)
         return self.content * error, self.style * torch.stack(errors)
 
     def optimized(self, content: Tensor, style: Tensor, steps: int) -> Tensor:
@@ -71,9 +85,10 @@ class Weights:
         image = content.clone().requires_grad_()
         optimizer = torch.optim.Adam([image], LEARNING_RATE)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
+        targets = self.targets(content, style)
         for _ in range(steps):
             seen = image.clamp(0, 1)
-            of_content, of_style = self.losses(seen, content, style)
+            of_content, of_style = self.losses(seen, *targets)
             variation = self.total_variation * squared_differences(seen)
             optimizer.zero_grad()
             (of_content + of_style.sum() + variation).div(self.content).backward()
@@ -118,7 +133,8 @@ def main() -> None:
         results.append(each.optimized(content, style, arguments.steps))
         for other, measure in weights.items():
             with torch.no_grad():
-                of_content, of_style = measure.losses(results[-1], content, style)
+                targets = measure.targets(content, style)
+                of_content, of_style = measure.losses(results[-1], *targets)
             total = of_style.sum()
             shares = " ".join(f"{share:.2f}" for share in (of_style / total).tolist())
             ratio = (total / of_content).item()

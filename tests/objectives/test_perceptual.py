@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from datnet.networks.cin import CIN
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.perceptual import PerceptualObjective, layers_of, squared_differences
+from datnet.zoo import channel_means
 from datnet.zoo.configs import model_config
 from datnet.zoo.instantiate import build_with_encoder
 from tests.helpers.methods import images
@@ -56,9 +60,9 @@ def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
     for image in range(3):
         ours, contents, styles = (maps(of[name], image) for name in ("output", "content", "style"))
         expected["content"] += squared_error(ours[2], contents[2]) / 3
-        for one, other in zip(ours, styles, strict=True):
+        for weight, one, other in zip(objective.style_layers, ours, styles, strict=True):
             difference = gram(one, per_channel) - gram(other, per_channel)
-            expected["style"] += np.mean(difference**2) / 3
+            expected["style"] += weight * np.mean(difference**2) / 3
     values = output.double().numpy()
     for image, channel, row, column in np.ndindex(values.shape):
         for below, right in ((1, 0), (0, 1)):
@@ -70,8 +74,11 @@ def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
         assert terms[name].item() == pytest.approx(value, rel=1e-4), name
 
 
-SQUARED_SCALE = 15_000
-"""Of the features of the authors' encoder relative to ours, see PerceptualObjective."""
+SQUARED_SCALE = 44_000
+"""Of relu3_3 of the authors' encoder relative to ours, see PerceptualObjective."""
+
+ROOT_MEAN_SQUARES = (0.599, 0.870, 0.941, 0.329)
+"""Of the channels' mean activations at the four layers of VGG-16 before normalization."""
 
 
 def published(
@@ -82,8 +89,12 @@ def published(
     style: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
     """The losses of the authors' code, whose encoder has larger features, in pixels up to 255."""
+    scales = [SQUARED_SCALE**0.5 * each / ROOT_MEAN_SQUARES[2] for each in ROOT_MEAN_SQUARES]
     ours, contents, styles = (
-        [SQUARED_SCALE**0.5 * features.double() for features in layers_of(encoder, each)]
+        [
+            scale * features.double()
+            for scale, features in zip(scales, layers_of(encoder, each), strict=True)
+        ]
         for each in (output, content, style)
     )
     losses = {"content": (ours[2] - contents[2]).square().mean(), "style": torch.zeros(())}
@@ -121,7 +132,36 @@ def test_the_weights_are_the_published_ones_for_our_encoder(
     assert got.keys() == expected.keys()
     for name, loss in expected.items():
         weighted = objective.weights[name] * got[name].item()
-        assert weighted * SQUARED_SCALE == pytest.approx(loss.item(), rel=5e-3), name
+        assert weighted * SQUARED_SCALE == pytest.approx(loss.item(), rel=0.03), name
+
+
+def test_each_layer_of_the_style_has_its_weight(encoder: VggEncoder) -> None:
+    content, style = images(1, 32, 32, seed=5), images(1, 40, 40, seed=1)
+    network = CIN(["a"])
+    with torch.no_grad():
+        style_of = [
+            PerceptualObjective(encoder, style_layers=layers).terms(network, content, style)[
+                "style"
+            ]
+            for layers in ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (4, 3, 2, 1))
+        ]
+    expected = sum(weight * each for weight, each in zip((4, 3, 2, 1), style_of[:4], strict=True))
+    torch.testing.assert_close(style_of[4], expected)
+    with pytest.raises(ValueError, match="style_layers has 3 weights; it needs 4"):
+        PerceptualObjective(encoder, style_layers=(1, 1, 1))
+
+
+def test_the_layers_weights_are_those_of_the_shipped_means() -> None:
+    """The fourth powers of root mean squares, relative to relu3_3, of the package's own file."""
+    (path,) = (Path(channel_means.__file__).parent / "channel_means").glob("vgg16-*.safetensors")
+    means = load_file(path)
+    squares = [means[f"{index:02d}"].square().mean().item() for index in (1, 3, 6, 9)]
+    assert [each**0.5 for each in squares] == pytest.approx(ROOT_MEAN_SQUARES, abs=1e-3)
+    for model in ("johnson", "cin"):
+        settings = model_config(model)
+        assert settings is not None
+        expected = [(each / squares[2]) ** 2 for each in squares]
+        assert settings["objective"]["style_layers"] == pytest.approx(expected, rel=0.03)
 
 
 def test_a_picture_of_one_color_has_no_differences() -> None:
