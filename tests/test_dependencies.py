@@ -142,6 +142,7 @@ def test_only_what_is_about_an_extra_needs_it() -> None:
         "datnet.stylize.page.controls",
         "datnet.stylize.page.look",
         "datnet.stylize.page.mask",
+        "datnet.stylize.page.own_paintings",
         "datnet.stylize.page.page",
         "datnet.stylize.page.server",
         "datnet.training.dashboard",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -24,10 +26,9 @@ class PerceptualObjective(Objective[TransformerNet]):
     """Content loss at relu3_3, Gram matrices of relu1_2 … relu4_3, total variation.
 
     The papers' weights are for Caffe's VGG-16 on pixels up to 255. Features scaled by s scale the
-    content loss by s² and the style loss by s⁴. The default weights take s² = 15 000 for that
-    encoder relative to the normalized VGG-16 here: the loss of the authors' code ends near 2e5,
-    ours near 15; and the weights of a common port to the encoder here (1e5 and 1e10, without the
-    normalization) convert to the same ratio of style to content within 15 %.
+    content loss by s² and the style loss by s⁴. The default weights take s² = 44 000 for that
+    encoder's relu3_3 relative to the normalized VGG-16 here, and give the other layers the scale
+    that they have before normalization, see docs/faithfulness.md.
 
     Args:
         encoder: The frozen loss encoder.
@@ -38,19 +39,29 @@ class PerceptualObjective(Objective[TransformerNet]):
             directions and averaged over positions and channels.
         per_channel: Whether the Gram matrices are divided by their numbers of channels, too
             (Johnson et al.).
+        style_layers: Weights of the four layers within the style loss.
+
+    Raises:
+        ValueError: If ``style_layers`` has another length than 4.
     """
 
     def __init__(
         self,
         encoder: VggEncoder,
         content: float = 1.0,
-        style: float = 75000.0,
-        total_variation: float = 1.7,
+        style: float = 220000.0,
+        total_variation: float = 0.58,
         per_channel: bool = True,
+        style_layers: Sequence[float] = (0.16, 0.73, 1.0, 0.015),
     ) -> None:
+        if len(style_layers) != len(STYLE_LAYERS):
+            raise ValueError(
+                f"style_layers has {len(style_layers)} weights; it needs {len(STYLE_LAYERS)}"
+            )
         super().__init__({"content": content, "style": style, "total_variation": total_variation})
         self.encoder = encoder
         self.per_channel = per_channel
+        self.style_layers = tuple(style_layers)
 
     def terms(self, network: TransformerNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Stylize the content and compare the result with content and style.
@@ -65,7 +76,7 @@ class PerceptualObjective(Objective[TransformerNet]):
             are left out.
         """
         with torch.no_grad():
-            content_features = layers_of(self.encoder, content)[CONTENT_LAYER]
+            *_, content_features = layers_of(self.encoder, content, CONTENT_LAYER + 1)
             targets = self.target_grams(network, style)
         output = network.generate(
             network.encode_content(content), network.encode_style(style), content.shape[2:]
@@ -75,8 +86,10 @@ class PerceptualObjective(Objective[TransformerNet]):
             "content": terms.squared_error(features[CONTENT_LAYER], content_features),
             "style": torch.stack(
                 [
-                    terms.squared_error(self.gram(maps), target)
-                    for maps, target in zip(features, targets, strict=True)
+                    weight * terms.squared_error(self.gram(maps), target)
+                    for weight, maps, target in zip(
+                        self.style_layers, features, targets, strict=True
+                    )
                 ]
             ).sum(),
             "total_variation": squared_differences(output),
@@ -99,8 +112,8 @@ class PerceptualObjective(Objective[TransformerNet]):
             return gram / maps.shape[1] if self.per_channel else gram
 
 
-def layers_of(encoder: VggEncoder, images: Tensor) -> list[Tensor]:
-    """Features relu1_2, relu2_2, relu3_3, relu4_3 of images ``(B, 3, H, W)`` in [0, 1]."""
+def layers_of(encoder: VggEncoder, images: Tensor, count: int = len(STYLE_LAYERS)) -> list[Tensor]:
+    """The first of relu1_2, relu2_2, relu3_3, relu4_3 of images ``(B, 3, H, W)`` in [0, 1]."""
     features, maps = [], images
     block, convolution = 1, 0
     for layer in encoder.layers():
@@ -111,7 +124,7 @@ def layers_of(encoder: VggEncoder, images: Tensor) -> list[Tensor]:
             convolution += 1
         elif (block, convolution) in STYLE_LAYERS:
             features.append(maps)
-            if len(features) == len(STYLE_LAYERS):
+            if len(features) == count:
                 break
     return features
 

@@ -6,8 +6,9 @@ r"""What the style-aware normalized loss changes: how evenly paintings are trans
 The training of each network continues from its file for STEPS steps, with the usual style loss and
 with the style-aware one, on the same pairs. The weight of the style-aware loss is scaled so that
 both losses are equal on the first pairs. Then pairs of other pictures are measured: style distance
-and SSIM, means over the pairs, and the spread of the style distance over the paintings (standard
-deviation of the paintings' means, relative to their mean).
+and SSIM, means over the pairs, and the spread of the style distance over the paintings: standard
+deviation, lowest and highest of the paintings' means, and the coefficient of variation, the
+standard deviation relative to the mean.
 """
 
 from __future__ import annotations
@@ -46,11 +47,16 @@ FIRST_PAIRS = 8
 
 @dataclass(frozen=True)
 class Measured:
-    """Means over the pairs, and the spread over the paintings."""
+    """Style distance of each painting, mean over the photographs, and SSIM, mean over the pairs."""
 
-    distance: float
-    spread: float
+    distances: list[float]
     ssim: float
+
+    def cells(self) -> list[str]:
+        """Mean, standard deviation, coefficient of variation, lowest, highest and SSIM."""
+        mean, deviation = fmean(self.distances), stdev(self.distances)
+        spread = (mean, deviation, deviation / mean, min(self.distances), max(self.distances))
+        return [*(f"{value:.2f}" for value in spread), f"{self.ssim:.3f}"]
 
 
 @torch.inference_mode()
@@ -62,16 +68,17 @@ def measure(
 ) -> Measured:
     """Stylize and measure all pairs."""
     of_contents = [metrics.content_target(content, MEASURED) for content in contents]
+    encoded = [network.encode_content(content) for content in contents]
     distances, ssim = [], []
     for style in styles:
         target = metrics.style_target(style, MEASURED, embed=False)
-        values = [
-            metrics.measure(network(content, style), of_content, target, MEASURED, embed=False)
-            for content, of_content in zip(contents, of_contents, strict=True)
-        ]
+        features, values = network.encode_style(style), []
+        for content, maps, of_content in zip(contents, encoded, of_contents, strict=True):
+            result = network.generate(maps, features, content.shape[2:])
+            values.append(metrics.measure(result, of_content, target, MEASURED, embed=False))
         distances.append(fmean(each.values["style_distance"] for each in values))
         ssim.append(fmean(each.values["ssim"] for each in values))
-    return Measured(fmean(distances), stdev(distances) / fmean(distances), fmean(ssim))
+    return Measured(distances, fmean(ssim))
 
 
 def objective_of(name: str, aware: bool, weight: float | None = None) -> Objective[Any]:
@@ -124,7 +131,8 @@ def main() -> None:
         horizontal_flip=False,
         seed=1,
     )
-    rows = [["network", "style loss", "weight", "style distance", "spread", "SSIM"]]
+    rows = [["network", "style loss", "weight", "style distance", "deviation", "variation"]]
+    rows[0] += ["lowest", "highest", "SSIM"]
     for name in arguments.networks:
         for aware in (None, False, True):
             network = load_network(find_network(name))
@@ -143,12 +151,7 @@ def main() -> None:
             values = measure(network.eval(), contents, styles, metrics)
             title = {None: "as shipped", False: "usual", True: "style-aware"}[aware]
             shown = "" if weight is None else f"{weight:.1f}"
-            rows.append(
-                [
-                    *(name, title, shown),
-                    *(f"{values.distance:.3f}", f"{values.spread:.2f}", f"{values.ssim:.3f}"),
-                ]
-            )
+            rows.append([name, title, shown, *values.cells()])
             print(" | ".join(rows[-1]), flush=True)
     print(
         f"\n{len(contents)} × {len(styles)} pairs at {arguments.size}², after "

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from datnet.networks.cin import CIN
 from datnet.networks.vgg import VggEncoder
 from datnet.objectives.perceptual import PerceptualObjective, layers_of, squared_differences
+from datnet.zoo import channel_means
+from datnet.zoo.configs import model_config
+from datnet.zoo.instantiate import build_with_encoder
 from tests.helpers.methods import images
 from tests.helpers.naive import maps, squared_error
 
@@ -54,9 +60,9 @@ def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
     for image in range(3):
         ours, contents, styles = (maps(of[name], image) for name in ("output", "content", "style"))
         expected["content"] += squared_error(ours[2], contents[2]) / 3
-        for one, other in zip(ours, styles, strict=True):
+        for weight, one, other in zip(objective.style_layers, ours, styles, strict=True):
             difference = gram(one, per_channel) - gram(other, per_channel)
-            expected["style"] += np.mean(difference**2) / 3
+            expected["style"] += weight * np.mean(difference**2) / 3
     values = output.double().numpy()
     for image, channel, row, column in np.ndindex(values.shape):
         for below, right in ((1, 0), (0, 1)):
@@ -66,6 +72,96 @@ def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
                 expected["total_variation"] += difference**2 / values.size
     for name, value in expected.items():
         assert terms[name].item() == pytest.approx(value, rel=1e-4), name
+
+
+SQUARED_SCALE = 44_000
+"""Of relu3_3 of the authors' encoder relative to ours, see PerceptualObjective."""
+
+ROOT_MEAN_SQUARES = (0.599, 0.870, 0.941, 0.329)
+"""Of the channels' mean activations at the four layers of VGG-16 before normalization."""
+
+
+def published(
+    model: str,
+    encoder: VggEncoder,
+    output: torch.Tensor,
+    content: torch.Tensor,
+    style: torch.Tensor,
+) -> dict[str, torch.Tensor]:
+    """The losses of the authors' code, whose encoder has larger features, in pixels up to 255."""
+    scales = [SQUARED_SCALE**0.5 * each / ROOT_MEAN_SQUARES[2] for each in ROOT_MEAN_SQUARES]
+    ours, contents, styles = (
+        [
+            scale * features.double()
+            for scale, features in zip(scales, layers_of(encoder, each), strict=True)
+        ]
+        for each in (output, content, style)
+    )
+    losses = {"content": (ours[2] - contents[2]).square().mean(), "style": torch.zeros(())}
+    for one, other in zip(ours, styles, strict=True):
+        products = [
+            torch.einsum("bihw,bjhw->bij", each, each) / (each.shape[2] * each.shape[3])
+            for each in (one, other)
+        ]
+        error = (products[0] - products[1]).square().mean()
+        losses["style"] += 5 * error / one.shape[1] ** 2 if model == "johnson" else 1e-4 * error
+    if model == "johnson":  # its total variation is a sum, so its weight depends on the size
+        pixels = 255 * output.double()
+        squares = pixels.diff(dim=2).square().sum() + pixels.diff(dim=3).square().sum()
+        share = output.numel() / (4 * 3 * 256 * 256)
+        losses["total_variation"] = 0.5 * 1e-6 * squares / share
+    return losses
+
+
+@pytest.mark.parametrize("model", ["johnson", "cin"])
+def test_the_weights_are_the_published_ones_for_our_encoder(
+    model: str, encoder: VggEncoder
+) -> None:
+    """Up to a common factor, on the same pictures and features."""
+    torch.manual_seed(0)
+    content, style = images(2, 48, 64, seed=5), images(1, 40, 40, seed=1).repeat(2, 1, 1, 1)
+    network = CIN(["a"])
+    network.paintings.show("a", style[0])
+    settings = model_config(model)
+    assert settings is not None
+    objective = build_with_encoder(settings["objective"], lambda: encoder)
+    with torch.no_grad():
+        output = network.generate([content], network.encode_style(style), content.shape[2:])
+        expected = published(model, encoder, output, content, style)
+        got = objective.terms(network, content, style)
+    assert got.keys() == expected.keys()
+    for name, loss in expected.items():
+        weighted = objective.weights[name] * got[name].item()
+        assert weighted * SQUARED_SCALE == pytest.approx(loss.item(), rel=0.03), name
+
+
+def test_each_layer_of_the_style_has_its_weight(encoder: VggEncoder) -> None:
+    content, style = images(1, 32, 32, seed=5), images(1, 40, 40, seed=1)
+    network = CIN(["a"])
+    with torch.no_grad():
+        style_of = [
+            PerceptualObjective(encoder, style_layers=layers).terms(network, content, style)[
+                "style"
+            ]
+            for layers in ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1), (4, 3, 2, 1))
+        ]
+    expected = sum(weight * each for weight, each in zip((4, 3, 2, 1), style_of[:4], strict=True))
+    torch.testing.assert_close(style_of[4], expected)
+    with pytest.raises(ValueError, match="style_layers has 3 weights; it needs 4"):
+        PerceptualObjective(encoder, style_layers=(1, 1, 1))
+
+
+def test_the_layers_weights_are_those_of_the_shipped_means() -> None:
+    """The fourth powers of root mean squares, relative to relu3_3, of the package's own file."""
+    (path,) = (Path(channel_means.__file__).parent / "channel_means").glob("vgg16-*.safetensors")
+    means = load_file(path)
+    squares = [means[f"{index:02d}"].square().mean().item() for index in (1, 3, 6, 9)]
+    assert [each**0.5 for each in squares] == pytest.approx(ROOT_MEAN_SQUARES, abs=1e-3)
+    for model in ("johnson", "cin"):
+        settings = model_config(model)
+        assert settings is not None
+        expected = [(each / squares[2]) ** 2 for each in squares]
+        assert settings["objective"]["style_layers"] == pytest.approx(expected, rel=0.03)
 
 
 def test_a_picture_of_one_color_has_no_differences() -> None:

@@ -16,6 +16,7 @@ from datnet.errors import DatNetError
 from datnet.stylize.clips import stylize_video
 from datnet.stylize.page.controls import make_request
 from datnet.stylize.page.limits import Limits
+from datnet.stylize.page.own_paintings import Files
 from datnet.stylize.page.settings import Settings
 from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Request, read_paintings
 from datnet.stylize.stylizer import Stylizer
@@ -30,6 +31,7 @@ def add_clips(
     limits: Limits,
     pictures: Sequence[gr.Image],
     settings_of_page: Sequence[gr.components.Component],
+    own: Mapping[str, Files],
     shared: Mapping[str, Any],
 ) -> None:
     """Add an upload area for clips, a button and a player to the page.
@@ -39,6 +41,7 @@ def add_clips(
         limits: Limits of the page.
         pictures: The controls of the painting and the second one.
         settings_of_page: The other controls, in the order of :class:`Settings`'s arguments.
+        own: The paintings of networks that know only certain ones.
         shared: Settings of events that take their turn in the queue.
     """
     most = limits.clip_seconds
@@ -60,7 +63,7 @@ def add_clips(
         try:
             if upload is None:
                 raise DatNetError("There is no clip yet. Drop one on the page.")
-            request = make_request(upload, painting, second, settings)
+            request = make_request(upload, painting, second, settings, own[settings.network])
             stylizer = stylizers[settings.network]
             return str(stylize_clip(stylizer, request, limits, folder, progress))
         except DatNetError as error:

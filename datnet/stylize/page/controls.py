@@ -15,6 +15,7 @@ from datnet.images.pictures import save_picture
 from datnet.networks.base import SMALLEST_SIDE
 from datnet.networks.training_free import OptimizationMethod, TrainingFreeNetwork
 from datnet.stylize.options import StylizeOptions
+from datnet.stylize.page.own_paintings import Files, painting_of
 from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings
 from datnet.stylize.page.uploads import Request, read_upload
 from datnet.stylize.stylizer import Stylizer
@@ -93,15 +94,17 @@ def make_request(
     painting: dict[str, Any] | None,
     second: dict[str, Any] | None,
     settings: Settings,
+    own: Files,
     mask: Image.Image | None = None,
 ) -> Request:
     """Convert the values of the page's controls to a request.
 
     Args:
         photo: Gradio's data of the uploaded photograph; None if there is none.
-        painting: The same for the painting.
+        painting: The same for the painting; can be None if the network knows one painting.
         second: The same for the painting to mix in.
         settings: The other controls.
+        own: The paintings of the network, if it knows only certain ones.
         mask: Where the painting goes, in white; elsewhere goes the second one, whatever the mix,
             or the photo stays. None for everywhere.
 
@@ -113,8 +116,7 @@ def make_request(
     """
     if photo is None:
         raise DatNetError("There is no photo yet. Drop one on the page, or click an example.")
-    if painting is None:
-        raise DatNetError("There is no painting yet. Drop one on the page, or click an example.")
+    painting = painting_of(painting, own)
     mix = settings.mix
     if mask is not None:
         mix = 0.5  # both take part

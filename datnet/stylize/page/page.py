@@ -30,6 +30,7 @@ from datnet.stylize.page.limits import Limits
 from datnet.stylize.page.look import ACCESSIBLE, SHOW_RESULT
 from datnet.stylize.page.mask import mask_editor, painted_mask, photo_to_paint_on
 from datnet.stylize.page.origin import origins
+from datnet.stylize.page.own_paintings import offer_own, own_choice, own_files, painting_of
 from datnet.stylize.page.settings import ATTENTION, COLORS, SIZES, STROKES, Settings, settings_of
 from datnet.stylize.page.uploads import MOST_DECODED_PIXELS, Stylized, stylize_uploads
 from datnet.stylize.page.waiting import Durations, Waiting
@@ -88,6 +89,8 @@ def build_page(
     Returns:
         The page.
     """
+    own = own_files(stylizers)
+    own_of_first = next(iter(own.values()))
     with Page(title="DatNet", analytics_enabled=False) as page:
         gr.Markdown("# DatNet\nGive your photo the style of a painting.")
         with gr.Row():
@@ -97,6 +100,7 @@ def build_page(
                         photo = picture_input("Photo", "photo", examples.eval_content)
                     with gr.Column(min_width=220):
                         painting = picture_input("Painting", "painting", examples.eval_style)
+                        own_painting = own_choice(own_of_first, "painting")
                 alpha = gr.Slider(
                     0, 1, 1, step=0.05, label="Strength", info="0 is the photo, 1 the full style."
                 )
@@ -119,6 +123,7 @@ def build_page(
                 )
                 with gr.Accordion("Mix in a second painting", open=False, elem_id="mixing"):
                     second = picture_input("Second painting", "second", examples.eval_style)
+                    own_second = own_choice(own_of_first, "second")
                     mix = gr.Slider(
                         0, 1, 0.5, step=0.05, label="Mix", info="0 is the first painting alone, 1 "
                         "the second.", elem_id="mix",
@@ -205,7 +210,9 @@ def build_page(
             # Files in Gradio's folder are not copied again, and are removed with the page.
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
             try:
-                request = make_request(photo, painting, second, settings, painted_mask(values[10]))
+                request = make_request(
+                    photo, painting, second, settings, own[name], painted_mask(values[10])
+                )
                 most_pixels = limits.megapixels * 1e6
                 with waiting.telling():
                     stylized = stylize_uploads(
@@ -243,8 +250,14 @@ def build_page(
             names = sorted(stylizers, key=lambda name: is_slow(stylizers[name]))
             waiting = waiting_for(names, values[7], progress)
             for name in names:
-                stylized, caption = stylize_with(name, values, waiting)
-                shown = [(str(stylized.after), caption), *shown]
+                try:
+                    stylized, caption = stylize_with(name, values, waiting)
+                    shown = [(str(stylized.after), caption), *shown]
+                except gr.Error as error:
+                    if not own[name]:
+                        raise
+                    waiting.left_out()
+                    gr.Warning(f"{name} is left out: {error.message}", duration=20)
                 yield shown
 
         def origin_request(
@@ -255,16 +268,16 @@ def build_page(
         ) -> Any:
             made = Path(result["path"])
             settings = settings_of(made, stylizers, MOST_DECODED_PIXELS)
-            if photo is None or painting is None or settings is None:
+            if photo is None or settings is None:
                 raise gr.Error("Stylize a photo first.", print_exception=False)
             with Image.open(made) as opened:
                 width, height = opened.size
             folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-            paths = Path(photo["path"]), Path(painting["path"])
             place = event.index[0] / width, event.index[1] / height
+            name = settings.network
             try:
-                network = stylizers[settings.network]
-                return origins(network, *paths, SIZES[settings.size], place, folder)
+                paths = Path(photo["path"]), Path(painting_of(painting, own[name])["path"])
+                return origins(stylizers[name], *paths, SIZES[settings.size], place, folder)
             except DatNetError as error:
                 raise gr.Error(str(error), duration=20, print_exception=False) from error
 
@@ -296,7 +309,7 @@ def build_page(
             from datnet.stylize.page.clips import add_clips  # needs the extra `video`
 
             with clips:
-                add_clips(stylizers, limits, [painting, second], settings_of_page, shared)
+                add_clips(stylizers, limits, [painting, second], settings_of_page, own, shared)
         compare.click(compare_request, [*controls, history], history, api_name="compare", **shared)
         clicked.select(
             origin_request,
@@ -305,6 +318,7 @@ def build_page(
             api_visibility="private",
             **shared,
         )
+        offer_own(own, network, {painting: own_painting, second: own_second})
         page.load(js=ACCESSIBLE)
         photo.change(
             photo_to_paint_on, photo, mask, preprocess=False, api_visibility="private",

@@ -186,6 +186,10 @@ class Waiting:
         self.number += 1
         return seconds
 
+    def left_out(self) -> None:
+        """Turn to the next result; the current one is not made."""
+        self.number += 1
+
     def tell(self) -> None:
         """Tell the visitor how the current result stands."""
         share, words = self.stands(time.monotonic() - self.begin)

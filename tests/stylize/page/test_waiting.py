@@ -106,3 +106,12 @@ def test_it_is_told_again_and_again_also_if_the_work_fails() -> None:
     with pytest.raises(ValueError, match="broken"):
         fail()
     assert set(threading.enumerate()) <= before
+
+
+def test_a_network_that_is_left_out_has_no_duration() -> None:
+    durations = Durations()
+    waiting = Waiting(durations, ["a", "b"], [False, False], lambda share, desc: None)
+    waiting.started(square(256))
+    waiting.left_out()
+    assert durations.estimate("a", square(256), attentive=False) is None
+    assert waiting.stands(0.0)[1].startswith("b, network 2 of 2")
