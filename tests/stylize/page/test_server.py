@@ -54,6 +54,7 @@ class Patient:
     def __init__(self, stylizer: Stylizer) -> None:
         self.description = stylizer.description
         self.network = stylizer.network
+        self.own_paintings = stylizer.own_paintings
         self.stylizer = stylizer
         self.may_go_on = threading.Event()
         self.running = threading.Semaphore(0)
