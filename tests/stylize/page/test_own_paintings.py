@@ -128,16 +128,26 @@ def test_a_clip_needs_no_painting_either(visitor: Visitor, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_own_paintings_are_chosen_in_a_browser(address: str) -> None:
     with chromium() as browser:
-        find = browser.find_elements
         set_screen(browser, 1280, 900)
         browser.get(address)
-        wait_for(lambda: find("id", "paint"))
-        assert not any(each.is_displayed() for each in find("id", "painting-own"))
-        find("css selector", "#network input[value=two]")[0].click()
-        choice = wait_for(lambda: find("css selector", "#painting-own input[value='more/b.jpg']"))
-        choice[0].click()
-        wait_for(lambda: find("css selector", "#painting img"))
-        find("css selector", "#network input[value=one]")[0].click()
-        wait_for(lambda: len(find("css selector", "#painting-own input")) == 1)
-        find("css selector", "#network input[value=tiny]")[0].click()
-        wait_for(lambda: not any(each.is_displayed() for each in find("id", "painting-own")))
+
+        def count(selector: str) -> int:
+            """Number of visible elements. Gradio replaces elements, so none is held."""
+            found = "[...document.querySelectorAll(arguments[0])]"
+            script = f"return {found}.filter(each => each.offsetParent).length"
+            return browser.execute_script(script, selector)
+
+        def choose(value: str, group: str) -> None:
+            selector = f"#{group} input[value='{value}']"
+            wait_for(lambda: count(selector))
+            browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+        wait_for(lambda: count("#paint"))
+        assert not count("#painting-own")
+        choose("two", "network")
+        choose("more/b.jpg", "painting-own")
+        wait_for(lambda: count("#painting img"))
+        choose("one", "network")
+        wait_for(lambda: count("#painting-own input") == 1)
+        choose("tiny", "network")
+        wait_for(lambda: not count("#painting-own"))
