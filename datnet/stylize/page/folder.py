@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datnet.stylize.page.limits import Limits
+from datnet.stylize.page.repeating import repeating
 
 
 @contextmanager
@@ -23,19 +23,10 @@ def tidied(folder: Path, limits: Limits) -> Iterator[None]:
         limits: When files are old, and how often to look for them.
     """
     kept = set(folder.rglob("*"))
-    ended = threading.Event()
-
-    def tidy() -> None:
-        while not ended.wait(limits.tidying_seconds):
-            remove_old_files(folder, kept, limits.kept_seconds)
-
-    thread = threading.Thread(target=tidy, daemon=True)
-    thread.start()
-    try:
+    with repeating(
+        lambda: remove_old_files(folder, kept, limits.kept_seconds), limits.tidying_seconds
+    ):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def remove_old_files(folder: Path, kept: Collection[Path], seconds: float) -> None:

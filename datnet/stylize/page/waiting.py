@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from math import log
+
+from datnet.stylize.page.repeating import repeating
 
 MOST_KEPT = 16
 """Number of results of a network that are remembered."""
@@ -157,21 +160,10 @@ class Waiting:
             seconds: Interval.
         """
         self.work, self.begin = None, time.monotonic()
-        ended = threading.Event()
-
-        def tell() -> None:
-            while not ended.wait(seconds):
-                self.tell()
-
         self.tell()
         # Gradio knows by its context variables whom the progress is for.
-        thread = threading.Thread(target=copy_context().run, args=(tell,), daemon=True)
-        thread.start()
-        try:
+        with repeating(partial(copy_context().run, self.tell), seconds):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     def started(self, work: Work) -> None:
         """Take note that the pictures are read and the network runs."""
