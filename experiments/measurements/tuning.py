@@ -65,7 +65,6 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=4, help="photographs (default: 4)")
     parser.add_argument("--begin", nargs="+", default=["adain", "datnet_full", FROM_SCRATCH])
     parser.add_argument("--seconds", type=float, default=40, help="processor time of each tuning")
-    parser.add_argument("--together", action="store_true", help="one network for all paintings")
     parser.add_argument("--crops", type=int, default=128, help="side of the crops (default: 128)")
     parser.add_argument("--size", type=int, default=256, help="side of the results (default: 256)")
     parser.add_argument("-o", "--output", type=Path, default=Path("tuning"), help="folder")
@@ -75,33 +74,29 @@ def main() -> None:
     contents = [read_square(path, arguments.size) for path in photos]
     rows = [["begins from", "painting", "steps", "style distance", "", "SSIM", ""]]
     rows.append(["", "", "", "before", "after", "before", "after"])
-    paintings: list[Path] = arguments.paintings
-    groups = [paintings] if arguments.together else [[painting] for painting in paintings]
-    for begin, group in product(arguments.begin, groups):
-        stem = "-".join([begin, *(painting.stem for painting in group)])
-        path = arguments.output / f"{stem}.safetensors"
+    for begin, painting in product(arguments.begin, arguments.paintings):
+        path = arguments.output / f"{begin}-{painting.stem}.safetensors"
         minutes = arguments.seconds / 60
         settings = Settings(begin, minutes=minutes, size=arguments.crops, device="cpu")
-        tune(group, path, settings, clock=time.process_time)
+        tune([painting], path, settings, clock=time.process_time)
         steps = read_description(path).training["steps"]
-        for painting in group:
-            style = read_square(painting, arguments.size)
-            *after, results = measured(load_network(path), contents, style, metrics)
-            before: list[float] = []
-            panel = [*contents, *results]
-            if begin != FROM_SCRATCH:
-                shipped = load_network(find_network(begin))
-                *before, first = measured(shipped, contents, style, metrics)
-                panel[len(contents) : len(contents)] = first
-            save_image(
-                to_image(make_grid(torch.cat([*panel, style]), nrow=len(contents))),
-                arguments.output / f"{stem}.{painting.stem}.png",
-            )
-            (near, seen), (nearer, seen_after) = (
-                [f"{each:.2f}" for each in values] or ["–", "–"] for values in (before, after)
-            )
-            rows.append([begin, painting.name, str(steps), near, nearer, seen, seen_after])
-            print(" | ".join(rows[-1]), flush=True)
+        style = read_square(painting, arguments.size)
+        *after, results = measured(load_network(path), contents, style, metrics)
+        before: list[float] = []
+        panel = [*contents, *results]
+        if begin != FROM_SCRATCH:
+            shipped = load_network(find_network(begin))
+            *before, first = measured(shipped, contents, style, metrics)
+            panel[len(contents) : len(contents)] = first
+        save_image(
+            to_image(make_grid(torch.cat([*panel, style]), nrow=len(contents))),
+            path.with_suffix(".png"),
+        )
+        (near, seen), (nearer, seen_after) = (
+            [f"{each:.2f}" for each in values] or ["–", "–"] for values in (before, after)
+        )
+        rows.append([begin, painting.name, str(steps), near, nearer, seen, seen_after])
+        print(" | ".join(rows[-1]), flush=True)
     print(f"\n{aligned(rows)}")
 
 
