@@ -55,13 +55,34 @@ return [image.naturalWidth, image.naturalHeight,
 """
 
 
+# Counts how often the page has said that a result is ready.
+COUNT_RESULTS = """
+window.results = 0;
+new MutationObserver(changes => {
+    if (changes.some(change => change.addedNodes.length)) window.results += 1;
+}).observe(document.getElementById("spoken"), {childList: true});
+"""
+
+
+def paint(browser: Any) -> None:
+    """Press the button and wait until its work has ended.
+
+    The result shows a moment earlier. A click in between is lost: Gradio takes one at a time.
+    """
+    if browser.execute_script("return window.results === undefined"):
+        wait_for(lambda: browser.find_elements("id", "spoken"))
+        browser.execute_script(COUNT_RESULTS)
+    before = browser.execute_script("return window.results")
+    browser.find_element("id", "paint").click()
+    wait_for(lambda: browser.execute_script("return window.results") > before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     find = browser.find_elements
     set_screen(browser, width, height)
     browser.get(address)
-    button = wait_for(lambda: find("id", "paint"))[0]
 
     text = tmp_path / "text.jpg"
     text.write_text("only text")
@@ -69,7 +90,7 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     wait_for(lambda: "not an image in a known format" in browser.page_source)
 
     give_pictures(browser, tmp_path)
-    button.click()
+    paint(browser)
     *before_size, before = wait_for(lambda: browser.execute_script(PIXELS, 0))
     *after_size, after = browser.execute_script(PIXELS, 1)
     assert before_size == after_size == [640, 512]
@@ -89,11 +110,10 @@ def test_a_second_painting_and_another_network_in_a_browser(browser, address, tm
     find = browser.find_elements
     set_screen(browser, 1280, 900)
     browser.get(address)
-    button = wait_for(lambda: find("id", "paint"))[0]
 
-    def paint(expected: Callable[[np.ndarray], bool]) -> np.ndarray:
+    def painted(expected: Callable[[np.ndarray], bool]) -> np.ndarray:
         """Press the button and wait until the result is as expected."""
-        button.click()
+        paint(browser)
 
         def result() -> list[np.ndarray]:
             stylized = browser.execute_script(PIXELS, 1)
@@ -106,23 +126,23 @@ def test_a_second_painting_and_another_network_in_a_browser(browser, address, tm
         return lambda pixels: np.abs(pixels - other).mean() > 0.1
 
     give_pictures(browser, tmp_path)
-    one_painting = paint(lambda pixels: True)
+    one_painting = painted(lambda pixels: True)
 
     find("css selector", "#mixing button")[0].click()
     second = wait_for(lambda: find("css selector", "#second-examples button"))[1]
     wait_for(second.is_displayed)
     second.click()
     wait_for(lambda: find("css selector", "#second img"))
-    paint(differs(one_painting))
+    painted(differs(one_painting))
     share = find("css selector", "#mix input[type=number]")[0]
     share.clear()
     share.send_keys("0", "\ue004")  # Tab
     slider = find("css selector", "#mix input[type=range]")[0]
     wait_for(lambda: slider.get_attribute("value") == "0")
-    paint(lambda pixels: np.array_equal(pixels, one_painting))
+    painted(lambda pixels: np.array_equal(pixels, one_painting))
 
     find("css selector", "#network input[value=other]")[0].click()
-    paint(differs(one_painting))
+    painted(differs(one_painting))
 
 
 def pixels_at(browser: Any, place: list[float], number: int = 1) -> np.ndarray:
@@ -150,10 +170,9 @@ def test_strokes_on_the_photo_and_names_of_the_controls_in_a_browser(browser, ad
     find = browser.find_elements
     set_screen(browser, 1280, 1800)
     browser.get(address)
-    button = wait_for(lambda: find("id", "paint"))[0]
     give_pictures(browser, tmp_path)
     find("css selector", SMALL)[0].click()
-    button.click()
+    paint(browser)
     wait_for(lambda: browser.execute_script(PIXELS, 1))
 
     for part in ("masking", "mixing", "clips", "origins"):
@@ -169,7 +188,7 @@ def test_strokes_on_the_photo_and_names_of_the_controls_in_a_browser(browser, ad
     everywhere = {str(place): pixels_at(browser, place) for place in (middle, *corners)}
     stroke = ActionChains(browser).move_to_element(canvas).move_by_offset(-60, 0).click_and_hold()
     stroke.move_by_offset(60, 0).move_by_offset(60, 0).release().perform()
-    button.click()
+    paint(browser)
     wait_for(lambda: len(find("css selector", "#history button.thumbnail-item")) == 2)
     wait_for(lambda: browser.execute_script(PIXELS, 1))
     assert np.abs(pixels_at(browser, middle) - everywhere[str(middle)]).mean() < 1
