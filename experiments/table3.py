@@ -124,7 +124,8 @@ def unequal_settings(networks: Mapping[str, Sequence[Path]]) -> list[str]:
             parts = {"network": description.network, "encoder": description.encoder}
             for name, value in flat_values(parts | description.training).items():
                 seen = settings.setdefault(name, [set() for _ in networks])
-                seen[position].add(str(value))
+                # A variant may continue a checkpoint of its own, named by the variant.
+                seen[position].add(str(value).replace(description.name, ""))
     return [
         name
         for name, of_variants in settings.items()

@@ -79,7 +79,11 @@ def test_trainings_are_equal_in_all_but_what_is_ablated(tmp_path: Path) -> None:
             settings: dict[str, dict[str, object]] = {
                 "network": network | {"channel_attention": number > 0},
                 "objective": objective | {"content_restoration": 5.0 * (number > 1)},
-                "training": {"commit": name, "steps": 8},
+                "training": {
+                    "commit": name,
+                    "steps": 8,
+                    "begun_with": f"{name}/checkpoints/last.ckpt",  # its own, up to the name
+                },
             }
             if number == 2:
                 part, _, key = changed.rpartition(".")
@@ -92,6 +96,8 @@ def test_trainings_are_equal_in_all_but_what_is_ablated(tmp_path: Path) -> None:
 
     assert unequal("training.steps", 8) == []
     assert unequal("training.steps", 9) == ["steps"]
+    other = f"{VARIANTS[0]}/checkpoints/last.ckpt"
+    assert unequal("training.begun_with", other) == ["begun_with"]
     assert unequal("training.weight_average", 0.9) == ["weight_average"]
     assert unequal("network.identity_start", False) == ["network.identity_start"]
     assert unequal("objective.local_feature", 2.0) == ["objective.local_feature"]
