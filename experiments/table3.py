@@ -124,12 +124,13 @@ def unequal_settings(networks: Mapping[str, Sequence[Path]]) -> list[str]:
             parts = {"network": description.network, "encoder": description.encoder}
             for name, value in flat_values(parts | description.training).items():
                 seen = settings.setdefault(name, [set() for _ in networks])
-                # A variant may continue a checkpoint of its own, named by the variant.
-                seen[position].add(str(value).replace(description.name, ""))
+                # A variant may continue a checkpoint of its own: DATNET_FULL/checkpoints/….
+                seen[position].add(str(value).removeprefix(f"{description.name}/"))
     return [
         name
         for name, of_variants in settings.items()
         if name not in (*ABLATED, *WITHOUT_EFFECT)
+        and not name.startswith("reconstruction.")  # measured, not set
         and any(values != of_variants[0] for values in of_variants)
     ]
 

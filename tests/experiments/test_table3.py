@@ -83,6 +83,8 @@ def test_trainings_are_equal_in_all_but_what_is_ablated(tmp_path: Path) -> None:
                     "commit": name,
                     "steps": 8,
                     "begun_with": f"{name}/checkpoints/last.ckpt",  # its own, up to the name
+                    "reconstruction": {"256": {"ssim": number / 4}},
+                    "description": "begins with datnet_full",
                 },
             }
             if number == 2:
