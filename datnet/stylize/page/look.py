@@ -10,12 +10,14 @@ HEAD = """\
 'unsafe-inline' 'unsafe-eval'">"""
 
 # On a phone the result is far below the button. It grows when its pictures have loaded, which is
-# after Gradio reports success.
+# after Gradio reports success. Who moves on meanwhile is left where they are.
 SHOW_RESULT = """() => {
     const result = document.getElementById("result");
     const observer = new ResizeObserver(() => result.scrollIntoView({block: "nearest"}));
     observer.observe(result);
-    setTimeout(() => observer.disconnect(), 10000);
+    const stop = () => observer.disconnect();
+    setTimeout(stop, 10000);
+    ["keydown", "pointerdown", "wheel"].forEach(kind => addEventListener(kind, stop, {once: true}));
     document.getElementById("spoken").textContent = "The result is ready. ";
     setTimeout(() => { document.getElementById("spoken").textContent = ""; }, 10000);
 }"""

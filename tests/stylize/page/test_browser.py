@@ -77,9 +77,18 @@ def paint(browser: Any) -> None:
     wait_for(lambda: browser.execute_script("return window.results") > before)
 
 
+# Makes the result larger and gives the place of the page two frames later.
+GROW_RESULT = """
+document.getElementById("result").style.minHeight = "3000px";
+requestAnimationFrame(() => requestAnimationFrame(() => arguments[0](window.scrollY)));
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_visit_with_a_browser(width, height, browser, address, tmp_path):
+    from selenium.webdriver import ActionChains, Keys
+
     find = browser.find_elements
     set_screen(browser, width, height)
     browser.get(address)
@@ -102,6 +111,10 @@ def test_visit_with_a_browser(width, height, browser, address, tmp_path):
     assert browser.execute_script(place)["top"] >= -1  # scrolled to whole pixels
     wide = browser.execute_script("return document.documentElement.scrollWidth")
     assert wide <= width
+
+    ActionChains(browser).send_keys(Keys.SHIFT).perform()
+    browser.execute_script("scrollTo(0, 0)")
+    assert browser.execute_async_script(GROW_RESULT) == 0  # who moves on is left there
     assert_no_request_left(browser, address)
 
 
