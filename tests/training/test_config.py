@@ -58,43 +58,47 @@ def test_every_model_composes_with_all_data_and_can_be_built(
     assert getattr(network, "encoder", None) is encoder or objective.encoder is encoder
 
 
-GROUPS = ["experiment", "model", "trainer", "logger", "data", "encoder"]
+GROUPS = {
+    "experiment": ["", *choices("experiment")],  # "": not given
+    "model": ["", *choices("model")],
+    **{name: list(choices(name)) for name in ("trainer", "logger", "data", "encoder")},
+}
 
 
 def covering_rows() -> list[dict[str, str]]:
     """Rows of choices that have every choice of each group together with every other's."""
-    groups = {name: choices(name) for name in GROUPS}
 
     def fits(row: dict[str, str]) -> bool:
         of_datnet = row.get("experiment", "").endswith("_datnet")
-        return not of_datnet or row.get("model", "datnet_").startswith("datnet_")
+        model = row.get("model", "")
+        return not of_datnet or not model or model.startswith("datnet_")
 
     def pairs(row: dict[str, str]) -> set[tuple[tuple[str, str], ...]]:
-        return set(itertools.combinations([(name, row[name]) for name in groups if name in row], 2))
+        return set(itertools.combinations([(name, row[name]) for name in GROUPS if name in row], 2))
 
     rows = []
     missing = {
         ((one, first), (other, second))
-        for one, other in itertools.combinations(groups, 2)
-        for first, second in itertools.product(groups[one], groups[other])
+        for one, other in itertools.combinations(GROUPS, 2)
+        for first, second in itertools.product(GROUPS[one], GROUPS[other])
         if fits({one: first, other: second})
     }
     while missing:
         row = dict(min(missing))
-        for name in [each for each in groups if each not in row]:
-            candidates = [row | {name: choice} for choice in groups[name]]
+        for name in [each for each in GROUPS if each not in row]:
+            candidates = [row | {name: choice} for choice in GROUPS[name]]
             row = max(filter(fits, candidates), key=lambda each: len(pairs(each) & missing))
         rows.append(row)
         missing -= pairs(row)
     return rows
 
 
-@pytest.mark.parametrize("experiment", list(choices("experiment")))
+@pytest.mark.parametrize("experiment", GROUPS["experiment"])
 def test_every_choice_composes_with_every_other(experiment: str) -> None:
     rows = [row for row in covering_rows() if row["experiment"] == experiment]
-    assert len(rows) >= 3  # every model that fits
+    assert len(rows) >= 4  # its own model and every other that fits
     for row in rows:
-        overrides = [f"{group}={choice}" for group, choice in row.items()]
+        overrides = [f"{group}={choice}" for group, choice in row.items() if choice]
         check(load(*overrides, *FOLDERS, "init_from=a_network"))
 
 
