@@ -40,6 +40,9 @@ class PerceptualObjective(Objective[TransformerNet]):
         per_channel: Whether the Gram matrices are divided by their numbers of channels, too
             (Johnson et al.).
         style_layers: Weights of the four layers within the style loss.
+        style_aware: Whether the style loss is relative to its upper bound for the pair, so that
+            each painting counts alike; see :func:`~datnet.objectives.terms.style_aware`. Here one
+            bound holds for all layers, so their weights keep their meaning.
 
     Raises:
         ValueError: If ``style_layers`` has another length than 4.
@@ -53,6 +56,7 @@ class PerceptualObjective(Objective[TransformerNet]):
         total_variation: float = 0.58,
         per_channel: bool = True,
         style_layers: Sequence[float] = (0.16, 0.73, 1.0, 0.015),
+        style_aware: bool = False,
     ) -> None:
         if len(style_layers) != len(STYLE_LAYERS):
             raise ValueError(
@@ -61,6 +65,7 @@ class PerceptualObjective(Objective[TransformerNet]):
         super().__init__({"content": content, "style": style, "total_variation": total_variation})
         self.encoder = encoder
         self.per_channel = per_channel
+        self.style_aware = style_aware
         self.style_layers = tuple(style_layers)
 
     def terms(self, network: TransformerNet, content: Tensor, style: Tensor) -> dict[str, Tensor]:
@@ -84,14 +89,7 @@ class PerceptualObjective(Objective[TransformerNet]):
         features = layers_of(self.encoder, output)
         result = {
             "content": terms.squared_error(features[CONTENT_LAYER], content_features),
-            "style": torch.stack(
-                [
-                    weight * terms.squared_error(self.gram(maps), target)
-                    for weight, maps, target in zip(
-                        self.style_layers, features, targets, strict=True
-                    )
-                ]
-            ).sum(),
+            "style": self.style_error([self.gram(maps) for maps in features], targets),
             "total_variation": squared_differences(output),
         }
         return {name: result[name] for name in self.weights}
@@ -104,6 +102,24 @@ class PerceptualObjective(Objective[TransformerNet]):
         places = [different.index(painting) for painting in paintings]
         maps = layers_of(self.encoder, style[list(first.values())])
         return [self.gram(each)[places] for each in maps]
+
+    def style_error(self, grams: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """Squared error of Gram matrices ``(B, C, C)``, averaged over the batch."""
+        error = self.over_layers(
+            [ours - target for ours, target in zip(grams, targets, strict=True)]
+        )
+        if self.style_aware:
+            bound = self.over_layers(targets) + self.over_layers([each.detach() for each in grams])
+            error = error / (bound + terms.SMALLEST_BOUND)
+        return error.mean()
+
+    def over_layers(self, matrices: Sequence[Tensor]) -> Tensor:
+        """Weighted sum over layers of the mean squares of ``(B, C, C)``, ``(B,)``."""
+        squares = [
+            weight * each.square().mean(dim=(1, 2))
+            for weight, each in zip(self.style_layers, matrices, strict=True)
+        ]
+        return torch.stack(squares).sum(dim=0)
 
     def gram(self, maps: Tensor) -> Tensor:
         """Gram matrices ``(B, C, C)`` of features ``(B, C, H, W)``, at least float32."""

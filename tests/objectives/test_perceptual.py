@@ -40,15 +40,17 @@ def gram(features: np.ndarray, per_channel: bool) -> np.ndarray:
     return result / (height * width) / (channels if per_channel else 1)
 
 
-@pytest.mark.parametrize("per_channel", [True, False])
-def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
+@pytest.mark.parametrize(
+    ("per_channel", "style_aware"), [(True, False), (False, False), (False, True)]
+)
+def test_terms(encoder: VggEncoder, per_channel: bool, style_aware: bool) -> None:
     torch.manual_seed(0)
     network = CIN(["a", "b"])
     for seed, name in enumerate(network.paintings.names):
         network.paintings.show(name, images(1, 64, 64, seed=seed)[0])
     content = images(3, 32, 32, seed=5)
     style = torch.cat([images(1, 40, 40, seed=seed) for seed in (1, 0, 1)])
-    objective = PerceptualObjective(encoder, per_channel=per_channel)
+    objective = PerceptualObjective(encoder, per_channel=per_channel, style_aware=style_aware)
     with torch.no_grad():
         terms = objective.terms(network, content, style)
         output = network.generate([content], network.encode_style(style), (32, 32))
@@ -60,9 +62,12 @@ def test_terms(encoder: VggEncoder, per_channel: bool) -> None:
     for image in range(3):
         ours, contents, styles = (maps(of[name], image) for name in ("output", "content", "style"))
         expected["content"] += squared_error(ours[2], contents[2]) / 3
+        error = bound = 0.0
         for weight, one, other in zip(objective.style_layers, ours, styles, strict=True):
-            difference = gram(one, per_channel) - gram(other, per_channel)
-            expected["style"] += weight * np.mean(difference**2) / 3
+            of_output, of_style = gram(one, per_channel), gram(other, per_channel)
+            error += weight * np.mean((of_output - of_style) ** 2)
+            bound += weight * (np.mean(of_output**2) + np.mean(of_style**2))
+        expected["style"] += (error / bound if style_aware else error) / 3
     values = output.double().numpy()
     for image, channel, row, column in np.ndindex(values.shape):
         for below, right in ((1, 0), (0, 1)):
@@ -166,3 +171,17 @@ def test_the_layers_weights_are_those_of_the_shipped_means() -> None:
 
 def test_a_picture_of_one_color_has_no_differences() -> None:
     assert squared_differences(torch.full((2, 3, 8, 8), 0.3)).item() == 0
+
+
+def test_the_bound_of_a_style_aware_loss_has_no_gradient(encoder: VggEncoder) -> None:
+    """Else a result could come nearer to its painting by larger features alone."""
+    objective = PerceptualObjective(encoder, style_aware=True)
+    plain = PerceptualObjective(encoder)
+    targets = [torch.rand(2, 4, 4) for _ in range(4)]
+    grams = [torch.rand(2, 4, 4, requires_grad=True) for _ in range(4)]
+    bound = plain.over_layers(targets) + plain.over_layers(grams).detach()
+    difference = plain.over_layers([a - b for a, b in zip(grams, targets, strict=True)])
+    expected = torch.autograd.grad((difference / bound).mean(), grams)
+    got = torch.autograd.grad(objective.style_error(grams, targets), grams)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
