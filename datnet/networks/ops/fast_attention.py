@@ -25,13 +25,16 @@ RANK = 48
 """Number of coordinates for the scores."""
 
 QUERIES_PER_GROUP = 128
-KEYS_PER_TILE = 2048
+CLUSTERS_PER_TILE = 2048
 
-# Beyond this many keys, neighbors in the space of the scores are averaged.
-MOST_KEYS = 2**15
+# Beyond this many keys, clusters of neighbors in the space of the scores are scored instead.
+MOST_CLUSTERS = 2**16
 
 # Smaller pictures need a larger share: fewer queries make less similar groups.
 FEWEST_KEYS = 256
+
+# A share of 1 : 32 at 1024² and relu3_1; more would cost as the square of the positions.
+MOST_KEYS = 2048
 
 # Coordinates in which queries and keys are grouped: the later ones are mostly noise.
 GROUPING_RANK = 32
@@ -52,7 +55,7 @@ def fast_attention_mean(
         key: ``(B, K, Ns)``.
         value: ``(B, V, Ns)``.
         share: Share of the keys that each query is compared with, but at least
-            :data:`FEWEST_KEYS`; 1 gives exact attention, up to :data:`MOST_KEYS` keys.
+            :data:`FEWEST_KEYS` and at most :data:`MOST_KEYS` keys.
         rank: Number of coordinates in which keys are scored.
 
     Returns:
@@ -72,47 +75,49 @@ def _attention_mean(
     mean_query = queries.mean(0)
     queries, biases = (queries - mean_query).contiguous(), keys @ mean_query
     scored_queries, scored_keys = low_rank_products(queries, keys, rank)
-    if len(keys) > MOST_KEYS:
-        of_group = balanced_groups(scored_keys[:, :GROUPING_RANK], MOST_KEYS)
-        scored_keys, keys, values, biases = _averages(of_group, scored_keys, keys, values, biases)
-    seen = min(len(keys), max(FEWEST_KEYS, round(share * len(keys))))
-    scored_keys = torch.cat([scored_keys, biases[:, None], torch.ones_like(biases)[:, None]], 1)
+    wanted = min(len(keys), MOST_KEYS, max(FEWEST_KEYS, round(share * len(keys))))
+    clusters, biases = _clusters(scored_keys, biases)
+    scored_clusters = _scored_clusters(scored_keys, clusters, biases)
+    seen = -(-wanted * len(clusters) // len(keys))  # clusters, rounded up
 
     groups = 2 ** max(0, (len(queries) // QUERIES_PER_GROUP).bit_length() - 1)
     members = balanced_groups(scored_queries[:, :GROUPING_RANK], groups)
     means = values.new_empty(members.numel(), values.shape[1])
-    memory = values.new_empty(members.shape[1] * len(keys))  # new memory is slow
+    columns = max(len(clusters), seen * clusters.shape[1])
+    memory = values.new_empty(members.shape[1] * columns)  # new memory is slow
     for group in members:
         rows = group % len(queries)
-        best = _best_keys(scored_queries[rows], scored_keys, seen, memory)
-        weights = memory[: len(rows) * seen].view(len(rows), seen)
-        torch.addmm(biases[best], queries[rows], keys[best].mT, out=weights)  # still logits
+        chosen = _best_clusters(scored_queries[rows], scored_clusters, seen, memory)
+        best = clusters[chosen].flatten()
+        weights = memory[: len(rows) * len(best)].view(len(rows), -1)
+        bias = biases[chosen].flatten()
+        torch.addmm(bias, queries[rows], keys[best].mT, out=weights)  # still logits
         weights.sub_(weights.amax(1, keepdim=True)).clamp_(min=SMALLEST_LOGIT).exp_()
         means[group] = (weights @ values[best]).div_(weights.sum(1, keepdim=True))
     return means[: len(queries)]
 
 
-def _best_keys(queries: Tensor, keys: Tensor, count: int, memory: Tensor) -> Tensor:
-    """Indices of the keys with the largest sums of softmax weights over a group of queries.
+def _best_clusters(queries: Tensor, clusters: Tensor, count: int, memory: Tensor) -> Tensor:
+    """Indices of the clusters with the largest sums of softmax weights over a group of queries.
 
     Args:
         queries: Coordinates ``(n, r)``.
-        keys: Coordinates ``(Ns, r)``, a column of biases and a column of ones.
-        count: Number of keys to choose.
-        memory: At least ``n · Ns`` numbers, which are overwritten.
+        clusters: Coordinates ``(C, r)``, a column of biases and a column of ones.
+        count: Number of clusters to choose.
+        memory: At least ``n · C`` numbers, which are overwritten.
 
     Returns:
         Indices ``(count,)``.
     """
-    if count == len(keys):
-        return torch.arange(count, device=keys.device)
+    if count == len(clusters):
+        return torch.arange(count, device=clusters.device)
     # The largest score need not be exact: it only keeps exp within the range of numbers.
     ones = queries.new_ones(len(queries), 1)
     queries = torch.cat([queries, ones], 1)
-    largest = (queries @ keys[::16, :-1].mT).amax(1, keepdim=True)
+    largest = (queries @ clusters[::16, :-1].mT).amax(1, keepdim=True)
     queries = torch.cat([queries, -largest], 1)
-    tiles = keys.split(KEYS_PER_TILE)
-    places = memory[: len(queries) * len(keys)].split(len(queries) * KEYS_PER_TILE)
+    tiles = clusters.split(CLUSTERS_PER_TILE)
+    places = memory[: len(queries) * len(clusters)].split(len(queries) * CLUSTERS_PER_TILE)
     weights = [place.view(len(queries), -1) for place in places]
     for tile, place in zip(tiles, weights, strict=True):
         torch.mm(queries, tile.mT, out=place).clamp_(SMALLEST_LOGIT, LARGEST_LOGIT).exp_()
@@ -120,19 +125,33 @@ def _best_keys(queries: Tensor, keys: Tensor, count: int, memory: Tensor) -> Ten
     return torch.cat([shares @ tile for tile in weights]).topk(count, sorted=False).indices
 
 
-def _averages(
-    groups: Tensor, scored: Tensor, keys: Tensor, values: Tensor, biases: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Replace each group of keys by its mean; its bias gets the logarithm of its size."""
-    counted = groups < len(keys)
-    sizes = counted.sum(1)
-    positions = torch.where(counted, groups, 0)
-    weights = (counted / sizes.clamp(min=1)[:, None]).to(keys)[:, None]  # (groups, 1, size)
+def _clusters(scored_keys: Tensor, biases: Tensor) -> tuple[Tensor, Tensor]:
+    """Put keys that are near each other into clusters of equal size.
 
-    def mean(rows: Tensor) -> Tensor:
-        # In parts, since a copy of all rows in another order would double the memory.
-        parts = zip(positions.split(1024), weights.split(1024), strict=True)
-        return torch.cat([(weight @ rows[part]).squeeze(1) for part, weight in parts])
+    Args:
+        scored_keys: Coordinates ``(Ns, r)``.
+        biases: ``(Ns,)``.
 
-    biases = mean(biases[:, None]).squeeze(1) + sizes.to(biases).log()
-    return mean(scored), mean(keys), mean(values), biases
+    Returns:
+        Indices of the keys and their biases, both ``(clusters, size)``. A key that fills up a
+        cluster a second time has a bias of -inf. Up to :data:`MOST_CLUSTERS` keys are their own.
+    """
+    count = len(scored_keys)
+    if count <= MOST_CLUSTERS:
+        return torch.arange(count, device=biases.device)[:, None], biases[:, None]
+    members = balanced_groups(scored_keys[:, :GROUPING_RANK], MOST_CLUSTERS)
+    again = members >= count
+    members = members % count
+    return members, biases[members].masked_fill(again, -torch.inf)
+
+
+def _scored_clusters(scored_keys: Tensor, clusters: Tensor, biases: Tensor) -> Tensor:
+    """Mean coordinates of clusters, a column of their biases and a column of ones."""
+    counted = biases.isfinite().to(scored_keys)
+    sizes = counted.sum(1, keepdim=True).clamp(min=1)  # some hold only keys that fill them up
+    weights = (counted / sizes)[:, None]  # (clusters, 1, size)
+    # In parts, since a copy of all rows in another order would double the memory.
+    parts = zip(clusters.split(1024), weights.split(1024), strict=True)
+    means = torch.cat([(weight @ scored_keys[part]).squeeze(1) for part, weight in parts])
+    total = biases.logsumexp(1, keepdim=True)
+    return torch.cat([means, total, torch.ones_like(total)], 1)

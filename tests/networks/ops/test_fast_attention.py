@@ -101,31 +101,39 @@ def test_very_sharp_attention_stays_finite() -> None:
     assert result.abs().max() <= value.abs().max() + 1e-5
 
 
-def test_many_keys_are_averaged_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a group for the three copies of each key nothing is lost."""
+def test_many_keys_are_scored_in_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best clusters of copies of a key are those that hold the best keys."""
     query, key, value = inputs(keys=128)
     copies = torch.randperm(3 * 128, generator=torch.Generator().manual_seed(2)) % 128
-    seen = []
-    best_keys = fast_attention._best_keys
+    scored = []
+    best_clusters = fast_attention._best_clusters
 
-    def watch(queries: Tensor, keys: Tensor, count: int, memory: Tensor) -> Tensor:
-        seen.append(len(keys))
-        return best_keys(queries, keys, count, memory)
+    def watch(queries: Tensor, clusters: Tensor, count: int, memory: Tensor) -> Tensor:
+        scored.append((len(clusters), count))
+        return best_clusters(queries, clusters, count, memory)
 
-    monkeypatch.setattr(fast_attention, "_best_keys", watch)
-    monkeypatch.setattr(fast_attention, "MOST_KEYS", 128)
-    result = fast_attention_mean(query, key[..., copies], value[..., copies], share=1)
-    assert set(seen) == {128}
+    monkeypatch.setattr(fast_attention, "_best_clusters", watch)
+    monkeypatch.setattr(fast_attention, "MOST_CLUSTERS", 128)
+    monkeypatch.setattr(fast_attention, "FEWEST_KEYS", 1)
+    apart = fast_attention_mean(query, key, value, share=0.25)
+    together = fast_attention_mean(query, key[..., copies], value[..., copies], share=0.25)
+    assert set(scored) == {(128, 32)}  # 32 keys, 32 clusters of 3
+    torch.testing.assert_close(together, apart, rtol=1e-3, atol=1e-4)
+
+
+def test_keys_that_fill_up_a_cluster_do_not_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, key, value = inputs(keys=150)
+    monkeypatch.setattr(fast_attention, "MOST_CLUSTERS", 64)  # of 3 keys, 42 of them again
+    result = fast_attention_mean(query, key, value, share=1)
     torch.testing.assert_close(result, naive(query, key, value), rtol=1e-3, atol=1e-4)
 
 
-def test_groups_of_unequal_size_weigh_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without queries that prefer a key, the mean is that of all values."""
-    _, key, value = inputs(keys=150)
-    monkeypatch.setattr(fast_attention, "MOST_KEYS", 64)  # some with 3 keys, some with fewer
-    result = fast_attention_mean(torch.zeros(2, 40, 30), key, value, share=1)
-    expected = value.mean(2, keepdim=True).expand_as(result)
-    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
+def test_no_more_than_so_many_keys_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, key, value = inputs(keys=150)
+    monkeypatch.setattr(fast_attention, "FEWEST_KEYS", 1)
+    expected = fast_attention_mean(query, key, value, share=0.1)
+    monkeypatch.setattr(fast_attention, "MOST_KEYS", 15)
+    assert torch.equal(fast_attention_mean(query, key, value, share=1), expected)
 
 
 def test_low_rank_products_are_the_best_there_are() -> None:
