@@ -51,7 +51,8 @@ def cpu_name() -> str:
 
 def sentence_of_machine(machine: dict[str, Any]) -> str:
     """Return a one-line description of the machine."""
-    where = machine["gpu"] or f"{machine['cpu']}, {machine['threads']} threads"
+    threads = machine["threads"]
+    where = machine["gpu"] or f"{machine['cpu']}, {threads} thread{'s' if threads > 1 else ''}"
     return (
         f"{where} · torch {machine['torch']} · DatNet {machine['datnet']}, commit "
         f"{machine['commit']} · {machine['date'][:10]}"

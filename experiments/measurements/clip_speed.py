@@ -79,7 +79,7 @@ def main() -> None:
         rows.append([Path(name).name, f"{best:.2f}", f"{1 / best:.2f}", f"{best / first:.2f}"])
     print(
         f"{arguments.frames} frames of {WIDTH} × {HEIGHT}, {arguments.dtype}, "
-        f"{torch.get_num_threads()} thread\n\n{aligned(rows)}"
+        f"threads: {torch.get_num_threads()}\n\n{aligned(rows)}"
     )
 
 

@@ -99,7 +99,11 @@ def look_at_devices() -> dict[str, Any]:
 
     from datnet.devices import usable_cores
 
-    devices = [f"cpu: {torch.get_num_threads()} threads on {len(usable_cores())} cores"]
+    threads, cores = torch.get_num_threads(), len(usable_cores())
+    devices = [
+        f"cpu: {threads} thread{'s' if threads > 1 else ''} on "
+        f"{cores} core{'s' if cores > 1 else ''}"
+    ]
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(number)
         gigabytes = properties.total_memory / 2**30
