@@ -128,6 +128,19 @@ def test_keys_that_fill_up_a_cluster_do_not_count_twice(monkeypatch: pytest.Monk
     torch.testing.assert_close(result, naive(query, key, value), rtol=1e-3, atol=1e-4)
 
 
+def test_clusters_are_scored_by_what_they_hold() -> None:
+    """Keys that fill up a cluster change neither its mean nor its weight."""
+    scored, held = torch.rand(3, 5), torch.rand(3)
+    clusters = torch.tensor([[0, 1], [2, 0]])
+    biases = torch.stack([held[:2], torch.stack([held[2], held.new_tensor(-torch.inf)])])
+    result = fast_attention._scored_clusters(scored, clusters, biases)
+    torch.testing.assert_close(result[:, :5], torch.stack([scored[:2].mean(0), scored[2]]))
+    torch.testing.assert_close(
+        result[:, 5].exp(), torch.stack([held[:2].exp().sum(), held[2].exp()])
+    )
+    assert (result[:, 6] == 1).all()
+
+
 def test_no_more_than_so_many_keys_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     query, key, value = inputs(keys=150)
     monkeypatch.setattr(fast_attention, "FEWEST_KEYS", 1)
